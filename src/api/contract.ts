@@ -1,0 +1,317 @@
+/**
+ * What the CLI (and later the dashboard) and the daemon say to each other: JSON over HTTP on a Unix socket.
+ * Streams are NDJSON: one JSON value a line. Every error answer has the body `ApiError`.
+ * Times are milliseconds since the epoch; weights are basis points (10 000 = 100 %).
+ */
+import type { Problem } from "../lib/problem.ts";
+
+export const apiVersion = "v1";
+
+/** HTTP status ↔ meaning: 400 bad input, 404 unknown name, 409 conflict, 422 not possible now, 503 data plane not there, 500 a bug. */
+export interface ApiError {
+  readonly problems: readonly Problem[];
+}
+
+/** A file as the client read it, with all that it refers to, so that the daemon needs neither the client's folder nor its environment. */
+export interface StackSource {
+  /** Name for messages: `examples/shop/weir.yaml`. */
+  readonly file: string;
+  readonly text: string;
+  /** Absolute folder that relative paths start from. */
+  readonly dir: string;
+  /** Contents of files that configs and secrets refer to, by the path as written. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Environment variables that the file refers to. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export type ObjectKind = "service" | "router" | "external" | "config" | "secret";
+
+/** One difference between what is declared and what the file says. `fields` never holds a secret's value. */
+export interface PlanChange {
+  readonly action: "create" | "update" | "delete";
+  readonly kind: ObjectKind;
+  readonly namespace: string;
+  /** `web@v2`, `www`. */
+  readonly name: string;
+  readonly fields: readonly { readonly path: string; readonly before?: string; readonly after?: string }[];
+}
+
+/** A version's share that the file moves. */
+export interface PlanWeight {
+  readonly namespace: string;
+  readonly app: string;
+  readonly before: Readonly<Record<string, number>>;
+  readonly after: Readonly<Record<string, number>>;
+}
+
+export interface Plan {
+  readonly stack: string;
+  readonly changes: readonly PlanChange[];
+  readonly weights: readonly PlanWeight[];
+}
+
+/** `POST /v1/plan` */
+export interface PlanRequest {
+  readonly source: StackSource;
+  readonly stack?: string;
+  readonly namespace?: string;
+}
+
+/** `POST /v1/up`: answers a stream of `UpEvent`. Without `wait` it ends after `applied`. */
+export interface UpRequest extends PlanRequest {
+  readonly wait: boolean;
+  readonly timeoutMs: number;
+}
+
+export type UpEvent =
+  | { readonly kind: "plan"; readonly plan: Plan }
+  | { readonly kind: "applied" }
+  | { readonly kind: "progress"; readonly services: readonly ServiceView[] }
+  | { readonly kind: "done"; readonly services: readonly ServiceView[]; readonly urls: readonly NamedUrl[]; readonly tookMs: number }
+  /** What ran before still runs; the declaration is as it was before. */
+  | { readonly kind: "failed"; readonly failures: readonly UpFailure[]; readonly restored: boolean };
+
+export interface UpFailure {
+  readonly namespace: string;
+  readonly name: string;
+  /** One line: `exited with code 1 three times`, `ready check GET :8080/healthz: status 503`. */
+  readonly reason: string;
+  readonly lastLog: readonly string[];
+}
+
+export interface NamedUrl {
+  readonly name: string;
+  readonly url: string;
+}
+
+export type ServiceState = "ready" | "starting" | "degraded" | "failing" | "draining" | "stopped";
+
+/** One line of `ps`: one version of one app. `GET /v1/services?namespace=N` (absent: default; `*`: all), `&watch=true` streams `readonly ServiceView[]`. */
+export interface ServiceView {
+  readonly namespace: string;
+  readonly app: string;
+  readonly version: string;
+  readonly stack?: string;
+  readonly state: ServiceState;
+  readonly ready: number;
+  readonly wanted: number;
+  /** Now, and where a rollout takes it. */
+  readonly weight: number;
+  readonly targetWeight: number;
+  readonly url?: string;
+  readonly versionUrl?: string;
+  readonly ports: readonly string[];
+  readonly createdAt: number;
+  readonly restarts: number;
+  /** One line why, when something is wrong. */
+  readonly reason?: string;
+  readonly workloads: readonly WorkloadView[];
+}
+
+export interface WorkloadView {
+  readonly id: string;
+  readonly phase: string;
+  readonly address?: string;
+  readonly since: number;
+  readonly restarts: number;
+  readonly reason?: string;
+}
+
+/** `POST /v1/run`: a service without a file. 409 when app@version exists. Answers `ServiceView`. */
+export interface RunRequest {
+  readonly namespace: string;
+  readonly app: string;
+  readonly version: string;
+  readonly command: readonly string[];
+  readonly dir: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** As written: `80:9000/http`. */
+  readonly ports: readonly string[];
+  readonly public?: boolean;
+  readonly scale: number;
+  readonly egress: boolean;
+  /** Percent as written, for a second version of an app; absent: 0 beside others, 100 alone. */
+  readonly weight?: number;
+  readonly wait: boolean;
+}
+
+/** `POST /v1/stage`: a copy of a version with changes, at 0 %. `from` absent: the version with the most weight. Answers `ServiceView`. */
+export interface StageRequest {
+  readonly namespace: string;
+  readonly app: string;
+  readonly version: string;
+  readonly from?: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly command?: readonly string[];
+  readonly dir?: string;
+  readonly scale?: number;
+  readonly wait: boolean;
+}
+
+/** `POST /v1/weight`: several at once, atomically; what is not named moves in proportion. Answers `WeightsView`. */
+export interface WeightRequest {
+  readonly namespace: string;
+  readonly app: string;
+  readonly weights: Readonly<Record<string, number>>;
+  readonly durationMs: number;
+  /** Answer only when it is true in Envoy. */
+  readonly wait: boolean;
+}
+
+/** `POST /v1/promote` (all traffic to one version). Answers `WeightsView`. */
+export interface PromoteRequest {
+  readonly namespace: string;
+  readonly app: string;
+  readonly version: string;
+  readonly durationMs: number;
+  readonly wait: boolean;
+}
+
+/** `POST /v1/rollback`: the weights as they were before the last change, or at `revision`. Answers `WeightsView`. */
+export interface RollbackRequest {
+  readonly namespace: string;
+  readonly app: string;
+  readonly revision?: number;
+  readonly wait: boolean;
+}
+
+export interface WeightsView {
+  readonly namespace: string;
+  readonly app: string;
+  readonly before: Readonly<Record<string, number>>;
+  readonly target: Readonly<Record<string, number>>;
+  readonly durationMs: number;
+  /** Milliseconds from accepting to ACKed by Envoy; present after `wait`. */
+  readonly inEnvoyMs?: number;
+}
+
+/** `GET /v1/apps/NAMESPACE/APP/history`, newest first. */
+export interface HistoryEntry {
+  readonly revision: number;
+  readonly at: number;
+  /** `stage v2`, `weight v2=10%`, `promote v2`, `rollback to 3`, `up shop`. */
+  readonly change: string;
+  readonly weights: Readonly<Record<string, number>>;
+  readonly durationMs: number;
+}
+
+/** `POST /v1/scale`: answers `readonly ServiceView[]`. A version absent means the app's only version, or all of them. */
+export interface ScaleRequest {
+  readonly namespace: string;
+  readonly targets: readonly { readonly app: string; readonly version?: string; readonly scale: number }[];
+  readonly wait: boolean;
+}
+
+/** `POST /v1/restart`: replaces every replica, new before old, without losing a request. Answers `readonly ServiceView[]`. */
+export interface RestartRequest {
+  readonly namespace: string;
+  readonly targets: readonly { readonly app: string; readonly version?: string }[];
+  readonly wait: boolean;
+}
+
+/** `POST /v1/rm`: refs as the user writes them: `hello`, `web@v2`, `router/www`, `config/c`, `ns:web`. */
+export interface RemoveRequest {
+  readonly namespace: string;
+  readonly refs: readonly string[];
+}
+export interface RemoveResult {
+  readonly removed: readonly string[];
+}
+
+/** `POST /v1/down`: one stack, or everything in a namespace, or everything. Waits until it is gone. Answers `RemoveResult`. */
+export interface DownRequest {
+  readonly stack?: string;
+  readonly namespace?: string;
+  readonly all: boolean;
+}
+
+/** `GET /v1/inspect/NAMESPACE/REF`: the declared object, its state, its workloads and what Envoy was told. Secrets show keys only. */
+export interface InspectView {
+  readonly kind: ObjectKind | "app";
+  readonly namespace: string;
+  readonly name: string;
+  readonly spec: unknown;
+  readonly status: unknown;
+}
+
+/** `GET /v1/logs?namespace=&ref=&ref=&follow=&tail=&since=`: a stream. */
+export interface LogLine {
+  readonly at: number;
+  readonly workload: string;
+  readonly stream: "stdout" | "stderr" | "weir";
+  readonly line: string;
+}
+
+/** `GET /v1/exec/NAMESPACE/REF?workload=`: how to start a command inside a workload; the client appends its own. */
+export interface ExecView {
+  readonly workload: string;
+  readonly argv: readonly string[];
+}
+
+/** `GET /v1/stacks` */
+export interface StackView {
+  readonly name: string;
+  readonly namespaces: readonly string[];
+  readonly objects: number;
+  readonly updatedAt: number;
+}
+
+/** `GET /v1/routers?namespace=`, `GET /v1/externals`, `GET /v1/configs`, `GET /v1/secrets` (keys only). */
+export interface RouterView {
+  readonly namespace: string;
+  readonly name: string;
+  readonly hosts: readonly string[];
+  readonly url?: string;
+  readonly rules: readonly { readonly match: string; readonly action: string; readonly target: string }[];
+}
+export interface ExternalView {
+  readonly namespace: string;
+  readonly name: string;
+  readonly ports: readonly string[];
+  readonly targets: readonly string[];
+}
+export interface DataView {
+  readonly namespace: string;
+  readonly name: string;
+  readonly keys: readonly string[];
+  readonly updatedAt: number;
+}
+
+export type ProxyConfigState = "connecting" | "synced" | "pending" | "rejected";
+
+export interface ProxyView {
+  /** `node`, `gateway`. */
+  readonly name: string;
+  readonly pid?: number;
+  readonly version?: string;
+  readonly state: ProxyConfigState;
+  readonly since: number;
+  /** Envoy's own words, when it refused something; the last good config is still in force. */
+  readonly rejected?: readonly { readonly type: string; readonly message: string; readonly at: number }[];
+  readonly restarts: number;
+}
+
+/** `GET /v1/system` */
+export interface SystemView {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: number;
+  readonly stateDir: string;
+  readonly sockets: Readonly<Record<string, string>>;
+  readonly gatewayUrl: string;
+  readonly agent: { readonly state: "running" | "starting" | "down"; readonly outerPid?: number; readonly innerPid?: number; readonly reason?: string };
+  readonly proxies: readonly ProxyView[];
+  readonly counts: { readonly services: number; readonly workloads: number };
+}
+
+/** `POST /v1/system/stop`: stops daemon, agent, proxies and workloads; what is declared stays and comes back with the next command. */
+export interface SystemStopRequest {
+  /** Also forget everything declared. */
+  readonly purge: boolean;
+}
+
+/** `POST /v1/system/replace-envoy`: new Envoy processes for old, without losing a request. */
+export interface ReplaceEnvoyResult {
+  readonly replaced: readonly string[];
+}

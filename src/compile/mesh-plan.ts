@@ -1,0 +1,94 @@
+/**
+ * Everything about traffic, decided: no name left to resolve, no default left to fill in.
+ * Emitters translate a plan to somebody's format and decide nothing.
+ */
+import type { SourcePlace } from "../lib/problem.ts";
+import type { AppName, Namespace, VersionName } from "../model/names.ts";
+import type { CapturePoint, Endpoint, GatewaySettings } from "../model/world.ts";
+import type { HeaderChanges, Protocol, Redirect, Retries, Rewrite, RouteMatch } from "../model/types.ts";
+
+/** Stable name of one load-balanced set: `web@v1.default:80`, `external/db.default:5432`. */
+export type BackendId = string & { readonly __backend: never };
+
+export type Backend = {
+  readonly id: BackendId;
+  readonly namespace: Namespace;
+  readonly protocol: Protocol;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  readonly limits: { readonly maxConnections: number; readonly maxPendingRequests: number; readonly maxRequests: number; readonly maxRetries: number };
+} & (
+  | { readonly kind: "version"; readonly app: AppName; readonly version: VersionName; readonly containerPort: number; readonly drainMs: number }
+  | {
+      readonly kind: "external";
+      readonly name: string;
+      readonly targets: readonly { readonly host: string; readonly port: number }[];
+      readonly tls?: { readonly serverName: string };
+    }
+);
+
+export interface WeightedBackend {
+  readonly backend: BackendId;
+  /** Basis points; those of one route sum to 10 000. */
+  readonly weight: number;
+}
+
+export interface Route {
+  /** Unique in its host: `web`, `www#0`. */
+  readonly name: string;
+  /** Any of these; empty matches everything. */
+  readonly match: readonly RouteMatch[];
+  readonly requestHeaders: HeaderChanges;
+  readonly responseHeaders: HeaderChanges;
+  readonly action:
+    | {
+        readonly kind: "forward";
+        readonly destinations: readonly WeightedBackend[];
+        readonly rewrite?: Rewrite;
+        /** 0: no limit. */
+        readonly timeoutMs: number;
+        readonly idleTimeoutMs: number;
+        readonly retries?: Retries;
+      }
+    | { readonly kind: "redirect"; readonly redirect: Redirect };
+  readonly where?: SourcePlace;
+}
+
+/** What answers on one port of a host. `ports` lists every number that callers may use for it. */
+export type HostPort =
+  | { readonly kind: "http"; readonly ports: readonly number[]; readonly protocol: "http" | "http2" | "grpc"; readonly routes: readonly Route[] }
+  | { readonly kind: "tcp"; readonly ports: readonly number[]; readonly destinations: readonly WeightedBackend[] };
+
+/** A name that clients call. */
+export interface Host {
+  readonly kind: "app" | "version" | "router" | "external";
+  readonly namespace: Namespace;
+  /** `web`, `web-v2`, `www`, `db`. */
+  readonly name: string;
+  /** The app behind an app's or version's name. */
+  readonly app?: AppName;
+  readonly version?: VersionName;
+  /** Virtual IP; absent when the platform assigns it (export). */
+  readonly address?: string;
+  readonly ports: readonly HostPort[];
+  readonly public: boolean;
+  /** Full host names at the gateway, and for routers also inside the mesh: `web.localhost`, `shop.example`. */
+  readonly domains: readonly string[];
+  readonly where?: SourcePlace;
+}
+
+/** A public TCP port of the gateway. */
+export interface GatewayTcp {
+  readonly port: number;
+  readonly destinations: readonly WeightedBackend[];
+}
+
+export interface MeshPlan {
+  readonly hosts: readonly Host[];
+  readonly backends: readonly Backend[];
+  readonly captures: readonly CapturePoint[];
+  readonly gateway: GatewaySettings;
+  readonly gatewayTcp: readonly GatewayTcp[];
+  /** The fast path: only ready ones that may receive traffic. External backends have none here. */
+  readonly endpoints: ReadonlyMap<BackendId, readonly Endpoint[]>;
+}

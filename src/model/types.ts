@@ -1,0 +1,207 @@
+/**
+ * What the user says, after parsing: complete (every default filled in), checked, immutable.
+ * Times are milliseconds. Weights are basis points: 10 000 is 100 %.
+ */
+import type { SourcePlace } from "../lib/problem.ts";
+import type { AppName, Namespace, VersionName } from "./names.ts";
+
+export type Protocol = "http" | "http2" | "grpc" | "tcp";
+
+/** `80:8080/http`: callers use `port`, the process listens on `containerPort`. */
+export interface Port {
+  readonly port: number;
+  readonly containerPort: number;
+  readonly protocol: Protocol;
+}
+
+export type ProbeKind =
+  | { readonly kind: "http"; readonly path: string; readonly port: number; readonly headers: Readonly<Record<string, string>> }
+  | { readonly kind: "tcp"; readonly port: number }
+  | { readonly kind: "grpc"; readonly port: number; readonly service: string }
+  | { readonly kind: "exec"; readonly command: readonly string[] };
+
+export interface Probe {
+  readonly check: ProbeKind;
+  readonly initialDelayMs: number;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly failureThreshold: number;
+  readonly successThreshold: number;
+}
+
+export interface Health {
+  readonly start?: Probe;
+  readonly ready?: Probe;
+  readonly live?: Probe;
+}
+
+/** A value written down, or taken from a config or secret of the same namespace when the workload starts. */
+export type EnvValue =
+  | { readonly kind: "literal"; readonly value: string }
+  | { readonly kind: "config"; readonly name: string; readonly key: string }
+  | { readonly kind: "secret"; readonly name: string; readonly key: string };
+
+/** A config's or secret's keys as files below `path` in the workload (one key: `path` is the file). */
+export interface Mount {
+  readonly kind: "config" | "secret";
+  readonly name: string;
+  readonly key?: string;
+  readonly path: string;
+}
+
+/** One version of one app: the immutable template of its workloads. `scale` alone may change later. */
+export interface Service {
+  readonly namespace: Namespace;
+  readonly app: AppName;
+  readonly version: VersionName;
+  /** Program and its arguments (`command` then `args`). */
+  readonly command: readonly string[];
+  /** Absolute path of the working directory. */
+  readonly dir: string;
+  readonly env: Readonly<Record<string, EnvValue>>;
+  readonly ports: readonly Port[];
+  /** Reachable through the gateway. */
+  readonly public: boolean;
+  readonly health: Health;
+  readonly scale: number;
+  readonly mounts: readonly Mount[];
+  readonly drainMs: number;
+  readonly graceMs: number;
+  readonly stopSignal: string;
+  /** May call anything outside the mesh, not only declared external services. */
+  readonly egress: boolean;
+}
+
+export type TextMatch =
+  | { readonly kind: "exact"; readonly value: string }
+  | { readonly kind: "prefix"; readonly value: string }
+  | { readonly kind: "regex"; readonly value: string }
+  | { readonly kind: "present" };
+
+export interface NamedMatch {
+  readonly name: string;
+  readonly value: TextMatch;
+}
+
+/** All parts must hold. A `prefix` path matches whole segments (`/a` matches `/a/b`, not `/ab`). */
+export interface RouteMatch {
+  readonly path?: Exclude<TextMatch, { kind: "present" }>;
+  readonly methods: readonly string[];
+  readonly headers: readonly NamedMatch[];
+  readonly query: readonly NamedMatch[];
+  readonly cookies: readonly NamedMatch[];
+}
+
+/** An app (all its weighted versions), one version of it, or an external service. */
+export interface DestinationRef {
+  readonly kind: "app" | "version" | "external";
+  readonly namespace: Namespace;
+  readonly name: string;
+  readonly version?: VersionName;
+  /** The callers' port; absent: the only one, or the first HTTP one. */
+  readonly port?: number;
+}
+
+export interface WeightedDestination {
+  readonly to: DestinationRef;
+  /** Basis points; the destinations of one rule sum to 10 000. */
+  readonly weight: number;
+}
+
+export interface HeaderChanges {
+  readonly add: readonly { readonly name: string; readonly value: string }[];
+  readonly set: readonly { readonly name: string; readonly value: string }[];
+  readonly remove: readonly string[];
+}
+
+export interface Retries {
+  readonly attempts: number;
+  readonly perTryTimeoutMs?: number;
+  /** Envoy's `retry_on` conditions, e.g. `5xx`, `connect-failure`. */
+  readonly on: readonly string[];
+}
+
+export interface Rewrite {
+  readonly host?: string;
+  /** Replaces the matched prefix (or the whole path of an exact match). */
+  readonly path?: string;
+  readonly regex?: { readonly pattern: string; readonly substitution: string };
+}
+
+export interface Redirect {
+  readonly scheme?: "http" | "https";
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: string;
+  readonly code: 301 | 302 | 303 | 307 | 308;
+}
+
+export type RouteAction =
+  | {
+      readonly kind: "forward";
+      readonly destinations: readonly WeightedDestination[];
+      readonly rewrite?: Rewrite;
+      /** Whole request, retries included; 0: none; absent: the default. */
+      readonly timeoutMs?: number;
+      readonly retries?: Retries;
+    }
+  | { readonly kind: "redirect"; readonly redirect: Redirect };
+
+export interface RouteRule {
+  /** Any of these; empty matches everything. */
+  readonly match: readonly RouteMatch[];
+  readonly action: RouteAction;
+  readonly requestHeaders: HeaderChanges;
+  readonly responseHeaders: HeaderChanges;
+  readonly where?: SourcePlace;
+}
+
+/** Hostnames and rules in front of apps. The first rule that matches wins. */
+export interface Router {
+  readonly namespace: Namespace;
+  readonly name: string;
+  readonly hosts: readonly string[];
+  readonly public: boolean;
+  readonly rules: readonly RouteRule[];
+  readonly where?: SourcePlace;
+}
+
+/** A service outside the mesh under a name of ours. `localhost` is the machine's own loopback. */
+export interface ExternalService {
+  readonly namespace: Namespace;
+  readonly name: string;
+  readonly endpoints: readonly { readonly host: string; readonly port: number }[];
+  readonly ports: readonly Port[];
+  /** TLS is originated towards it, with this server name. */
+  readonly tls?: { readonly serverName: string };
+  readonly where?: SourcePlace;
+}
+
+/** Keys and contents. A secret's never appear in output, logs or errors. */
+export interface Config {
+  readonly namespace: Namespace;
+  readonly name: string;
+  readonly data: Readonly<Record<string, string>>;
+}
+export type Secret = Config;
+
+/** Initial weight of a version as the file asks for it, basis points. */
+export interface WantedWeight {
+  readonly app: AppName;
+  readonly namespace: Namespace;
+  readonly version: VersionName;
+  readonly weight: number;
+}
+
+/** Everything one file declares: what one `up` owns. */
+export interface Stack {
+  readonly name: string;
+  readonly namespaces: readonly Namespace[];
+  readonly services: readonly Service[];
+  /** Only what the file says; versions it is silent about keep their weight. */
+  readonly weights: readonly WantedWeight[];
+  readonly routers: readonly Router[];
+  readonly externals: readonly ExternalService[];
+  readonly configs: readonly Config[];
+  readonly secrets: readonly Secret[];
+}
