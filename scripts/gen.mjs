@@ -17,22 +17,40 @@ const wanted = [
   "envoy/config/rbac/v3/rbac.proto",
   "envoy/extensions/access_loggers/file/v3/file.proto",
   "envoy/extensions/access_loggers/stats/v3/stats.proto",
+  "envoy/extensions/access_loggers/stream/v3/stream.proto",
   "envoy/extensions/bootstrap/internal_listener/v3/internal_listener.proto",
   "envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.proto",
+  "envoy/extensions/filters/http/cors/v3/cors.proto",
   "envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.proto",
+  "envoy/extensions/filters/http/fault/v3/fault.proto",
+  "envoy/extensions/filters/http/grpc_stats/v3/config.proto",
+  "envoy/extensions/filters/http/header_mutation/v3/header_mutation.proto",
+  "envoy/extensions/filters/http/health_check/v3/health_check.proto",
+  "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto",
+  "envoy/extensions/filters/http/rbac/v3/rbac.proto",
   "envoy/extensions/filters/http/router/v3/router.proto",
+  "envoy/extensions/filters/http/set_filter_state/v3/set_filter_state.proto",
   "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto",
   "envoy/extensions/filters/listener/original_dst/v3/original_dst.proto",
   "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.proto",
   "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto",
   "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto",
+  "envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.proto",
+  "envoy/extensions/filters/network/rbac/v3/rbac.proto",
   "envoy/extensions/filters/network/set_filter_state/v3/set_filter_state.proto",
+  "envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy.proto",
   "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto",
   "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto",
   "envoy/extensions/load_balancing_policies/least_request/v3/least_request.proto",
+  "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.proto",
   "envoy/extensions/matching/common_inputs/network/v3/network_inputs.proto",
+  "envoy/extensions/matching/input_matchers/ip/v3/ip.proto",
+  "envoy/extensions/path/match/uri_template/v3/uri_template_match.proto",
+  "envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.proto",
+  "envoy/extensions/resource_monitors/cgroup_memory/v3/cgroup_memory.proto",
   "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.proto",
   "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.proto",
+  "envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config.proto",
   "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.proto",
   "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.proto",
   "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto",
@@ -54,6 +72,11 @@ function fetchProtos() {
   if (crate === undefined) throw new Error(`cargo fetched envoy-types ${crateVersion} but it is not below ${sources}`);
   rmSync(work, { recursive: true, force: true });
   for (const module of readdirSync(path.join(crate, "proto"))) cpSync(path.join(crate, "proto", module), path.join(work, module), { recursive: true });
+  cpSync(path.join(root, "proto/xds"), path.join(work, "xds/xds"), { recursive: true });
+}
+
+function folderOf(file) {
+  return file.startsWith("xds/") ? "xds" : "data-plane-api";
 }
 
 function buf(...args) {
@@ -61,6 +84,8 @@ function buf(...args) {
 }
 
 fetchProtos();
+const missing = wanted.filter((file) => !existsSync(path.join(work, folderOf(file), file)));
+if (missing.length > 0) throw new Error(`no such .proto: ${missing.join(", ")}`);
 const modules = readdirSync(work).map((module) => ({ path: module === "cel-spec" ? "cel-spec/proto" : module }));
 writeFileSync(path.join(work, "buf.yaml"), JSON.stringify({ version: "v2", modules }));
 writeFileSync(
@@ -71,7 +96,7 @@ writeFileSync(
   }),
 );
 rmSync(path.join(root, "gen"), { recursive: true, force: true });
-buf("generate", ...wanted.flatMap((file) => ["--path", path.join(file.startsWith("xds/") ? "xds" : "data-plane-api", file)]));
+buf("generate", ...wanted.flatMap((file) => ["--path", path.join(folderOf(file), file)]));
 buf("build", "--exclude-source-info", "-o", path.join(work, "all.binpb"));
 const descriptors = readFileSync(path.join(work, "all.binpb"));
 writeFileSync(path.join(root, "gen/envoy.binpb.gz"), gzipSync(descriptors, { level: 9 }));
