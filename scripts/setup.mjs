@@ -49,14 +49,17 @@ function onPath(program) {
   return [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin"].map((dir) => path.join(dir, program)).find((file) => existsSync(file));
 }
 
-/** `npm ci` of one folder, unless its lock file is the one that was installed last. */
-function npmCi(dir, node, what) {
+/**
+ * Installs what a folder's lock file says, unless it is the one that was installed last.
+ * Not `npm ci`: that refuses a lock file without the packages of foreign platforms, which some registries do not serve.
+ */
+function installLocked(dir, node, what) {
   const lock = createHash("sha256").update(readFileSync(path.join(dir, "package-lock.json"))).digest("hex");
   const stamp = path.join(dir, "node_modules/.weir-lock");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
   say(`${what} …`);
   const npm = onPath("npm") ?? fail("npm is missing: install Node.js with npm (Debian: apt install npm)");
-  run(npm, ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: dir, env: { ...process.env, PATH: `${path.dirname(node)}:${process.env.PATH}` } });
+  run(npm, ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: dir, env: { ...process.env, PATH: `${path.dirname(node)}:${process.env.PATH}` } });
   writeFileSync(stamp, lock);
 }
 
@@ -68,7 +71,7 @@ function setUpNode() {
   const dir = path.join(cache, "node");
   mkdirSync(dir, { recursive: true });
   for (const file of ["package.json", "package-lock.json"]) copyFileSync(path.join(root, "scripts/node", file), path.join(dir, file));
-  npmCi(dir, process.execPath, "Node.js 26");
+  installLocked(dir, process.execPath, "Node.js 26");
   if (!existsSync(nodeBinary())) fail(`there is no Node.js 26 for linux-${process.arch} as an npm package; Weir runs on x64 and arm64`);
 }
 
@@ -148,6 +151,6 @@ function setUpTools() {
 
 if (process.platform !== "linux") fail("Weir's local mesh needs Linux (network namespaces)");
 setUpNode();
-npmCi(root, nodeBinary(), "libraries");
+installLocked(root, nodeBinary(), "libraries");
 setUpEnvoy();
 setUpTools();
