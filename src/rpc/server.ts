@@ -1,0 +1,98 @@
+/** A gRPC server over cleartext HTTP/2. */
+import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { listenOn, type RpcAddress } from "./address.ts";
+import { keepAlive } from "./keepalive.ts";
+import type { RpcMethod } from "./method.ts";
+import { answerCall } from "./server-call.ts";
+
+export interface RpcServerOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** By full path: `/package.Service/Method`. */
+  readonly methods: ReadonlyMap<string, RpcMethod>;
+  /** Requests above it end with `resourceExhausted`. Default 4 MiB, as in gRPC's own libraries. */
+  readonly maxMessageBytes?: number;
+  /** A connection that is silent this long is asked for a sign of life and dropped when none comes in as long again. Default 30 s; 0 turns it off. */
+  readonly keepaliveMs?: number;
+}
+
+export interface RpcServer {
+  /** Starts listening; returns the address to connect to (with the real port). Throws the system's error, for instance `EADDRINUSE`. */
+  listen(address: RpcAddress): Promise<RpcAddress>;
+  /**
+   * Takes no new connections and calls (GOAWAY), waits up to `graceMs` for the running calls, then ends them with `unavailable`.
+   * Resolves when every connection is closed. A second call changes nothing.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Room for the streams of one connection; Node's 10 MB would refuse new streams while one large answer waits. */
+const maxSessionMegabytes = 1024;
+const windowBytes = 1024 * 1024;
+/** How long a connection may take to say goodbye after its calls were ended. */
+const goodbyeMs = 500;
+
+/** Makes a server; it does no I/O before `listen`. */
+export function createRpcServer(options: RpcServerOptions): RpcServer {
+  const sessions = new Set<ServerHttp2Session>();
+  const closing = new AbortController();
+  const server = createServer({
+    maxSessionMemory: maxSessionMegabytes,
+    settings: { initialWindowSize: windowBytes, maxConcurrentStreams: 1000, enablePush: false },
+  });
+  const call = {
+    clock: options.clock,
+    log: options.log,
+    methods: options.methods,
+    maxMessageBytes: options.maxMessageBytes ?? 4 * 1024 * 1024,
+    closing: closing.signal,
+  };
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.on("error", (error) => options.log.debug("rpc connection broke", { error: error.message }));
+    session.once("close", () => sessions.delete(session));
+    session.setLocalWindowSize(windowBytes);
+    keepAlive(session, options.clock, options.keepaliveMs ?? 30_000);
+  });
+  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void answerCall(stream, headers, call));
+  let closed: Promise<void> | undefined;
+  return {
+    listen: (address) => listenOn(server, address),
+    close(graceMs) {
+      closed ??= closeServer({ server, sessions, closing, clock: options.clock, graceMs });
+      return closed;
+    },
+  };
+}
+
+interface Closing {
+  readonly server: Http2Server;
+  readonly sessions: ReadonlySet<ServerHttp2Session>;
+  readonly closing: AbortController;
+  readonly clock: Clock;
+  readonly graceMs: number;
+}
+
+async function closeServer({ server, sessions, closing, clock, graceMs }: Closing): Promise<void> {
+  const listening = new Promise<void>((resolve) => server.close(() => resolve()));
+  const drained = Promise.all([...sessions].map(closeSession));
+  const allGone = new AbortController();
+  void drained.then(() => allGone.abort());
+  await clock.sleep(graceMs, allGone.signal);
+  closing.abort();
+  await clock.sleep(goodbyeMs, allGone.signal);
+  for (const session of sessions) session.destroy();
+  await drained;
+  await listening;
+}
+
+/** Says GOAWAY and resolves when the connection is closed. */
+function closeSession(session: ServerHttp2Session): Promise<void> {
+  return new Promise((resolve) => {
+    if (session.destroyed) return resolve();
+    session.once("close", () => resolve());
+    if (!session.closed) session.close();
+  });
+}
