@@ -1,0 +1,108 @@
+/** Backends as Envoy clusters. */
+import { type MessageInitShape, create } from "@bufbuild/protobuf";
+import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
+import { type Address, AddressSchema } from "../../../gen/envoy/config/core/v3/address_pb.js";
+import { UpstreamTlsContextSchema } from "../../../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
+import { HttpProtocolOptionsSchema } from "../../../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
+import type { Backend } from "../../compile/mesh-plan.ts";
+import type { Protocol } from "../../model/types.ts";
+import { egressSocket } from "./paths.ts";
+import { any, duration, type EnvoyResource, resource } from "./resource.ts";
+
+type ClusterInit = MessageInitShape<typeof ClusterSchema>;
+
+/**
+ * Idle connections to a service are closed after this. It must be shorter than the services' own keep-alive (Node.js 5 s, Gunicorn 2 s), else Envoy
+ * sends a request on a connection that the service is just closing.
+ */
+const upstreamIdleMs = 1_000;
+
+/** The cluster of one backend in the node Envoy. */
+export function backendCluster(backend: Backend, socketDir: string): EnvoyResource {
+  const common: ClusterInit = {
+    name: backend.id,
+    connectTimeout: duration(backend.connectTimeoutMs),
+    lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
+    circuitBreakers: { thresholds: [{ ...backend.limits }] },
+    typedExtensionProtocolOptions: httpOptions(backend.protocol),
+    upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 60 } },
+  };
+  switch (backend.kind) {
+    case "version":
+      return resource(ClusterSchema, backend.id, {
+        ...common,
+        clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
+        edsClusterConfig: { edsConfig: ads },
+        outlierDetection,
+      });
+    case "external":
+      return resource(ClusterSchema, backend.id, {
+        ...common,
+        ...staticEndpoint(backend.id, pipe(egressSocket(socketDir, backend.id))),
+        ...(backend.tls === undefined ? {} : { transportSocket: tlsSocket(backend.tls.serverName) }),
+      });
+  }
+}
+
+/** Everything that comes by discovery comes on the one aggregated stream. */
+export const ads = { configSourceSpecifier: { case: "ads" as const, value: {} }, resourceApiVersion: 2 };
+
+/**
+ * A replica that does not answer (five gateway errors or failed connections in a row) is left out for a while; never more than half of them.
+ * A service's own 500s do not count: they say something about the request, not about the replica.
+ */
+const outlierDetection = {
+  consecutiveGatewayFailure: 5,
+  enforcingConsecutiveGatewayFailure: 100,
+  enforcingConsecutive5xx: 0,
+  enforcingSuccessRate: 0,
+  interval: duration(5_000),
+  baseEjectionTime: duration(5_000),
+  maxEjectionPercent: 50,
+};
+
+/** A Unix socket as an address. */
+export function pipe(path: string): Address {
+  return create(AddressSchema, { address: { case: "pipe", value: { path } } });
+}
+
+/** An IP address and port. */
+export function socketAddress(address: string, port: number): Address {
+  return create(AddressSchema, { address: { case: "socketAddress", value: { address, portSpecifier: { case: "portValue", value: port } } } });
+}
+
+/** The parts of a cluster that always has the same single endpoint. */
+export function staticEndpoint(name: string, address: Address): ClusterInit {
+  return {
+    clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.STATIC },
+    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: "endpoint", value: { address } } }] }] },
+  };
+}
+
+/** HTTP/1.1 or HTTP/2 towards the service, as its port says; nothing for TCP. */
+export function httpOptions(protocol: Protocol): NonNullable<ClusterInit["typedExtensionProtocolOptions"]> {
+  if (protocol === "tcp") return {};
+  const protocolConfig =
+    protocol === "http"
+      ? { case: "httpProtocolOptions" as const, value: {} }
+      : { case: "http2ProtocolOptions" as const, value: { maxConcurrentStreams: 1_024, initialStreamWindowSize: 1_048_576, initialConnectionWindowSize: 8_388_608 } };
+  const options = any(HttpProtocolOptionsSchema, {
+    commonHttpProtocolOptions: { idleTimeout: duration(protocol === "http" ? upstreamIdleMs : 60_000) },
+    upstreamProtocolOptions: { case: "explicitHttpConfig", value: { protocolConfig } },
+  });
+  return { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options };
+}
+
+/** TLS towards an external service: the machine's own roots, the name checked. */
+function tlsSocket(serverName: string) {
+  const context = any(UpstreamTlsContextSchema, {
+    sni: serverName,
+    commonTlsContext: {
+      validationContextType: {
+        case: "validationContext",
+        value: { systemRootCerts: {}, matchTypedSubjectAltNames: [{ sanType: 2, matcher: { matchPattern: { case: "exact", value: serverName } } }] },
+      },
+    },
+  });
+  return { name: "tls", configType: { case: "typedConfig" as const, value: context } };
+}

@@ -1,0 +1,118 @@
+/** Routes of a host as Envoy's. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { HeaderValueOption_HeaderAppendAction } from "../../../gen/envoy/config/core/v3/base_pb.js";
+import { RedirectAction_RedirectResponseCode, type RouteActionSchema, type RouteSchema } from "../../../gen/envoy/config/route/v3/route_components_pb.js";
+import { PreviousHostsPredicateSchema } from "../../../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js";
+import type { Route, WeightedBackend } from "../../compile/mesh-plan.ts";
+import type { HeaderChanges, Redirect, Retries, Rewrite, RouteMatch } from "../../model/types.ts";
+import { routeMatch, withoutSlash } from "./match.ts";
+import { any, duration, literal } from "./resource.ts";
+
+type RouteInit = MessageInitShape<typeof RouteSchema>;
+type RouteActionInit = MessageInitShape<typeof RouteActionSchema>;
+
+const everything: RouteMatch = { methods: [], headers: [], query: [], cookies: [] };
+
+/** One of our routes: as many of Envoy's as it has matches, in order. */
+export function routes(route: Route): readonly RouteInit[] {
+  const matches = route.match.length === 0 ? [everything] : route.match;
+  return matches.map((match) => ({
+    name: route.name,
+    match: routeMatch(match),
+    action: action(route, match),
+    requestHeadersToAdd: headersToAdd(route.requestHeaders),
+    requestHeadersToRemove: [...route.requestHeaders.remove],
+    responseHeadersToAdd: headersToAdd(route.responseHeaders),
+    responseHeadersToRemove: [...route.responseHeaders.remove],
+  }));
+}
+
+function action(route: Route, match: RouteMatch): NonNullable<RouteInit["action"]> {
+  if (route.action.kind === "redirect") return { case: "redirect", value: redirect(route.action.redirect, match) };
+  const { destinations, rewrite, timeoutMs, idleTimeoutMs, retries } = route.action;
+  if (destinations.length === 0) return { case: "directResponse", value: { status: 503, body: { specifier: { case: "inlineString", value: `weir: ${route.name} has no destination\n` } } } };
+  return {
+    case: "route",
+    value: {
+      clusterSpecifier: clusterSpecifier(destinations),
+      timeout: duration(timeoutMs),
+      idleTimeout: duration(idleTimeoutMs),
+      ...(retries === undefined ? {} : { retryPolicy: retryPolicy(retries) }),
+      ...(rewrite === undefined ? {} : rewriteFields(rewrite, match)),
+    },
+  };
+}
+
+function clusterSpecifier(destinations: readonly WeightedBackend[]): NonNullable<RouteActionInit["clusterSpecifier"]> {
+  const [first, second] = destinations;
+  if (first !== undefined && second === undefined) return { case: "cluster", value: first.backend };
+  return { case: "weightedClusters", value: { clusters: destinations.map(({ backend, weight }) => ({ name: backend, weight })) } };
+}
+
+/** A retry goes to another replica where there is one. */
+function retryPolicy(retries: Retries) {
+  return {
+    retryOn: retries.on.join(","),
+    numRetries: retries.attempts,
+    retryHostPredicate: [{ name: "envoy.retry_host_predicates.previous_hosts", configType: { case: "typedConfig" as const, value: any(PreviousHostsPredicateSchema, {}) } }],
+    hostSelectionRetryMaxAttempts: 5n,
+    retryBackOff: { baseInterval: duration(25), maxInterval: duration(250) },
+    ...(retries.perTryTimeoutMs === undefined ? {} : { perTryTimeout: duration(retries.perTryTimeoutMs) }),
+  };
+}
+
+function rewriteFields(rewrite: Rewrite, match: RouteMatch): RouteActionInit {
+  return {
+    ...(rewrite.host === undefined ? {} : { hostRewriteSpecifier: { case: "hostRewriteLiteral" as const, value: rewrite.host } }),
+    ...(rewrite.path === undefined ? {} : rewritePath(rewrite.path, match)),
+    ...(rewrite.regex === undefined ? {} : { regexRewrite: { pattern: { regex: rewrite.regex.pattern }, substitution: rewrite.regex.substitution } }),
+  };
+}
+
+/** Replaces what matched. Envoy's prefix rewrite would leave two slashes where the new prefix is `/`, and none where the old one is: those go by regex. */
+function rewritePath(path: string, match: RouteMatch): RouteActionInit {
+  const replacement = withoutSlash(path);
+  const substitute = (regex: string, substitution: string) => ({ regexRewrite: { pattern: { regex }, substitution: substitution.replaceAll("\\", "\\\\") } });
+  if (match.path?.kind === "regex") return substitute("^.*$", path);
+  if (match.path?.kind === "exact") return { prefixRewrite: path };
+  const prefix = match.path === undefined ? "" : withoutSlash(match.path.value);
+  if (prefix === "") return replacement === "" ? {} : substitute("^/", `${replacement}/`);
+  return replacement === "" ? substitute(`^${escapeRegex(prefix)}/*`, "/") : { prefixRewrite: replacement };
+}
+
+function escapeRegex(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+}
+
+const redirectCodes = {
+  301: RedirectAction_RedirectResponseCode.MOVED_PERMANENTLY,
+  302: RedirectAction_RedirectResponseCode.FOUND,
+  303: RedirectAction_RedirectResponseCode.SEE_OTHER,
+  307: RedirectAction_RedirectResponseCode.TEMPORARY_REDIRECT,
+  308: RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT,
+} as const;
+
+/** The path of a redirect replaces the matched prefix, or the whole path of any other match. */
+function redirect(redirect: Redirect, match: RouteMatch) {
+  const path = redirect.path;
+  const pathRewriteSpecifier =
+    path === undefined ? undefined : { case: match.path?.kind === "prefix" && withoutSlash(path) !== "" ? ("prefixRewrite" as const) : ("pathRedirect" as const), value: path };
+  return {
+    responseCode: redirectCodes[redirect.code],
+    ...(redirect.scheme === undefined ? {} : { schemeRewriteSpecifier: { case: "schemeRedirect" as const, value: redirect.scheme } }),
+    ...(redirect.host === undefined ? {} : { hostRedirect: redirect.host }),
+    ...(redirect.port === undefined ? {} : { portRedirect: redirect.port }),
+    ...(pathRewriteSpecifier === undefined ? {} : { pathRewriteSpecifier }),
+  };
+}
+
+function headersToAdd(changes: HeaderChanges) {
+  const option = (appendAction: HeaderValueOption_HeaderAppendAction) => (header: { readonly name: string; readonly value: string }) => ({
+    header: { key: header.name, value: literal(header.value) },
+    appendAction,
+  });
+  return [
+    ...changes.set.map(option(HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD)),
+    ...changes.add.map(option(HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD)),
+  ];
+}
