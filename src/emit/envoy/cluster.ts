@@ -1,15 +1,16 @@
 /** Backends as Envoy clusters. */
-import { type MessageInitShape, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
 import { type Address, AddressSchema } from "../../../gen/envoy/config/core/v3/address_pb.js";
+import { Http1ProtocolOptionsSchema, Http2ProtocolOptionsSchema } from "../../../gen/envoy/config/core/v3/protocol_pb.js";
 import { UpstreamTlsContextSchema } from "../../../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 import { HttpProtocolOptionsSchema } from "../../../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import type { Backend } from "../../compile/mesh-plan.ts";
 import type { Protocol } from "../../model/types.ts";
 import { egressSocket } from "./paths.ts";
-import { any, duration, type EnvoyResource, resource } from "./resource.ts";
+import { any, duration, type EnvoyResource, type Init, resource } from "./resource.ts";
 
-type ClusterInit = MessageInitShape<typeof ClusterSchema>;
+type ClusterInit = Init<typeof ClusterSchema>;
 
 /**
  * Idle connections to a service are closed after this. It must be shorter than the services' own keep-alive (Node.js 5 s, Gunicorn 2 s), else Envoy
@@ -79,13 +80,16 @@ export function staticEndpoint(name: string, address: Address): ClusterInit {
   };
 }
 
+/** Enough for a fast stream on one machine; Envoy's own 256 MB let one slow reader hold that much. */
+export const http2Windows = { maxConcurrentStreams: 1_024, initialStreamWindowSize: 1_048_576, initialConnectionWindowSize: 8_388_608 };
+
 /** HTTP/1.1 or HTTP/2 towards the service, as its port says; nothing for TCP. */
 export function httpOptions(protocol: Protocol): NonNullable<ClusterInit["typedExtensionProtocolOptions"]> {
   if (protocol === "tcp") return {};
   const protocolConfig =
     protocol === "http"
-      ? { case: "httpProtocolOptions" as const, value: {} }
-      : { case: "http2ProtocolOptions" as const, value: { maxConcurrentStreams: 1_024, initialStreamWindowSize: 1_048_576, initialConnectionWindowSize: 8_388_608 } };
+      ? { case: "httpProtocolOptions" as const, value: create(Http1ProtocolOptionsSchema) }
+      : { case: "http2ProtocolOptions" as const, value: create(Http2ProtocolOptionsSchema, http2Windows) };
   const options = any(HttpProtocolOptionsSchema, {
     commonHttpProtocolOptions: { idleTimeout: duration(protocol === "http" ? upstreamIdleMs : 60_000) },
     upstreamProtocolOptions: { case: "explicitHttpConfig", value: { protocolConfig } },

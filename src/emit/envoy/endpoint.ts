@@ -10,6 +10,6 @@ export function loadAssignment(backend: Backend & { kind: "version" }, endpoints
   const sorted = [...endpoints].sort((a, b) => (a.id < b.id ? -1 : 1));
   return resource(ClusterLoadAssignmentSchema, backend.id, {
     clusterName: backend.id,
-    endpoints: [{ lbEndpoints: sorted.map(({ address }) => ({ hostIdentifier: { case: "endpoint", value: { address: socketAddress(address, backend.containerPort) } } })) }],
+    endpoints: [{ lbEndpoints: sorted.map(({ address }) => ({ hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(address, backend.containerPort) } } })) }],
   });
 }

@@ -1,11 +1,11 @@
 /** Matches of a rule as Envoy's. A rule with several matches becomes several routes. */
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { RouteMatchSchema } from "../../../gen/envoy/config/route/v3/route_components_pb.js";
 import type { StringMatcherSchema } from "../../../gen/envoy/type/matcher/v3/string_pb.js";
 import type { NamedMatch, RouteMatch, TextMatch } from "../../model/types.ts";
+import type { Init } from "./resource.ts";
 
-type StringMatcherInit = MessageInitShape<typeof StringMatcherSchema>;
-type RouteMatchInit = MessageInitShape<typeof RouteMatchSchema>;
+type StringMatcherInit = Init<typeof StringMatcherSchema>;
+type RouteMatchInit = Init<typeof RouteMatchSchema>;
 
 /** One match. An empty one matches everything. */
 export function routeMatch(match: RouteMatch): RouteMatchInit {

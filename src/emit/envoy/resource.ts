@@ -1,5 +1,5 @@
 /** What this room produces: encoded resources. Versions (hashes) are the discovery server's business. */
-import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { type Any, AnySchema, type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
 
 export interface EnvoyResource {
@@ -9,6 +9,9 @@ export interface EnvoyResource {
   /** The encoded message. */
   readonly body: Uint8Array;
 }
+
+/** Fields of a message as a plain object, for parts that are put together before the message is made. */
+export type Init<Schema extends DescMessage> = Exclude<MessageInitShape<Schema>, MessageShape<Schema>>;
 
 const prefix = "type.googleapis.com/";
 

@@ -1,15 +1,14 @@
 /** Routes of a host as Envoy's. */
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { HeaderValueOption_HeaderAppendAction } from "../../../gen/envoy/config/core/v3/base_pb.js";
 import { RedirectAction_RedirectResponseCode, type RouteActionSchema, type RouteSchema } from "../../../gen/envoy/config/route/v3/route_components_pb.js";
 import { PreviousHostsPredicateSchema } from "../../../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js";
 import type { Route, WeightedBackend } from "../../compile/mesh-plan.ts";
 import type { HeaderChanges, Redirect, Retries, Rewrite, RouteMatch } from "../../model/types.ts";
 import { routeMatch, withoutSlash } from "./match.ts";
-import { any, duration, literal } from "./resource.ts";
+import { any, duration, type Init, literal } from "./resource.ts";
 
-type RouteInit = MessageInitShape<typeof RouteSchema>;
-type RouteActionInit = MessageInitShape<typeof RouteActionSchema>;
+type RouteInit = Init<typeof RouteSchema>;
+type RouteActionInit = Init<typeof RouteActionSchema>;
 
 const everything: RouteMatch = { methods: [], headers: [], query: [], cookies: [] };
 

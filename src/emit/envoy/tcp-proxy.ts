@@ -1,0 +1,38 @@
+/** TCP proxy filters. */
+import type { Any } from "@bufbuild/protobuf/wkt";
+import { TcpProxySchema } from "../../../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
+import type { WeightedBackend } from "../../compile/mesh-plan.ts";
+import { any, duration } from "./resource.ts";
+
+interface Filter {
+  readonly name: string;
+  readonly configType: { readonly case: "typedConfig"; readonly value: Any };
+}
+
+function filter(value: Any): Filter {
+  return { name: "envoy.filters.network.tcp_proxy", configType: { case: "typedConfig", value } };
+}
+
+/** A connection may be idle for as long as its two ends want: databases keep theirs for days. */
+const noIdleTimeout = duration(0);
+
+/** To one of several backends, chosen per connection. */
+export function tcpProxy(statPrefix: string, destinations: readonly WeightedBackend[]): Filter {
+  const [first, second] = destinations;
+  const clusterSpecifier =
+    second === undefined
+      ? { case: "cluster" as const, value: first?.backend ?? "none" }
+      : { case: "weightedClusters" as const, value: { clusters: destinations.map(({ backend, weight }) => ({ name: backend, weight })) } };
+  return filter(any(TcpProxySchema, { statPrefix, clusterSpecifier, idleTimeout: noIdleTimeout }));
+}
+
+/** To a cluster of Envoy's by name. */
+export function tcpProxyTo(cluster: string): Filter {
+  return filter(any(TcpProxySchema, { statPrefix: cluster, clusterSpecifier: { case: "cluster", value: cluster }, idleTimeout: noIdleTimeout }));
+}
+
+/** Through an HTTP CONNECT to `cluster`, which asks for the address that the caller meant. */
+export function tcpTunnelTo(cluster: string): Filter {
+  const clusterSpecifier = { case: "cluster" as const, value: cluster };
+  return filter(any(TcpProxySchema, { statPrefix: cluster, clusterSpecifier, idleTimeout: noIdleTimeout, tunnelingConfig: { hostname: "%DOWNSTREAM_LOCAL_ADDRESS%" } }));
+}
