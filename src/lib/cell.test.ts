@@ -30,7 +30,10 @@ test("a slow reader skips to the newest; unchanged is silent", async () => {
   for (let n = 1; n <= 100; n += 1) cell.set({ n });
   await turn();
   assert.equal(cell.set({ n: 100 }), false);
-  assert.equal(cell.update((value) => ({ n: value.n + 1 })), true);
+  assert.equal(
+    cell.update((value) => ({ n: value.n + 1 })),
+    true,
+  );
   await turn();
   await turn();
   stop.abort();

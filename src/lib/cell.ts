@@ -34,7 +34,7 @@ export class Cell<T> implements Readable<T> {
     if (this.#same(this.#value, value)) return false;
     this.#value = value;
     this.#version += 1;
-    for (const wake of [...this.#waiting]) wake();
+    for (const wake of this.#waiting) wake();
     return true;
   }
 

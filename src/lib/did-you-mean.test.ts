@@ -17,5 +17,11 @@ test("without a close word all are listed", () => {
   assert.equal(didYouMean("image", ["command", "ports", "ports"]), "one of command, ports");
   assert.equal(didYouMean("image", ["web"]), "only web is known here");
   assert.equal(didYouMean("image", []), undefined);
-  assert.match(didYouMean("zzzzzz", Array.from({ length: 20 }, (_, n) => `name-${n}`)) ?? "", /name-11, …$/);
+  assert.match(
+    didYouMean(
+      "zzzzzz",
+      Array.from({ length: 20 }, (_, n) => `name-${n}`),
+    ) ?? "",
+    /name-11, …$/,
+  );
 });

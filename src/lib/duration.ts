@@ -12,12 +12,7 @@ export function parseDuration(text: string): number | undefined {
   const parts = pattern.exec(text);
   if (text === "" || parts === null) return undefined;
   const [, days = "0", hours = "0", minutes = "0", seconds = "0", milliseconds = "0"] = parts;
-  const total =
-    Number(days) * unitMs.d +
-    Number(hours) * unitMs.h +
-    Number(minutes) * unitMs.m +
-    Math.round(Number(seconds) * unitMs.s) +
-    Number(milliseconds);
+  const total = Number(days) * unitMs.d + Number(hours) * unitMs.h + Number(minutes) * unitMs.m + Math.round(Number(seconds) * unitMs.s) + Number(milliseconds);
   return Number.isSafeInteger(total) ? total : undefined;
 }
 

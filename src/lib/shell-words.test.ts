@@ -38,7 +38,9 @@ test("what needs a shell, or is not closed, is refused where it stands", () => {
   }
 });
 
+const wordy: readonly string[] = ["a", "b", " ", "\\", '"', "'", "$", "`", "|", "#", "\n", "{"];
+
 test("any words survive joining and splitting; any text is split without throwing", () => {
   fc.assert(fc.property(fc.array(fc.string()), (words) => assert.deepEqual(splitWords(joinWords(words)), { ok: true, words })));
-  fc.assert(fc.property(fc.string({ unit: fc.constantFrom(..."ab \\\"'$`|#\n{") }), (line) => void splitWords(line)));
+  fc.assert(fc.property(fc.string({ unit: fc.constantFrom(...wordy) }), (line) => void splitWords(line)));
 });

@@ -48,14 +48,16 @@ test("ports", () => {
     "port-invalid: there is no port 70000 (ports are 1 to 65535)",
     'protocol-unknown: "htp" is not a protocol (did you mean "http"?)',
   ]);
-  assert.deepEqual(said(parsePortArg("eighty")), ['port-invalid: "eighty" is not a port (write PORT[:CONTAINERPORT][/http|http2|grpc|tcp], like 80:8080/http)']);
+  assert.deepEqual(said(parsePortArg("eighty")), [
+    'port-invalid: "eighty" is not a port (write PORT[:CONTAINERPORT][/http|http2|grpc|tcp], like 80:8080/http)',
+  ]);
 });
 
 test("ports are read back as they are written; nothing makes a reader throw", () => {
   const port = fc.record({
     port: fc.integer({ min: 1, max: 65_535 }),
     containerPort: fc.integer({ min: 1, max: 65_535 }),
-    protocol: fc.constantFrom<readonly Protocol[]>("http", "http2", "grpc", "tcp"),
+    protocol: fc.constantFrom<Protocol[]>("http", "http2", "grpc", "tcp"),
   });
   fc.assert(fc.property(port, (value) => assert.deepEqual(said(parsePortArg(formatPort(value))), { ...value })));
   fc.assert(

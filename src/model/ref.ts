@@ -1,7 +1,7 @@
 /** What users type on a command line: `[NS:][KIND/]NAME[@VERSION]`, `web@v2=10%`, `80:9000/http`. */
 import { closest, didYouMean } from "../lib/did-you-mean.ts";
-import { type Problem, type Result, failed, ok } from "../lib/problem.ts";
-import { type AppName, type Namespace, type VersionName, defaultNamespace, isLabel } from "./names.ts";
+import { failed, ok, type Problem, type Result } from "../lib/problem.ts";
+import { type AppName, defaultNamespace, isLabel, type Namespace, type VersionName } from "./names.ts";
 import { quote } from "./quote.ts";
 import type { Port, Protocol } from "./types.ts";
 import { parsePercent, percentHint } from "./weights.ts";
@@ -29,7 +29,11 @@ export function parseRef(text: string, namespace: Namespace = defaultNamespace):
   if (parts === null) return failed(refProblem(text));
   const [, ns, kindText, name = "", version] = parts;
   const problems: Problem[] = [];
-  for (const [what, label] of [["namespace", ns], ["name", name], ["version", version]] as const) {
+  for (const [what, label] of [
+    ["namespace", ns],
+    ["name", name],
+    ["version", version],
+  ] as const) {
     if (label !== undefined && !isLabel(label)) problems.push(nameProblem(what, label));
   }
   const kind = refKinds.find((known) => known === kindText);
@@ -47,7 +51,11 @@ export function parseRef(text: string, namespace: Namespace = defaultNamespace):
 }
 
 function refProblem(text: string): Problem {
-  return { code: "ref-invalid", message: `${quote(text)} names nothing`, hint: "write [NAMESPACE:][KIND/]NAME[@VERSION], like web, web@v2, router/www or team-a:web" };
+  return {
+    code: "ref-invalid",
+    message: `${quote(text)} names nothing`,
+    hint: "write [NAMESPACE:][KIND/]NAME[@VERSION], like web, web@v2, router/www or team-a:web",
+  };
 }
 
 function kindProblem(kind: string): Problem {
@@ -57,7 +65,11 @@ function kindProblem(kind: string): Problem {
 
 /** The problem of a name that is not an RFC 1123 label. `what` says what it names: `version`. */
 export function nameProblem(what: string, text: string): Problem {
-  const mended = text.toLowerCase().replaceAll(/[^a-z0-9-]+/g, "-").replaceAll(/^-+|-+$/g, "").slice(0, 63);
+  const mended = text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "")
+    .slice(0, 63);
   const hint = isLabel(mended) ? `${labelHint}: ${quote(mended)}` : labelHint;
   return { code: "name-invalid", message: `${quote(text)} is not a ${what}`, hint };
 }
@@ -84,7 +96,11 @@ export function parseWeightArg(text: string, namespace: Namespace = defaultNames
   if (!ref.ok || weight === undefined) return { ok: false, problems };
   const { kind, name, version } = ref.value;
   if (version === undefined || (kind !== undefined && kind !== "app" && kind !== "service")) {
-    return failed({ code: "weight-arg-invalid", message: `${quote(text)} names no version of an app`, hint: `write ${name}@VERSION=PERCENT, like ${name}@v2=10%` });
+    return failed({
+      code: "weight-arg-invalid",
+      message: `${quote(text)} names no version of an app`,
+      hint: `write ${name}@VERSION=PERCENT, like ${name}@v2=10%`,
+    });
   }
   return ok({ namespace: ref.value.namespace, app: name as AppName, version, weight });
 }

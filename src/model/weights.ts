@@ -3,7 +3,7 @@
  * No function depends on the order of its maps.
  */
 import { didYouMean } from "../lib/did-you-mean.ts";
-import { type Problem, type Result, failed, ok } from "../lib/problem.ts";
+import { failed, ok, type Problem, type Result } from "../lib/problem.ts";
 import type { VersionName } from "./names.ts";
 import { quote } from "./quote.ts";
 
