@@ -192,7 +192,7 @@ function knownPackages(options, names) {
 }
 
 /** Fetches Debian packages and unpacks them in .cache/tools/root, without root: with the machine's package lists if it has them, else with private ones. */
-async function fetchDebian(packages) {
+async function fetchDebianNow(packages) {
   if (findProgram("apt-get") === undefined) throw new SetupError("this is not a Debian or Ubuntu system");
   const state = path.join(cache, "tools/apt");
   for (const part of ["lists/partial", "cache/archives/partial"]) mkdirSync(path.join(state, part), { recursive: true });
@@ -212,6 +212,15 @@ async function fetchDebian(packages) {
     await run("apt-get", [...own, "update", "-qq"]);
     await download(own);
   }
+}
+
+let debianQueue = Promise.resolve();
+
+/** The same, one after the other: apt's private lists have no lock. */
+function fetchDebian(packages) {
+  const result = debianQueue.then(() => fetchDebianNow(packages));
+  debianQueue = result.catch(() => undefined);
+  return result;
 }
 
 /** The wrapper finds itself, so the checkout may be moved; only these programs see the unpacked libraries. */
