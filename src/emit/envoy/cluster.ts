@@ -97,14 +97,18 @@ export function httpOptions(protocol: Protocol): NonNullable<ClusterInit["typedE
   return { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options };
 }
 
+/** Debian's and most others' bundle of roots. Envoy's `system_root_certs` would find it anywhere, but refuses to check names with it (1.40: "without configuring a trusted CA"). */
+const systemRoots = "/etc/ssl/certs/ca-certificates.crt";
+
 /** TLS towards an external service: the machine's own roots, the name checked. */
 function tlsSocket(serverName: string) {
   const context = any(UpstreamTlsContextSchema, {
     sni: serverName,
+    autoSniSanValidation: true,
     commonTlsContext: {
       validationContextType: {
         case: "validationContext",
-        value: { systemRootCerts: {}, matchTypedSubjectAltNames: [{ sanType: 2, matcher: { matchPattern: { case: "exact", value: serverName } } }] },
+        value: { trustedCa: { specifier: { case: "filename", value: systemRoots } } },
       },
     },
   });
