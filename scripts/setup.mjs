@@ -40,11 +40,11 @@ const envoyWheels = {
  */
 const debianTools = {
   nft: {
-    file: "usr/sbin/nft",
+    files: ["usr/sbin/nft"],
     packages: "nftables libnftables1 libnftnl11 libmnl0 libjansson4 libgmp10 libxtables12 libedit2 libbsd0 libmd0 libtinfo6".split(" "),
   },
-  ip: { file: "sbin/ip", packages: "iproute2 libbpf1 libelf1 libmnl0 libbsd0 libmd0 libcap2 libtirpc3 libxtables12 libselinux1 zlib1g libzstd1".split(" ") },
-  tini: { file: "usr/bin/tini", packages: ["tini"] },
+  ip: { files: ["bin/ip", "usr/bin/ip"], packages: "iproute2 libbpf1 libelf1 libmnl0 libbsd0 libmd0 libcap2 zlib1g libzstd1".split(" ") },
+  tini: { files: ["usr/bin/tini"], packages: ["tini"] },
 };
 
 /** A mistake or a lack on this machine that we can name; everything else is a bug and shows its stack. */
@@ -188,7 +188,9 @@ async function setUpEnvoy() {
 /** Newer releases call some libraries by another name (libelf1t64); packages a release does not have are left out. */
 function knownPackages(options, names) {
   const known = (name) => succeeds("apt-cache", [...options, "show", "--no-all-versions", name]);
-  return names.map((name) => [name, `${name}t64`].find(known)).filter((name) => name !== undefined);
+  const found = names.map((name) => [name, `${name}t64`].find(known)).filter((name) => name !== undefined);
+  if (found.length === 0) throw new SetupError(`apt knows none of ${names.join(", ")}`);
+  return found;
 }
 
 /** Fetches Debian packages and unpacks them in .cache/tools/root, without root: with the machine's package lists if it has them, else with private ones. */
@@ -203,7 +205,7 @@ async function fetchDebianNow(packages) {
   mkdirSync(extracted, { recursive: true });
   const download = (options) =>
     inFolder(path.join(cache, "tools"), async (dir) => {
-      await run("apt-get", [...options, "download", "-qq", packages[0], ...knownPackages(options, packages.slice(1))], { cwd: dir });
+      await run("apt-get", [...options, "download", "-qq", ...knownPackages(options, packages)], { cwd: dir });
       for (const file of readdirSync(dir).filter((name) => name.endsWith(".deb"))) await run("dpkg-deb", ["-x", path.join(dir, file), extracted]);
     });
   try {
@@ -229,29 +231,36 @@ function wrapper(file) {
   return `#!/bin/sh\nroot=\${0%/*}/../root\nLD_LIBRARY_PATH=$root/usr/lib/${lib}:$root/lib/${lib} exec "$root/${file}" "$@"\n`;
 }
 
-async function setUpTool(name) {
+function isMissing(name) {
   const link = path.join(cache, "tools/bin", name);
-  if (existsSync(link)) return;
+  if (existsSync(link)) return false;
   rmSync(link, { force: true });
   const found = findProgram(name);
-  if (found !== undefined) return symlinkSync(found, link);
-  const { file, packages } = debianTools[name];
-  await step(name, async () => {
-    try {
-      await fetchDebian(packages);
-    } catch (error) {
-      if (!(error instanceof SetupError)) throw error;
-      throw new SetupError(`${name} is missing and could not be fetched: install it (Debian: apt install ${packages[0]})\n${error.message}`);
-    }
-    if (packages.length === 1) return symlinkSync(path.join("../root", file), link);
-    writeFileSync(`${link}-${process.pid}`, wrapper(file), { mode: 0o755 });
-    renameSync(`${link}-${process.pid}`, link);
-  });
+  if (found !== undefined) symlinkSync(found, link);
+  return found === undefined;
 }
 
 async function setUpTools() {
   mkdirSync(path.join(cache, "tools/bin"), { recursive: true });
-  for (const name of Object.keys(debianTools)) await setUpTool(name);
+  const missing = Object.keys(debianTools).filter(isMissing);
+  if (missing.length === 0) return;
+  await step(missing.join(", "), async () => {
+    const packages = missing.map((name) => debianTools[name].packages);
+    const reason = await fetchDebian([...new Set(packages.flat())]).catch((error) => error.message);
+    for (const name of missing) {
+      const file = debianTools[name].files.find((candidate) => existsSync(path.join(cache, "tools/root", candidate)));
+      const help = `install it (Debian: apt install ${debianTools[name].packages[0]})`;
+      if (file === undefined) throw new SetupError(`${name} is missing and could not be fetched: ${help}\n${reason ?? ""}`);
+      placeTool(path.join(cache, "tools/bin", name), file, debianTools[name].packages.length > 1);
+    }
+  });
+}
+
+function placeTool(link, file, needsLibraries) {
+  // A link where a link does: a wrapper's library path would reach the programs that tini starts.
+  if (!needsLibraries) return symlinkSync(path.join("../root", file), link);
+  writeFileSync(`${link}-${process.pid}`, wrapper(file), { mode: 0o755 });
+  renameSync(`${link}-${process.pid}`, link);
 }
 
 function isComplete() {
