@@ -312,7 +312,8 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  if (!(error instanceof SetupError)) throw error;
-  say(error.message);
+  const notOurs = ["EACCES", "EPERM", "EROFS"].includes(error.code);
+  if (!(error instanceof SetupError) && !notOurs) throw error;
+  say(notOurs ? `${error.message}: this folder is somebody else's; set up as its owner, or clone Weir into a folder of your own` : error.message);
   process.exit(1);
 }
