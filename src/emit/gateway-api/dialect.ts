@@ -1,6 +1,6 @@
 /** What differs between the speakers of Gateway API: the standard itself, and Linkerd, which reads a part of it and adds annotations. */
 import type { Route } from "../../compile/mesh-plan.ts";
-import type { KubeFields } from "../kubernetes/object.ts";
+import type { KubeFields, Membership } from "../kubernetes/object.ts";
 import type { Mesh } from "../kubernetes/refusal.ts";
 import type { AppProtocols } from "../kubernetes/service.ts";
 
@@ -28,8 +28,7 @@ export interface Dialect {
   readonly tcpRouteVersion: "v1" | "v1alpha2";
   /** Whether routes to another namespace's Service need its permission. */
   readonly referenceGrants: boolean;
-  readonly namespaceLabels: Readonly<Record<string, string>>;
-  readonly namespaceAnnotations: Readonly<Record<string, string>>;
+  readonly membership: Membership;
   /** The kind of route for a gRPC port whose one route matches everything. */
   readonly grpcKind: (route: Route) => RequestRouteKind;
   /** Says what stands against the route's timeout and retries in a route of that kind. */

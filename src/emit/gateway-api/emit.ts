@@ -5,7 +5,6 @@ import { failed, ok, type Problem, type Result } from "../../lib/problem.ts";
 import { askedRetries, type Backends, backendsOf, callableHosts, isPlainHost } from "../kubernetes/backends.ts";
 import { emitAddresses, emitAlias, localAddressProblems, portDestination } from "../kubernetes/external.ts";
 import { nameProblems } from "../kubernetes/names.ts";
-import { emitNamespaces } from "../kubernetes/namespace.ts";
 import type { Emission, KubeObject } from "../kubernetes/object.ts";
 import { distinctProblems } from "../kubernetes/refusal.ts";
 import { emitService } from "../kubernetes/service.ts";
@@ -24,8 +23,7 @@ export const standardDialect: Dialect = {
   redirectCodes: [301, 302, 303, 307, 308],
   tcpRouteVersion: "v1",
   referenceGrants: true,
-  namespaceLabels: {},
-  namespaceAnnotations: {},
+  membership: { labels: {}, annotations: {} },
   // A GRPCRoute has no timeouts.
   grpcKind: ({ action }) => (action.kind === "forward" && action.timeoutMs === 0 ? "GRPCRoute" : "HTTPRoute"),
   limitObjections: retryObjections,
@@ -52,7 +50,7 @@ export function emitWith(plan: MeshPlan, dialects: Dialects): Result<Emission> {
   const callable = { ...plan, hosts: callableHosts(plan) };
   const problems = distinctProblems(problemsOf(callable, backends, dialects));
   if (problems.length > 0) return failed(...problems);
-  return ok({ objects: emitObjects(callable, backends, dialects), notices: noticesOf(callable, dialects.mesh) });
+  return ok({ objects: emitObjects(callable, backends, dialects), membership: dialects.mesh.membership, notices: noticesOf(callable, dialects.mesh) });
 }
 
 function problemsOf(plan: MeshPlan, backends: Backends, dialects: Dialects): readonly Problem[] {
@@ -84,7 +82,6 @@ function emitObjects(plan: MeshPlan, backends: Backends, dialects: Dialects): re
   const routes = plan.hosts.flatMap((host) => [...emitMeshRoutes(host, inMesh), ...emitGatewayRoutes(host, atGateway)]);
   const all = [...routes, ...emitGatewayTcpRoutes(plan, inMesh)];
   return [
-    ...emitNamespaces(plan, { labels: dialects.mesh.namespaceLabels, annotations: dialects.mesh.namespaceAnnotations }),
     ...plan.hosts.flatMap((host) => emitServices(host, backends, dialects.mesh)),
     ...emitGateway(plan, inMesh),
     ...all,

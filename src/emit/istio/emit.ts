@@ -13,14 +13,14 @@ import { redirectsPrefix } from "../gateway-api/rule.ts";
 import { type Backends, backendsOf, callableHosts, isPlainHost } from "../kubernetes/backends.ts";
 import { hasNames, localAddressProblems } from "../kubernetes/external.ts";
 import { nameProblems, serviceDomain } from "../kubernetes/names.ts";
-import { emitNamespaces } from "../kubernetes/namespace.ts";
-import { type Emission, type KubeFields, type KubeObject, metadata } from "../kubernetes/object.ts";
+import { type Emission, type KubeFields, type KubeObject, type Membership, metadata } from "../kubernetes/object.ts";
 import { distinctProblems, unsupported } from "../kubernetes/refusal.ts";
 import { type AppProtocols, emitService } from "../kubernetes/service.ts";
 import { emitExternal } from "./external.ts";
 import { emitHttp, emitTcp, type IstioSetting } from "./route.ts";
 
 const apiVersion = "networking.istio.io/v1";
+const membership: Membership = { labels: { "istio-injection": "enabled" }, annotations: {} };
 const appProtocols: AppProtocols = { http: "http", http2: "http2", grpc: "grpc", tcp: "tcp" };
 
 /** Emits all objects of a plan for Istio, or every reason why it cannot be said. */
@@ -29,7 +29,7 @@ export function emitIstio(plan: MeshPlan): Result<Emission> {
   const callable = { ...plan, hosts: callableHosts(plan) };
   const problems = distinctProblems(problemsOf(callable, backends));
   if (problems.length > 0) return failed(...problems);
-  return ok({ objects: emitObjects(callable, backends), notices: noticesOf(callable) });
+  return ok({ objects: emitObjects(callable, backends), membership, notices: noticesOf(callable) });
 }
 
 function problemsOf(plan: MeshPlan, backends: Backends): readonly Problem[] {
@@ -75,7 +75,6 @@ function emitObjects(plan: MeshPlan, backends: Backends): readonly KubeObject[] 
   const setting = { backends, namedExternals: new Set(named.map(({ namespace, name }) => `${namespace}/${name}`)) };
   const gateway = `${gatewayNamespace(plan, setting)}/${gatewayName}`;
   return [
-    ...emitNamespaces(plan, { labels: { "istio-injection": "enabled" }, annotations: {} }),
     ...plan.hosts.flatMap((host) => (host.kind === "external" ? emitExternal(host, backends, appProtocols) : [emitService(host, backends, appProtocols)])),
     ...emitGateway(plan, setting),
     ...plan.hosts.filter((host) => !isPlainHost(host) || named.includes(host)).map((host) => emitInMesh(host, plan, setting)),

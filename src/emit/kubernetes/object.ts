@@ -25,9 +25,17 @@ export interface KubeObject {
   readonly ports?: readonly KubeFields[];
 }
 
+/** What a mesh wants to see on namespaces whose pods take part in it. */
+export interface Membership {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
 /** What an emitter made of a plan. */
 export interface Emission {
+  /** All but the namespaces that they are in. */
   readonly objects: readonly KubeObject[];
+  readonly membership: Membership;
   /** What the reader must know or do besides applying the objects; whole sentences. */
   readonly notices: readonly string[];
 }
