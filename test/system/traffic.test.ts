@@ -89,7 +89,7 @@ routers:
     rules:
       - {match: {path: /old}, redirect: {path: /new, code: 302}}
       - {match: {path: /api/*}, to: api, rewrite: {path: /}, headers: {request: {set: {x-added: "1"}}, response: {add: {x-seen: "yes"}}}}
-      - {match: {headers: {x-user: {regex: "^beta-"}}}, to: api@v2}
+      - {match: {headers: {x-user: {regex: "beta-.*"}}}, to: api@v2}
       - {match: {query: {v: "2"}}, to: api@v2}
       - {match: {cookies: {group: {exact: b}}}, to: api@v2}
       - {match: {method: PUT}, to: api@v2}
