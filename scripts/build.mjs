@@ -37,11 +37,10 @@ try {
     const main = built.find((file) => file.startsWith(`main-${name}-`) && file.endsWith(".js"));
     writeFileSync(path.join(aside, `${name}.js`), starter(main));
   }
-  writeFileSync(path.join(aside, "package.json"), '{ "type": "module" }\n');
   writeFileSync(path.join(aside, ".stamp"), "");
   utimesSync(path.join(aside, ".stamp"), startedAt, startedAt);
   // Chunks first, what refers to them afterwards, and last the stamp that says so.
-  const fixed = [...present.map(([name]) => `${name}.js`), "package.json", ".stamp"];
+  const fixed = [...present.map(([name]) => `${name}.js`), ".stamp"];
   for (const file of [...built, ...fixed]) renameSync(path.join(aside, file), path.join(dist, file));
   for (const file of readdirSync(dist).filter((file) => !built.includes(file) && !fixed.includes(file))) {
     if (statSync(path.join(dist, file), { throwIfNoEntry: false })?.mtimeMs < Date.now() - dayMs) rmSync(path.join(dist, file), { force: true });
