@@ -16,7 +16,7 @@ function show(...args) {
   console.log(`\n${bold(`$ ./weir ${args.join(" ")}`)}`);
   const { status } = spawnSync(weir, args, { cwd: root, stdio: "inherit" });
   if (status !== 0) {
-    console.error(`\nThat did not work. "./weir check" looks at what this machine lacks; "./weir system logs" is what the daemon said.`);
+    console.error(`\nThat did not work. "./weir check" says what this machine lacks.`);
     process.exit(status ?? 1);
   }
 }
@@ -73,7 +73,7 @@ for (let sent = 0; sent < requests; sent += 1) {
 }
 times.sort((a, b) => a - b);
 console.log(
-  `  ${requests} times the page: ${failed} failed, half of them within ${times[times.length >> 1]?.toFixed(1)} ms (each is five requests between four services)`,
+  `  ${requests} times the page: ${failed} failed, half of them within ${times[times.length >> 1]?.toFixed(1)} ms`,
 );
 if (failed > 0) process.exit(1);
 
