@@ -72,9 +72,7 @@ for (let sent = 0; sent < requests; sent += 1) {
   else failed += 1;
 }
 times.sort((a, b) => a - b);
-console.log(
-  `  ${requests} times the page: ${failed} failed, half of them within ${times[times.length >> 1]?.toFixed(1)} ms`,
-);
+console.log(`  ${requests} times the page: ${failed} failed, half of them within ${times[times.length >> 1]?.toFixed(1)} ms`);
 if (failed > 0) process.exit(1);
 
 console.log(`
