@@ -1,8 +1,9 @@
 /** Backends: one for each port of each version and each external service. */
+import { memoize } from "../lib/memoize.ts";
 import type { App, Endpoint } from "../model/world.ts";
 import type { Namespace, VersionName } from "../model/names.ts";
 import type { ExternalService, Port, Service } from "../model/types.ts";
-import { connectTimeoutMs, limits } from "./defaults.ts";
+import { connectTimeoutMs, externalConnectTimeoutMs, limits } from "./defaults.ts";
 import type { Backend, BackendId } from "./mesh-plan.ts";
 
 /** The stable name of a version's port: `web@v1.default:80`. */
@@ -15,9 +16,9 @@ export function externalBackendId(namespace: Namespace, name: string, port: numb
   return `external/${name}.${namespace}:${port}` as BackendId;
 }
 
-/** A version's backends, in the order of its ports. */
-export function versionBackends(service: Service): readonly Backend[] {
-  return service.ports.map((port) => ({
+/** A version's backends, in the order of its ports; the same objects as long as the service is the same. */
+export const versionBackends: (service: Service) => readonly Backend[] = memoize((service) =>
+  service.ports.map((port) => ({
     kind: "version",
     id: versionBackendId(service.namespace, service.app, service.version, port.port),
     namespace: service.namespace,
@@ -29,12 +30,12 @@ export function versionBackends(service: Service): readonly Backend[] {
     drainMs: service.drainMs,
     connectTimeoutMs,
     limits,
-  }));
-}
+  })),
+);
 
-/** An external service's backends, in the order of its ports. Targets that name port 0 get the port called. */
-export function externalBackends(external: ExternalService): readonly Backend[] {
-  return external.ports.map((port) => ({
+/** An external service's backends, in the order of its ports; the same objects as long as it is the same. */
+export const externalBackends: (external: ExternalService) => readonly Backend[] = memoize((external) =>
+  external.ports.map((port) => ({
     kind: "external",
     id: externalBackendId(external.namespace, external.name, port.port),
     namespace: external.namespace,
@@ -42,15 +43,17 @@ export function externalBackends(external: ExternalService): readonly Backend[] 
     protocol: port.protocol,
     port: port.port,
     targets: external.endpoints,
-    connectTimeoutMs: connectTimeoutMs * 5,
+    connectTimeoutMs: externalConnectTimeoutMs,
     limits,
     ...(external.tls === undefined ? {} : { tls: external.tls }),
-  }));
-}
+  })),
+);
 
 /** The ports that an app has: those of the version with the most weight decide where versions differ; ports only others have follow. */
 export function appPorts(app: App): readonly Port[] {
-  const byWeight = [...app.versions.values()].sort((a, b) => (app.weights.get(b.version) ?? 0) - (app.weights.get(a.version) ?? 0) || (a.version < b.version ? -1 : 1));
+  const byWeight = [...app.versions.values()].sort(
+    (a, b) => (app.weights.get(b.version) ?? 0) - (app.weights.get(a.version) ?? 0) || (a.version < b.version ? -1 : 1),
+  );
   const ports = new Map<number, Port>();
   for (const port of byWeight.flatMap((service) => service.ports)) if (!ports.has(port.port)) ports.set(port.port, port);
   return [...ports.values()].sort((a, b) => a.port - b.port);
@@ -64,7 +67,5 @@ export function callablePorts(port: Port, all: readonly Port[]): readonly number
   return free ? [port.port, port.containerPort] : [port.port];
 }
 
-/** Endpoints that may receive traffic. */
-export function readyEndpoints(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  return endpoints.filter((endpoint) => endpoint.ready);
-}
+/** Endpoints that may receive traffic; the same list for the same list. */
+export const readyEndpoints: (endpoints: readonly Endpoint[]) => readonly Endpoint[] = memoize((endpoints) => endpoints.filter((endpoint) => endpoint.ready));

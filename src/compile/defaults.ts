@@ -7,6 +7,9 @@ import type { Retries } from "../model/types.ts";
 /** A local process either accepts at once or is not there. */
 export const connectTimeoutMs = 1_000;
 
+/** The outside may be far away; Envoy's own default. */
+export const externalConnectTimeoutMs = 5_000;
+
 /**
  * No limit on a whole request: a download, a WebSocket, server-sent events and gRPC streams may last. What hangs is ended by the idle timeout:
  * nothing was sent in either direction for this long (Envoy: `stream_idle_timeout`, also its own default).

@@ -1,4 +1,5 @@
 /** Hosts: every name that can be called, and what answers on each of its ports. */
+import { memoizeLast } from "../lib/memoize.ts";
 import type { SourcePlace } from "../lib/problem.ts";
 import { defaultNamespace, type Namespace, type VersionName } from "../model/names.ts";
 import type { ExternalService, HeaderChanges, Port, Protocol, Service } from "../model/types.ts";
@@ -11,8 +12,8 @@ import { rescale } from "./weights.ts";
 export const noHeaderChanges: HeaderChanges = { add: [], set: [], remove: [] };
 
 /** `web.localhost`, or `web.team-a.localhost` outside the default namespace. */
-export function gatewayDomain(name: string, namespace: Namespace, gateway: GatewaySettings): string {
-  return namespace === defaultNamespace ? `${name}.${gateway.domain}` : `${name}.${namespace}.${gateway.domain}`;
+export function gatewayDomain(name: string, namespace: Namespace, domain: string): string {
+  return namespace === defaultNamespace ? `${name}.${domain}` : `${name}.${namespace}.${domain}`;
 }
 
 /** The versions of an app that have `port`, by the app's weights; those at 0 get nothing. Sums to 10 000, or is empty. */
@@ -37,38 +38,41 @@ function hostPort(name: string, protocol: Protocol, ports: readonly number[], de
   return protocol === "tcp" ? { kind: "tcp", ports, destinations } : { kind: "http", ports, protocol, routes: [plainRoute(name, destinations)] };
 }
 
-interface HostAddress {
-  readonly address?: string;
-}
-
-function addressOf(addresses: ReadonlyMap<string, string>, namespace: Namespace, name: string): HostAddress {
-  const address = addresses.get(`${namespace}/${name}`);
+function addressed(address: string | undefined): { readonly address?: string } {
   return address === undefined ? {} : { address };
 }
 
-/** What the app's own name and its versions' names answer. */
+/** What the app's own name and its versions' names answer. What did not change is the same object as before. */
 export function appHosts(app: App, addresses: ReadonlyMap<string, string>, gateway: GatewaySettings): readonly Host[] {
-  const services = [...app.versions.values()];
-  const isPublic = services.some((service) => service.public);
+  const own = appHost(app, addresses.get(`${app.namespace}/${app.name}`), gateway.domain);
+  const versions = [...app.versions.values()].sort((a, b) => (a.version < b.version ? -1 : 1));
+  return [
+    own,
+    ...versions.map((service) => versionHost(service, addresses.get(`${service.namespace}/${versionHostName(service.app, service.version)}`), gateway.domain)),
+  ];
+}
+
+const appHost = memoizeLast((app: App, address: string | undefined, domain: string): Host => {
   const ports = appPorts(app);
-  const host: Host = {
+  return {
     kind: "app",
     namespace: app.namespace,
     name: app.name,
     app: app.name,
     ports: ports.map((port) => hostPort(app.name, port.protocol, callablePorts(port, ports), appDestinations(app, port.port))),
-    public: isPublic,
-    domains: [gatewayDomain(app.name, app.namespace, gateway)],
-    ...addressOf(addresses, app.namespace, app.name),
+    public: [...app.versions.values()].some((service) => service.public),
+    domains: [gatewayDomain(app.name, app.namespace, domain)],
+    ...addressed(address),
   };
-  return [host, ...services.map((service) => versionHost(service, addresses, gateway))];
-}
+});
 
 /** `web-v2`: one version, whatever its weight. */
-function versionHost(service: Service, addresses: ReadonlyMap<string, string>, gateway: GatewaySettings): Host {
+const versionHost = memoizeLast((service: Service, address: string | undefined, domain: string): Host => {
   const name = versionHostName(service.app, service.version);
   const answer = (port: Port): HostPort =>
-    hostPort(name, port.protocol, callablePorts(port, service.ports), [{ backend: versionBackendId(service.namespace, service.app, service.version, port.port), weight: 10_000 }]);
+    hostPort(name, port.protocol, callablePorts(port, service.ports), [
+      { backend: versionBackendId(service.namespace, service.app, service.version, port.port), weight: 10_000 },
+    ]);
   return {
     kind: "version",
     namespace: service.namespace,
@@ -77,10 +81,10 @@ function versionHost(service: Service, addresses: ReadonlyMap<string, string>, g
     version: service.version,
     ports: service.ports.map(answer),
     public: service.public,
-    domains: [gatewayDomain(name, service.namespace, gateway)],
-    ...addressOf(addresses, service.namespace, name),
+    domains: [gatewayDomain(name, service.namespace, domain)],
+    ...addressed(address),
   };
-}
+});
 
 /** The name of a version as a host: `web-v2`. */
 export function versionHostName(app: string, version: VersionName): string {
@@ -89,17 +93,29 @@ export function versionHostName(app: string, version: VersionName): string {
 
 /** What an external service's name answers inside the mesh; it is never public. */
 export function externalHost(external: ExternalService, addresses: ReadonlyMap<string, string>): Host {
+  return hostOfExternal(external, addresses.get(`${external.namespace}/${external.name}`));
+}
+
+const hostOfExternal = memoizeLast((external: ExternalService, address: string | undefined): Host => {
   const where: { readonly where?: SourcePlace } = external.where === undefined ? {} : { where: external.where };
   return {
     kind: "external",
     namespace: external.namespace,
     name: external.name,
-    ports: external.ports.map((port) =>
-      hostPort(external.name, port.protocol, callablePorts(port, external.ports), [{ backend: externalBackendId(external.namespace, external.name, port.port), weight: 10_000 }]),
-    ),
+    ports: external.ports.map((port) => hostPort(external.name, port.protocol, callablePorts(port, external.ports), [externalDestination(external, port)])),
     public: false,
     domains: [],
-    ...addressOf(addresses, external.namespace, external.name),
+    ...addressed(address),
     ...where,
   };
+});
+
+/** All traffic to one port of an external service. It expects the Host header that a caller without a mesh would send: its own name, not ours. */
+export function externalDestination(external: ExternalService, port: Port): WeightedBackend {
+  const destination = { backend: externalBackendId(external.namespace, external.name, port.port), weight: 10_000 };
+  const [first] = external.endpoints;
+  if (port.protocol === "tcp" || first === undefined) return destination;
+  const name = external.tls?.serverName ?? (first.host.includes(":") ? `[${first.host}]` : first.host);
+  const usual = external.tls === undefined ? 80 : 443;
+  return { ...destination, authority: first.port === usual ? name : `${name}:${first.port}` };
 }

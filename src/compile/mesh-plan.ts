@@ -31,6 +31,8 @@ export interface WeightedBackend {
   readonly backend: BackendId;
   /** Basis points; those of one route sum to 10 000. */
   readonly weight: number;
+  /** The Host header that it expects, where that is not the one the caller sent. */
+  readonly authority?: string;
 }
 
 export interface Route {

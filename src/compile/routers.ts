@@ -1,12 +1,13 @@
 /** Routers: rules resolved to backends. */
-import type { Problem, SourcePlace } from "../lib/problem.ts";
 import { didYouMean } from "../lib/did-you-mean.ts";
+import { shareList } from "../lib/memoize.ts";
+import type { Problem, SourcePlace } from "../lib/problem.ts";
 import { appKey, objectKey, type AppName } from "../model/names.ts";
 import type { DestinationRef, Port, Router, RouteRule, WeightedDestination } from "../model/types.ts";
 import type { World } from "../model/world.ts";
-import { appPorts, externalBackendId, versionBackendId } from "./backends.ts";
+import { appPorts, versionBackendId } from "./backends.ts";
 import { idleTimeoutMs, requestTimeoutMs, safeRetries } from "./defaults.ts";
-import { appDestinations, gatewayDomain } from "./hosts.ts";
+import { appDestinations, externalDestination, gatewayDomain } from "./hosts.ts";
 import type { Host, Route, WeightedBackend } from "./mesh-plan.ts";
 import { rescale } from "./weights.ts";
 
@@ -18,21 +19,46 @@ interface Resolved {
   readonly problems: readonly Problem[];
 }
 
-/** What a router's name and hosts answer. A rule whose destination does not exist answers 503 and is a problem. */
-export function routerHost(router: Router, world: World): { readonly host: Host; readonly problems: readonly Problem[] } {
-  const compiled = router.rules.map((rule, index) => compileRule(router, rule, index, world));
+interface CompiledRouter {
+  readonly host: Host;
+  readonly problems: readonly Problem[];
+}
+
+/** What a router's name and hosts answer. A rule whose destination does not exist answers 503 and is a problem. The same object as before when nothing it leads to changed. */
+export function routerHost(router: Router, world: World): CompiledRouter {
+  const parts = [world.addresses.get(`${router.namespace}/${router.name}`), world.gateway.domain, ...destinationsOf(router, world)];
+  const before = known.get(router);
+  if (before !== undefined && shareList(before.parts, parts) === before.parts) return before.compiled;
+  const compiled = compileRouter(router, world);
+  // A problem's hint depends on everything that exists, so only what has none is kept.
+  if (compiled.problems.length === 0) known.set(router, { parts, compiled });
+  return compiled;
+}
+
+const known = new WeakMap<Router, { readonly parts: readonly unknown[]; readonly compiled: CompiledRouter }>();
+
+/** The apps and external services that a router's rules name, in order. */
+function destinationsOf(router: Router, world: World): readonly unknown[] {
+  const destinations = router.rules.flatMap((rule) => (rule.action.kind === "forward" ? rule.action.destinations : []));
+  return destinations.map(({ to }) =>
+    to.kind === "external" ? world.externals.get(objectKey(to.namespace, to.name)) : world.apps.get(appKey(to.namespace, to.name as AppName)),
+  );
+}
+
+function compileRouter(router: Router, world: World): CompiledRouter {
+  const rules = router.rules.map((rule, index) => compileRule(router, rule, index, world));
   const address = world.addresses.get(`${router.namespace}/${router.name}`);
   const host: Host = {
     kind: "router",
     namespace: router.namespace,
     name: router.name,
-    ports: [{ kind: "http", ports: [routerPort], protocol: "http", routes: compiled.map(({ route }) => route) }],
+    ports: [{ kind: "http", ports: [routerPort], protocol: "http", routes: rules.map(({ route }) => route) }],
     public: router.public,
-    domains: [gatewayDomain(router.name, router.namespace, world.gateway), ...router.hosts],
+    domains: [gatewayDomain(router.name, router.namespace, world.gateway.domain), ...router.hosts],
     ...(address === undefined ? {} : { address }),
     ...(router.where === undefined ? {} : { where: router.where }),
   };
-  return { host, problems: compiled.flatMap(({ problems }) => problems) };
+  return { host, problems: rules.flatMap(({ problems }) => problems) };
 }
 
 function compileRule(router: Router, rule: RouteRule, index: number, world: World): { readonly route: Route; readonly problems: readonly Problem[] } {
@@ -44,9 +70,19 @@ function compileRule(router: Router, rule: RouteRule, index: number, world: Worl
     ...(rule.where === undefined ? {} : { where: rule.where }),
   };
   if (rule.action.kind === "redirect") return { route: { ...common, action: rule.action }, problems: [] };
-  const { destinations, problems } = resolveAll(rule.action.destinations, world, rule.where ?? router.where);
   const { rewrite, timeoutMs, retries } = rule.action;
-  const action = { kind: "forward" as const, destinations, timeoutMs: timeoutMs ?? requestTimeoutMs, idleTimeoutMs, retries: retries ?? safeRetries, ...(rewrite === undefined ? {} : { rewrite }) };
+  const resolved = resolveAll(rule.action.destinations, world, rule.where ?? router.where);
+  const { problems } = resolved;
+  // The rule's own word about the Host header comes before what an external service expects.
+  const destinations = rewrite?.host === undefined ? resolved.destinations : resolved.destinations.map(({ backend, weight }) => ({ backend, weight }));
+  const action = {
+    kind: "forward" as const,
+    destinations,
+    timeoutMs: timeoutMs ?? requestTimeoutMs,
+    idleTimeoutMs,
+    retries: retries ?? safeRetries,
+    ...(rewrite === undefined ? {} : { rewrite }),
+  };
   return { route: { ...common, action }, problems };
 }
 
@@ -58,22 +94,36 @@ function resolveAll(wanted: readonly WeightedDestination[], world: World, where:
 function resolve({ to, weight }: WeightedDestination, world: World, where: SourcePlace | undefined): Resolved {
   if (to.kind === "external") return resolveExternal(to, weight, world, where);
   const app = world.apps.get(appKey(to.namespace, to.name as AppName));
-  if (app === undefined) return unknown(`there is no app ${to.name} in namespace ${to.namespace}`, to.name, [...world.apps.values()].filter((other) => other.namespace === to.namespace).map((other) => other.name), where);
+  if (app === undefined)
+    return unknown(
+      `there is no app ${to.name} in namespace ${to.namespace}`,
+      to.name,
+      [...world.apps.values()].filter((other) => other.namespace === to.namespace).map((other) => other.name),
+      where,
+    );
   const service = to.version === undefined ? undefined : app.versions.get(to.version);
-  if (to.version !== undefined && service === undefined) return unknown(`app ${to.name} has no version ${to.version}`, to.version, [...app.versions.keys()], where);
+  if (to.version !== undefined && service === undefined)
+    return unknown(`app ${to.name} has no version ${to.version}`, to.version, [...app.versions.keys()], where);
   const port = choosePort(to, service?.ports ?? appPorts(app));
   if (port === undefined) return unknown(`${to.name} has no ${to.port === undefined ? "HTTP port" : `HTTP port ${to.port}`}`, "", [], where);
-  if (service !== undefined) return { destinations: [{ backend: versionBackendId(app.namespace, app.name, service.version, port.port), weight: weight * 10_000 }], problems: [] };
+  if (service !== undefined)
+    return { destinations: [{ backend: versionBackendId(app.namespace, app.name, service.version, port.port), weight: weight * 10_000 }], problems: [] };
   // An app's share of the rule is split by the app's own weights; `rescale` brings all products back to one sum.
   return { destinations: appDestinations(app, port.port).map((one) => ({ backend: one.backend, weight: one.weight * weight })), problems: [] };
 }
 
 function resolveExternal(to: DestinationRef, weight: number, world: World, where: SourcePlace | undefined): Resolved {
   const external = world.externals.get(objectKey(to.namespace, to.name));
-  if (external === undefined) return unknown(`there is no external service ${to.name} in namespace ${to.namespace}`, to.name, [...world.externals.values()].map((other) => other.name), where);
+  if (external === undefined)
+    return unknown(
+      `there is no external service ${to.name} in namespace ${to.namespace}`,
+      to.name,
+      [...world.externals.values()].map((other) => other.name),
+      where,
+    );
   const port = choosePort(to, external.ports);
   if (port === undefined) return unknown(`external service ${to.name} has no HTTP port`, "", [], where);
-  return { destinations: [{ backend: externalBackendId(external.namespace, external.name, port.port), weight: weight * 10_000 }], problems: [] };
+  return { destinations: [{ ...externalDestination(external, port), weight: weight * 10_000 }], problems: [] };
 }
 
 /** The port asked for, by either of its numbers; else the first HTTP one. */
@@ -83,7 +133,7 @@ function choosePort(to: DestinationRef, ports: readonly Port[]): Port | undefine
 }
 
 function unknown(message: string, name: string, known: readonly string[], where: SourcePlace | undefined): Resolved {
-  const similar = name === "" ? undefined : didYouMean(name, known);
+  const similar = name === "" ? undefined : didYouMean(name, [...known].sort());
   const problem: Problem = {
     code: "destination-unknown",
     message,

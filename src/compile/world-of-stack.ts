@@ -34,8 +34,11 @@ function appOf(versions: readonly Service[], stack: Stack): App {
 
 /** What the file says; the rest of 100 % goes to the first version it is silent about, or stays with the first of all. */
 function initialWeights(versions: readonly Service[], namespace: Namespace, stack: Stack): ReadonlyMap<VersionName, number> {
-  const said = new Map(stack.weights.filter((wanted) => wanted.namespace === namespace && wanted.app === versions[0]?.app).map((wanted) => [wanted.version, wanted.weight]));
-  if (said.size === 0) return versions.reduce((weights, service) => addVersion(weights, service.version), new Map<VersionName, number>() as ReadonlyMap<VersionName, number>);
+  const said = new Map(
+    stack.weights.filter((wanted) => wanted.namespace === namespace && wanted.app === versions[0]?.app).map((wanted) => [wanted.version, wanted.weight]),
+  );
+  if (said.size === 0)
+    return versions.reduce((weights, service) => addVersion(weights, service.version), new Map<VersionName, number>() as ReadonlyMap<VersionName, number>);
   const rest = fullWeight - [...said.values()].reduce((sum, weight) => sum + weight, 0);
   const silent = versions.find((service) => !said.has(service.version));
   return new Map(versions.map((service) => [service.version, said.get(service.version) ?? (service === silent ? rest : 0)]));
