@@ -1,8 +1,8 @@
 /** Backends: one for each port of each version and each external service. */
 import { memoize } from "../lib/memoize.ts";
-import type { App, Endpoint } from "../model/world.ts";
 import type { Namespace, VersionName } from "../model/names.ts";
 import type { ExternalService, Port, Service } from "../model/types.ts";
+import type { App, Endpoint } from "../model/world.ts";
 import { connectTimeoutMs, externalConnectTimeoutMs, limits } from "./defaults.ts";
 import type { Backend, BackendId } from "./mesh-plan.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { destination, external, planOf, port, router, rule, service, stack } from "../../test/support/stacks.ts";
-import { appKey, type AppName, defaultNamespace, type Namespace, objectKey, type VersionName, versionKey } from "../model/names.ts";
+import { type AppName, appKey, defaultNamespace, type Namespace, objectKey, type VersionName, versionKey } from "../model/names.ts";
 import type { Service, Stack } from "../model/types.ts";
 import type { App, Endpoint, World } from "../model/world.ts";
 import { compileWorld } from "./compile.ts";
@@ -202,8 +202,9 @@ test("what did not change is the same object as before", () => {
       ["v2" as VersionName, 1_000],
     ]),
   }));
-  const after = compileWorld(moved, before);
-  const changed = after.plan.hosts.filter((host, index) => host !== before.plan.hosts[index]).map(({ name }) => name);
+  const still = compileWorld(world, before);
+  const after = compileWorld(moved, still);
+  const changed = after.plan.hosts.filter((host, index) => host !== still.plan.hosts[index]).map(({ name }) => name);
   assert.deepEqual(changed, ["a", "to-a"]);
   assert.equal(after.plan.backends, before.plan.backends);
   assert.deepEqual(

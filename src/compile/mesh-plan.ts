@@ -4,8 +4,8 @@
  */
 import type { SourcePlace } from "../lib/problem.ts";
 import type { AppName, Namespace, VersionName } from "../model/names.ts";
-import type { CapturePoint, Endpoint, GatewaySettings } from "../model/world.ts";
 import type { HeaderChanges, Protocol, Redirect, Retries, Rewrite, RouteMatch } from "../model/types.ts";
+import type { CapturePoint, Endpoint, GatewaySettings } from "../model/world.ts";
 
 /** Stable name of one load-balanced set: `web@v1.default:80`, `external/db.default:5432`. */
 export type BackendId = string & { readonly __backend: never };

@@ -2,8 +2,8 @@
 import { didYouMean } from "../lib/did-you-mean.ts";
 import { shareList } from "../lib/memoize.ts";
 import type { Problem, SourcePlace } from "../lib/problem.ts";
-import { appKey, objectKey, type AppName } from "../model/names.ts";
-import type { DestinationRef, Port, Router, RouteRule, WeightedDestination } from "../model/types.ts";
+import { type AppName, appKey, objectKey } from "../model/names.ts";
+import type { DestinationRef, Port, RouteRule, Router, WeightedDestination } from "../model/types.ts";
 import type { World } from "../model/world.ts";
 import { appPorts, versionBackendId } from "./backends.ts";
 import { idleTimeoutMs, requestTimeoutMs, safeRetries } from "./defaults.ts";

@@ -1,5 +1,5 @@
 /** A World of what a file says, with nothing running: for export and golden tests. */
-import { appKey, objectKey, type AppKey, type Namespace, type VersionName } from "../model/names.ts";
+import { type AppKey, appKey, type Namespace, objectKey, type VersionName } from "../model/names.ts";
 import type { Service, Stack } from "../model/types.ts";
 import { addVersion, fullWeight } from "../model/weights.ts";
 import type { App, GatewaySettings, World } from "../model/world.ts";
