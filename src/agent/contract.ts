@@ -94,7 +94,10 @@ export interface WorkloadSpec {
  */
 export type WorkloadPhase = "pending" | "starting" | "ready" | "unready" | "backoff" | "draining" | "exited";
 
-/** Where Envoy captures what a workload sends, and how it reaches the workload. */
+/**
+ * Where Envoy captures what a workload sends, and how it reaches the workload. Keep the capture listener until the phase is `exited`:
+ * a draining workload still makes calls. Take it out, then the workload out of `Desired`: only then the namespace goes.
+ */
 export interface WorkloadNetwork {
   /** `100.64.x.y` */
   readonly address: string;
@@ -135,6 +138,7 @@ export interface EnvoyStatus {
   readonly phase: EnvoyPhase;
   /** In the host's pid namespace. */
   readonly pid?: number;
+  readonly version?: string;
   readonly since: number;
   readonly restarts: number;
   readonly reason?: string;

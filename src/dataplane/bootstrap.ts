@@ -1,0 +1,90 @@
+/** The first configuration of an Envoy: who it is, where ADS is, how much it may take. Everything else comes by ADS. */
+
+export interface BootstrapOptions {
+  /** `node` or `gateway`: how the control plane tells them apart. */
+  readonly nodeId: string;
+  readonly xdsSocket: string;
+  readonly adminSocket: string;
+  readonly maxHeapBytes: number;
+  readonly maxDownstreamConnections: number;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const type = (name: string): { readonly "@type": string } => ({ "@type": `type.googleapis.com/${name}` });
+
+/**
+ * Builds the bootstrap (Envoy's JSON form). Listeners and clusters are waited for without limit, so that a new process takes over only when it has them.
+ * Lost control planes are dialled again within 250 ms.
+ */
+export function envoyBootstrap(options: BootstrapOptions): Json {
+  const ads = { resource_api_version: "V3", ads: {}, initial_fetch_timeout: "0s" };
+  return {
+    node: { id: options.nodeId, cluster: "weir" },
+    admin: { address: { pipe: { path: options.adminSocket, mode: 0o600 } } },
+    dynamic_resources: {
+      ads_config: {
+        api_type: "DELTA_GRPC",
+        transport_api_version: "V3",
+        set_node_on_first_message_only: true,
+        grpc_services: [{ envoy_grpc: { cluster_name: "xds", retry_policy: { retry_back_off: { base_interval: "0.050s", max_interval: "0.250s" } } } }],
+      },
+      lds_config: ads,
+      cds_config: ads,
+    },
+    static_resources: { clusters: [xdsCluster(options.xdsSocket)] },
+    overload_manager: overloadManager(options),
+    stats_config: {
+      stats_matcher: {
+        inclusion_list: {
+          patterns: [
+            ...["server.", "control_plane.", "cluster_manager.", "listener_manager.", "overload."].map((prefix) => ({ prefix })),
+            ...["downstream_cx_active", "downstream_rq_active", "upstream_cx_active", "upstream_rq_active", "upstream_cx_connect_fail", "upstream_rq_total"].map((suffix) => ({ suffix })),
+          ],
+        },
+      },
+    },
+    layered_runtime: { layers: [{ name: "static", static_layer: { "re2.max_program_size.error_level": 1000 } }] },
+  };
+}
+
+function xdsCluster(socket: string): Json {
+  return {
+    name: "xds",
+    type: "STATIC",
+    connect_timeout: "1s",
+    typed_extension_protocol_options: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        ...type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
+        explicit_http_config: { http2_protocol_options: { connection_keepalive: { interval: "30s", timeout: "10s" } } },
+      },
+    },
+    circuit_breakers: { thresholds: [{ max_connections: 100, max_pending_requests: 100, max_requests: 100 }] },
+    load_assignment: { cluster_name: "xds", endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: socket } } } }] }] },
+  };
+}
+
+/** Near its memory limit Envoy first gives memory back, then stops to take new work; over its connection limit it refuses new ones. */
+function overloadManager(options: BootstrapOptions): Json {
+  const at = (value: number): Json => ({ name: "envoy.resource_monitors.fixed_heap", threshold: { value } });
+  return {
+    refresh_interval: "0.25s",
+    resource_monitors: [
+      {
+        name: "envoy.resource_monitors.fixed_heap",
+        typed_config: { ...type("envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig"), max_heap_size_bytes: options.maxHeapBytes },
+      },
+      {
+        name: "envoy.resource_monitors.global_downstream_max_connections",
+        typed_config: {
+          ...type("envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"),
+          max_active_downstream_connections: options.maxDownstreamConnections,
+        },
+      },
+    ],
+    actions: [
+      { name: "envoy.overload_actions.shrink_heap", triggers: [at(0.9)] },
+      { name: "envoy.overload_actions.stop_accepting_requests", triggers: [at(0.98)] },
+    ],
+  };
+}

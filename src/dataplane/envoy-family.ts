@@ -1,0 +1,43 @@
+/**
+ * The processes of one Envoy: the one in charge and those that it replaced and that still finish their connections. They share a base id
+ * (Envoy's own hot restart hands the listening sockets over). Kept in a file, so that a new supervisor finds what an old one started.
+ */
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { isRunning, type ProcessId } from "./proc.ts";
+
+export interface Retired {
+  readonly id: ProcessId;
+  /** Its HTTP connections have been told to end by then. */
+  readonly drainedAt: number;
+  /** It is killed when it is still there. */
+  readonly endsAt: number;
+}
+
+export interface Family {
+  readonly baseId: number;
+  readonly epoch: number;
+  readonly current: ProcessId;
+  readonly retired: readonly Retired[];
+}
+
+/** Writes the family down, whole or not at all. */
+export function saveFamily(file: string, family: Family): void {
+  writeFileSync(`${file}.new`, JSON.stringify(family));
+  renameSync(`${file}.new`, file);
+}
+
+/** Reads what `saveFamily` wrote; undefined when there is nothing usable or nobody of it runs. */
+export function loadFamily(file: string): Family | undefined {
+  try {
+    const family = JSON.parse(readFileSync(file, "utf8")) as Family;
+    return [family.current, ...family.retired.map((one) => one.id)].some(isRunning) ? family : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Takes away what a family leaves: its file, and the shared memory that Envoy itself never removes. */
+export function forgetFamily(file: string, baseId: number | undefined): void {
+  rmSync(file, { force: true });
+  if (baseId !== undefined) rmSync(`/dev/shm/envoy_shared_memory_${baseId}`, { force: true });
+}
