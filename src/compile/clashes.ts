@@ -1,4 +1,5 @@
 /** Names and ports that two want: the first in order keeps them, the other gets a problem. */
+import { memoize } from "../lib/memoize.ts";
 import type { Problem } from "../lib/problem.ts";
 import type { App, GatewaySettings } from "../model/world.ts";
 import { appDestinations } from "./hosts.ts";
@@ -62,21 +63,25 @@ function describe(host: Host): string {
 /** Public TCP ports of the gateway. Its own HTTP port is taken. */
 export function gatewayTcp(apps: readonly App[], gateway: GatewaySettings): { readonly ports: readonly GatewayTcp[]; readonly problems: readonly Problem[] } {
   const owners = new Map<number, App>();
+  const ports: GatewayTcp[] = [];
   const problems: Problem[] = [];
   for (const app of apps) {
-    for (const port of publicTcpPorts(app)) {
-      const owner = owners.get(port);
-      if (owner === undefined && port !== gateway.port) owners.set(port, app);
-      else problems.push(portClash(port, owner === undefined ? "HTTP" : owner.name, app));
+    for (const wanted of publicTcpPorts(app)) {
+      const owner = owners.get(wanted.port);
+      if (owner === undefined && wanted.port !== gateway.port) {
+        owners.set(wanted.port, app);
+        ports.push(wanted);
+      } else problems.push(portClash(wanted.port, owner === undefined ? "HTTP" : owner.name, app));
     }
   }
-  return { ports: [...owners].map(([port, app]) => ({ port, destinations: appDestinations(app, port) })), problems };
+  return { ports, problems };
 }
 
-function publicTcpPorts(app: App): ReadonlySet<number> {
+const publicTcpPorts = memoize((app: App): readonly GatewayTcp[] => {
   const services = [...app.versions.values()].filter((service) => service.public);
-  return new Set(services.flatMap((service) => service.ports.filter((port) => port.protocol === "tcp").map((port) => port.port)));
-}
+  const ports = new Set(services.flatMap((service) => service.ports.filter((port) => port.protocol === "tcp").map((port) => port.port)));
+  return [...ports].map((port) => ({ port, destinations: appDestinations(app, port) }));
+});
 
 function portClash(port: number, owner: string, app: App): Problem {
   return {

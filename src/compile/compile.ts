@@ -32,7 +32,7 @@ export function compileWorld(world: World, before?: Compiled): Compiled {
     backends,
     captures: shareList(before?.plan.captures, world.captures),
     gateway: world.gateway,
-    gatewayTcp: tcp.ports,
+    gatewayTcp: shareList(before?.plan.gatewayTcp, tcp.ports),
     endpoints: compileEndpoints(world, backends),
   };
   return { plan, problems: [...routers.flatMap(({ problems }) => problems), ...named.problems, ...tcp.problems] };

@@ -4,71 +4,99 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
-import type { FilterChainSchema } from "../../../gen/envoy/config/listener/v3/listener_components_pb.js";
+import { TrafficDirection } from "../../../gen/envoy/config/core/v3/base_pb.js";
+import type { FilterSchema } from "../../../gen/envoy/config/listener/v3/listener_components_pb.js";
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
 import { OriginalDstSchema } from "../../../gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js";
 import { DestinationIPInputSchema, DestinationPortInputSchema } from "../../../gen/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.js";
 import { CidrRangeSchema } from "../../../gen/xds/core/v3/cidr_pb.js";
 import { IPMatcherSchema } from "../../../gen/xds/type/matcher/v3/ip_pb.js";
-import { type Matcher_OnMatch, Matcher_OnMatchSchema, type Matcher, MatcherSchema } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
+import { type Matcher, type Matcher_OnMatch, Matcher_OnMatchSchema, MatcherSchema } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
 import type { Host, HostPort } from "../../compile/mesh-plan.ts";
+import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { CapturePoint } from "../../model/world.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
+import { identityFilter } from "./identity.ts";
 import { any, type EnvoyResource, type Init, resource } from "./resource.ts";
 import { tcpProxy, tcpTunnelTo } from "./tcp-proxy.ts";
 
-type FilterChainInit = Init<typeof FilterChainSchema>;
+type FilterInit = Init<typeof FilterSchema>;
+
+interface Chain {
+  readonly name: string;
+  readonly filters: readonly FilterInit[];
+}
 
 /** Where virtual addresses come from. */
 const virtualAddresses = create(CidrRangeSchema, { addressPrefix: "100.100.0.0", prefixLen: 16 });
 
 const httpChain = "http";
+/** A chain that does not exist: Envoy closes the connection. */
+const noChain = "none";
 const anywhereChain = "anywhere";
 /** The cluster that leads out, for workloads that may call anything. */
 export const anywhereCluster = "anywhere";
 
 /** What all capture listeners share: computed once for a plan. */
 export interface CaptureChains {
-  readonly chains: readonly FilterChainInit[];
-  /** address → port → chain, for the TCP ports of hosts. */
-  readonly tcp: ReadonlyMap<string, ReadonlyMap<number, string>>;
+  readonly chains: readonly Chain[];
+  /** Of hosts with TCP ports: address → port → chain; `rest` is for their other ports. */
+  readonly tcp: ReadonlyMap<string, { readonly byPort: ReadonlyMap<number, string>; readonly rest: "http" | "close" }>;
 }
 
 /** One chain for all HTTP, one for each TCP port of a host. */
-export function captureChains(hosts: readonly Host[]): CaptureChains {
-  const chains: FilterChainInit[] = [{ name: httpChain, filters: [httpConnectionManager("mesh")] }];
-  const tcp = new Map<string, Map<number, string>>();
-  for (const host of hosts) {
-    for (const port of host.ports) {
-      if (host.address === undefined || port.kind !== "tcp" || port.destinations.length === 0) continue;
-      const name = `${host.name}.${host.namespace}:${port.ports[0]}`;
-      chains.push({ name, filters: [tcpProxy(name, port.destinations)] });
-      tcp.set(host.address, new Map([...(tcp.get(host.address) ?? []), ...chainByPort(port, name)]));
-    }
-  }
-  return { chains, tcp };
+export const captureChains: (hosts: readonly Host[]) => CaptureChains = memoize((hosts) => {
+  const tcpHosts = hosts
+    .filter(hasTcp)
+    .map((host) => ({ host, answers: host.ports.filter(isOpenTcp).map((port) => ({ port, chain: chainName(host, port) })) }));
+  const tcpChains = tcpHosts.flatMap(({ answers }) => answers.map(({ port, chain }) => ({ name: chain, filters: [tcpProxy(chain, port.destinations)] })));
+  const tcp = tcpHosts.map(({ host, answers }) => {
+    const byPort = new Map(answers.flatMap(({ port, chain }) => port.ports.map((number) => [number, chain] as const)));
+    return [host.address, { byPort, rest: host.ports.some((port) => port.kind === "http") ? ("http" as const) : ("close" as const) }] as const;
+  });
+  return { chains: [{ name: httpChain, filters: [httpConnectionManager("mesh")] }, ...tcpChains], tcp: new Map(tcp) };
+});
+
+type TcpPort = HostPort & { readonly kind: "tcp" };
+
+function hasTcp(host: Host): host is Host & { readonly address: string } {
+  return host.address !== undefined && host.ports.some((port) => port.kind === "tcp");
 }
 
-function chainByPort(port: HostPort, name: string): readonly (readonly [number, string])[] {
-  return port.ports.map((number) => [number, name] as const);
+/** A TCP port without destinations has no chain: the connection is closed at once. */
+function isOpenTcp(port: HostPort): port is TcpPort {
+  return port.kind === "tcp" && port.destinations.length > 0;
 }
 
-/** The capture listener of one workload. */
-export function captureListener(capture: CapturePoint, shared: CaptureChains): EnvoyResource {
+function chainName(host: Host, port: TcpPort): string {
+  return `${host.name}.${host.namespace}:${port.ports[0]}`;
+}
+
+/** The capture listener of one workload. A change of hosts changes its chains only, so Envoy keeps the connections of all others. */
+export const captureListener: (capture: CapturePoint, shared: CaptureChains) => EnvoyResource = memoizeLast((capture: CapturePoint, shared: CaptureChains) => {
   const name = `capture/${capture.workload}`;
-  const anywhere: FilterChainInit[] = capture.egress ? [{ name: anywhereChain, filters: [tcpTunnelTo(anywhereCluster)] }] : [];
+  const anywhere: readonly Chain[] = capture.egress ? [{ name: anywhereChain, filters: [tcpTunnelTo(anywhereCluster)] }] : [];
+  const identity = identityFilter(capture);
   return resource(ListenerSchema, name, {
     name,
+    statPrefix: "capture",
+    trafficDirection: TrafficDirection.OUTBOUND,
     address: {
-      address: { case: "socketAddress", value: { address: capture.address, portSpecifier: { case: "portValue", value: capture.port }, networkNamespaceFilepath: capture.networkNamespace } },
+      address: {
+        case: "socketAddress",
+        value: { address: capture.address, portSpecifier: { case: "portValue", value: capture.port }, networkNamespaceFilepath: capture.networkNamespace },
+      },
     },
     listenerFilters: [{ name: "envoy.filters.listener.original_dst", configType: { case: "typedConfig", value: any(OriginalDstSchema, {}) } }],
-    filterChains: [...shared.chains, ...anywhere],
+    filterChains: [...shared.chains, ...anywhere].map((chain) => ({ name: chain.name, filters: [identity, ...chain.filters] })),
     filterChainMatcher: chooseChain(shared.tcp, capture.egress),
   });
-}
+});
 
-/** A TCP host's address and port: its chain. Any other virtual address: HTTP. Anything else: the way out, or no chain, which closes the connection. */
+/**
+ * A TCP host's address and port: its chain; its other ports are HTTP if it has any of those, else closed. Any other virtual address: HTTP.
+ * Anything else: the way out. Where there is no chain the connection is closed.
+ */
 function chooseChain(tcp: CaptureChains["tcp"], egress: boolean): Matcher {
   const virtual = any(IPMatcherSchema, { rangeMatchers: [{ ranges: [virtualAddresses], onMatch: chain(httpChain) }] });
   const rest = create(MatcherSchema, {
@@ -79,16 +107,19 @@ function chooseChain(tcp: CaptureChains["tcp"], egress: boolean): Matcher {
     ...(egress ? { onNoMatch: chain(anywhereChain) } : {}),
   });
   if (tcp.size === 0) return rest;
-  const byAddress = Object.fromEntries([...tcp].map(([address, ports]) => [address, nested(byPort(ports))]));
+  const byAddress = Object.fromEntries([...tcp].map(([address, { byPort, rest: others }]) => [address, nested(matchPort(byPort, others))]));
   return create(MatcherSchema, {
     matcherType: { case: "matcherTree", value: { input: destinationIp, treeType: { case: "exactMatchMap", value: { map: byAddress } } } },
     onNoMatch: nested(rest),
   });
 }
 
-function byPort(ports: ReadonlyMap<number, string>): Matcher {
+function matchPort(ports: ReadonlyMap<number, string>, rest: "http" | "close"): Matcher {
   const map = Object.fromEntries([...ports].map(([port, name]) => [String(port), chain(name)]));
-  return create(MatcherSchema, { matcherType: { case: "matcherTree", value: { input: destinationPort, treeType: { case: "exactMatchMap", value: { map } } } }, onNoMatch: chain(httpChain) });
+  return create(MatcherSchema, {
+    matcherType: { case: "matcherTree", value: { input: destinationPort, treeType: { case: "exactMatchMap", value: { map } } } },
+    onNoMatch: chain(rest === "http" ? httpChain : noChain),
+  });
 }
 
 function nested(matcher: Matcher): Matcher_OnMatch {

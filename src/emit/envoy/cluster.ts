@@ -2,10 +2,12 @@
 import { create } from "@bufbuild/protobuf";
 import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
 import { type Address, AddressSchema } from "../../../gen/envoy/config/core/v3/address_pb.js";
+import { ApiVersion } from "../../../gen/envoy/config/core/v3/config_source_pb.js";
 import { Http1ProtocolOptionsSchema, Http2ProtocolOptionsSchema } from "../../../gen/envoy/config/core/v3/protocol_pb.js";
 import { UpstreamTlsContextSchema } from "../../../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 import { HttpProtocolOptionsSchema } from "../../../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import type { Backend } from "../../compile/mesh-plan.ts";
+import { memoizeLast } from "../../lib/memoize.ts";
 import type { Protocol } from "../../model/types.ts";
 import { egressSocket } from "./paths.ts";
 import { any, duration, type EnvoyResource, type Init, resource } from "./resource.ts";
@@ -19,7 +21,7 @@ type ClusterInit = Init<typeof ClusterSchema>;
 const upstreamIdleMs = 1_000;
 
 /** The cluster of one backend in the node Envoy. */
-export function backendCluster(backend: Backend, socketDir: string): EnvoyResource {
+export const backendCluster: (backend: Backend, socketDir: string) => EnvoyResource = memoizeLast((backend: Backend, socketDir: string) => {
   const common: ClusterInit = {
     name: backend.id,
     connectTimeout: duration(backend.connectTimeoutMs),
@@ -27,6 +29,8 @@ export function backendCluster(backend: Backend, socketDir: string): EnvoyResour
     circuitBreakers: { thresholds: [{ ...backend.limits }] },
     typedExtensionProtocolOptions: httpOptions(backend.protocol),
     upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 60 } },
+    // Ejected replicas are tried only when there is no other: better some errors than none that could answer.
+    commonLbConfig: { healthyPanicThreshold: { value: 1 } },
   };
   switch (backend.kind) {
     case "version":
@@ -40,13 +44,15 @@ export function backendCluster(backend: Backend, socketDir: string): EnvoyResour
       return resource(ClusterSchema, backend.id, {
         ...common,
         ...staticEndpoint(backend.id, pipe(egressSocket(socketDir, backend.id))),
-        ...(backend.tls === undefined ? {} : { transportSocket: tlsSocket(backend.tls.serverName) }),
+        ...(backend.tls === undefined ? {} : { transportSocket: tlsSocket(backend.tls.serverName, backend.protocol) }),
       });
+    default:
+      return backend satisfies never;
   }
-}
+});
 
 /** Everything that comes by discovery comes on the one aggregated stream. */
-export const ads = { configSourceSpecifier: { case: "ads" as const, value: {} }, resourceApiVersion: 2 };
+export const ads = { configSourceSpecifier: { case: "ads" as const, value: {} }, resourceApiVersion: ApiVersion.V3 };
 
 /**
  * A replica that does not answer (five gateway errors or failed connections in a row) is left out for a while; never more than half of them.
@@ -57,6 +63,10 @@ const outlierDetection = {
   enforcingConsecutiveGatewayFailure: 100,
   enforcingConsecutive5xx: 0,
   enforcingSuccessRate: 0,
+  splitExternalLocalOriginErrors: true,
+  consecutiveLocalOriginFailure: 5,
+  enforcingConsecutiveLocalOriginFailure: 100,
+  enforcingLocalOriginSuccessRate: 0,
   interval: duration(5_000),
   baseEjectionTime: duration(5_000),
   maxEjectionPercent: 50,
@@ -100,12 +110,15 @@ export function httpOptions(protocol: Protocol): NonNullable<ClusterInit["typedE
 /** Debian's and most others' bundle of roots. Envoy's `system_root_certs` would find it anywhere, but refuses to check names with it (1.40: "without configuring a trusted CA"). */
 const systemRoots = "/etc/ssl/certs/ca-certificates.crt";
 
+const applicationProtocols: Readonly<Record<Protocol, readonly string[]>> = { http: ["http/1.1"], http2: ["h2"], grpc: ["h2"], tcp: [] };
+
 /** TLS towards an external service: the machine's own roots, the name checked. */
-function tlsSocket(serverName: string) {
+function tlsSocket(serverName: string, protocol: Protocol) {
   const context = any(UpstreamTlsContextSchema, {
     sni: serverName,
     autoSniSanValidation: true,
     commonTlsContext: {
+      alpnProtocols: [...applicationProtocols[protocol]],
       validationContextType: {
         case: "validationContext",
         value: { trustedCa: { specifier: { case: "filename", value: systemRoots } } },

@@ -14,14 +14,23 @@ import { any, duration, type Init } from "./resource.ts";
 import { destinationHeader, gatewayRoutes, meshRoutes } from "./route-configuration.ts";
 
 /** A filter of a filter chain. */
-export function httpConnectionManager(use: "mesh" | "gateway"): { readonly name: string; readonly configType: { readonly case: "typedConfig"; readonly value: Any } } {
+export function httpConnectionManager(use: "mesh" | "gateway"): {
+  readonly name: string;
+  readonly configType: { readonly case: "typedConfig"; readonly value: Any };
+} {
   const value = any(HttpConnectionManagerSchema, {
     statPrefix: use,
     codecType: HttpConnectionManager_CodecType.AUTO,
     routeSpecifier: { case: "rds", value: { configSource: ads, routeConfigName: use === "mesh" ? meshRoutes : gatewayRoutes } },
     httpFilters: [{ name: "envoy.filters.http.router", configType: { case: "typedConfig", value: any(RouterSchema, { suppressEnvoyHeaders: true }) } }],
     upgradeConfigs: [{ upgradeType: "websocket" }],
-    httpProtocolOptions: { acceptHttp10: true },
+    // HTTP/1.0 need not name a host, and inside the mesh its address says enough.
+    httpProtocolOptions: { acceptHttp10: true, defaultHostForHttp10: use === "mesh" ? "mesh" : "" },
+    commonHttpProtocolOptions: { maxHeadersCount: 200 },
+    // Who sends half a header and stops does not hold a connection for ever.
+    requestHeadersTimeout: duration(30_000),
+    // HTTP/2 callers are told twice to go elsewhere, this far apart, before an old Envoy goes: shorter than the time it has for it.
+    drainTimeout: duration(1_000),
     http2ProtocolOptions: http2Windows,
     serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
     normalizePath: true,
@@ -45,7 +54,10 @@ const mesh: Init<typeof HttpConnectionManagerSchema> = {
           {
             action: {
               case: "append",
-              value: { header: { key: destinationHeader, value: "%DOWNSTREAM_LOCAL_ADDRESS%" }, appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD },
+              value: {
+                header: { key: destinationHeader, value: "%DOWNSTREAM_LOCAL_ADDRESS%" },
+                appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+              },
             },
           },
         ],
@@ -54,21 +66,23 @@ const mesh: Init<typeof HttpConnectionManagerSchema> = {
   ],
 };
 
-/** Callers are outside: their address is who connected (the PROXY protocol brings it), and slow ones do not hold a connection for ever. */
-const gateway: Init<typeof HttpConnectionManagerSchema> = { useRemoteAddress: true, stripPortMode: { case: "stripAnyHostPort" as const, value: true }, requestHeadersTimeout: duration(30_000) };
+/** Callers are outside, whatever their address (the PROXY protocol brings it): it is added to X-Forwarded-For, and headers that steer Envoy are taken off. */
+const gateway: Init<typeof HttpConnectionManagerSchema> = { useRemoteAddress: true, internalAddressConfig: { unixSockets: false }, appendXForwardedPort: true };
 
-/** Envoy's own answers, in words that help: `no healthy upstream` means that no replica is ready. */
+function textReply(flags: readonly string[], text: string) {
+  return {
+    filter: { filterSpecifier: { case: "responseFlagFilter" as const, value: { flags: [...flags] } } },
+    bodyFormatOverride: { format: { case: "textFormatSource" as const, value: { specifier: { case: "inlineString" as const, value: text } } } },
+  };
+}
+
+/** Envoy's own answers, in words that help. Flags as in its access log: UH is `no healthy upstream`. */
 const localReplyConfig: Init<typeof LocalReplyConfigSchema> = {
   mappers: [
-    {
-      filter: { filterSpecifier: { case: "responseFlagFilter" as const, value: { flags: ["UH"] } } },
-      bodyFormatOverride: { format: { case: "textFormatSource" as const, value: { specifier: { case: "inlineString" as const, value: "weir: no replica of %ROUTE_NAME% is ready; see why: weir ps\n" } } } },
-    },
-    {
-      filter: { filterSpecifier: { case: "responseFlagFilter" as const, value: { flags: ["UF", "UC", "UT", "UO", "URX"] } } },
-      bodyFormatOverride: {
-        format: { case: "textFormatSource" as const, value: { specifier: { case: "inlineString" as const, value: "weir: %ROUTE_NAME%: %LOCAL_REPLY_BODY% (%RESPONSE_FLAGS%)\n" } } },
-      },
-    },
+    textReply(["UH"], "weir: no replica of %UPSTREAM_CLUSTER% is ready; see why: weir ps\n"),
+    textReply(["UT"], "weir: %UPSTREAM_CLUSTER% did not answer within the time that the route allows\n"),
+    textReply(["SI"], "weir: %UPSTREAM_CLUSTER%: nothing was sent in either direction for too long\n"),
+    textReply(["UO"], "weir: %UPSTREAM_CLUSTER% has as many requests or connections as it may have at a time\n"),
+    textReply(["UF", "UC", "UR", "URX"], "weir: %UPSTREAM_CLUSTER%: %LOCAL_REPLY_BODY% (%RESPONSE_FLAGS%)\n"),
   ],
 };

@@ -1,15 +1,26 @@
 /** Endpoints of a backend: the fast path. */
 import { ClusterLoadAssignmentSchema } from "../../../gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import type { Backend } from "../../compile/mesh-plan.ts";
+import { memoizeLast } from "../../lib/memoize.ts";
 import type { Endpoint } from "../../model/world.ts";
 import { socketAddress } from "./cluster.ts";
 import { type EnvoyResource, resource } from "./resource.ts";
 
+type Version = Backend & { readonly kind: "version" };
+
 /** The load assignment of one version's port; no endpoints is an answer, too. */
-export function loadAssignment(backend: Backend & { kind: "version" }, endpoints: readonly Endpoint[]): EnvoyResource {
-  const sorted = [...endpoints].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return resource(ClusterLoadAssignmentSchema, backend.id, {
-    clusterName: backend.id,
-    endpoints: [{ lbEndpoints: sorted.map(({ address }) => ({ hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(address, backend.containerPort) } } })) }],
-  });
-}
+export const loadAssignment: (backend: Version, endpoints: readonly Endpoint[]) => EnvoyResource = memoizeLast(
+  (backend: Version, endpoints: readonly Endpoint[]) => {
+    const sorted = [...endpoints].sort((a, b) => (a.id < b.id ? -1 : 1));
+    return resource(ClusterLoadAssignmentSchema, backend.id, {
+      clusterName: backend.id,
+      endpoints: [
+        {
+          lbEndpoints: sorted.map(({ address }) => ({
+            hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(address, backend.containerPort) } },
+          })),
+        },
+      ],
+    });
+  },
+);

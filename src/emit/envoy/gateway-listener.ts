@@ -3,6 +3,8 @@ import type { FilterSchema } from "../../../gen/envoy/config/listener/v3/listene
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
 import { ProxyProtocolSchema } from "../../../gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js";
 import type { GatewayTcp } from "../../compile/mesh-plan.ts";
+import { memoize, memoizeLast } from "../../lib/memoize.ts";
+import type { GatewaySettings } from "../../model/world.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { gatewaySocket, gatewayTcpSocket } from "./paths.ts";
 import { any, type EnvoyResource, type Init, resource } from "./resource.ts";
@@ -23,12 +25,12 @@ export function pipeListener(name: string, path: string, filter: FilterInit, opt
 }
 
 /** Where the gateway Envoy delivers HTTP from outside. */
-export function gatewayListener(socketDir: string): EnvoyResource {
-  return pipeListener("gateway", gatewaySocket(socketDir), httpConnectionManager("gateway"), { proxyProtocol: true });
-}
+export const gatewayListener: (gateway: GatewaySettings) => EnvoyResource = memoize(({ socketDir }) =>
+  pipeListener("gateway", gatewaySocket(socketDir), httpConnectionManager("gateway"), { proxyProtocol: true }),
+);
 
 /** Where the gateway Envoy delivers the connections of one public TCP port. */
-export function gatewayTcpListener(tcp: GatewayTcp, socketDir: string): EnvoyResource {
+export const gatewayTcpListener: (tcp: GatewayTcp, socketDir: string) => EnvoyResource = memoizeLast((tcp: GatewayTcp, socketDir: string) => {
   const name = `gateway-tcp-${tcp.port}`;
   return pipeListener(name, gatewayTcpSocket(socketDir, tcp.port), tcpProxy(name, tcp.destinations), { proxyProtocol: true });
-}
+});

@@ -1,5 +1,5 @@
 /** The gateway Envoy: moves bytes in, and out to what is declared (docs/decisions/0001). */
-import { Cluster_DiscoveryType, Cluster_DnsLookupFamily, ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
+import { Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy, ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
 import { ProxyProtocolConfig_Version } from "../../../gen/envoy/config/core/v3/proxy_protocol_pb.js";
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
 import { RouterSchema } from "../../../gen/envoy/extensions/filters/http/router/v3/router_pb.js";
@@ -7,6 +7,7 @@ import { HttpConnectionManagerSchema } from "../../../gen/envoy/extensions/filte
 import { ProxyProtocolUpstreamTransportSchema } from "../../../gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js";
 import { RawBufferSchema } from "../../../gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js";
 import type { Backend, MeshPlan } from "../../compile/mesh-plan.ts";
+import { memoizeLast } from "../../lib/memoize.ts";
 import { pipe, socketAddress, staticEndpoint } from "./cluster.ts";
 import { pipeListener } from "./gateway-listener.ts";
 import { anywhereSocket, egressSocket, gatewaySocket, gatewayTcpSocket } from "./paths.ts";
@@ -17,22 +18,33 @@ type External = Backend & { readonly kind: "external" };
 
 /** Everything the gateway Envoy should hold. */
 export function gatewayProxy(plan: MeshPlan): readonly EnvoyResource[] {
-  const { gateway } = plan;
-  const ways = [
-    { name: "gateway", port: gateway.port, socket: gatewaySocket(gateway.socketDir) },
-    ...plan.gatewayTcp.map(({ port }) => ({ name: `gateway-tcp-${port}`, port, socket: gatewayTcpSocket(gateway.socketDir, port) })),
-  ];
-  const externals = plan.backends.filter((backend): backend is External => backend.kind === "external");
-  const open = plan.captures.some((capture) => capture.egress);
-  return [
-    ...ways.map((way) => toNode(way.name, way.socket)),
-    ...externals.map(outside),
-    ...(open ? [anywhere()] : []),
-    ...ways.map((way) => publicListener(way.name, gateway.address, way.port)),
-    ...externals.map((external) => pipeListener(external.id, egressSocket(gateway.socketDir, external.id), tcpProxyTo(external.id), { proxyProtocol: false })),
-    ...(open ? [pipeListener("anywhere", anywhereSocket(gateway.socketDir), connectTerminator(), { proxyProtocol: false })] : []),
-  ];
+  return resources(
+    plan.gateway,
+    plan.gatewayTcp,
+    plan.backends,
+    plan.captures.some((capture) => capture.egress),
+  );
 }
+
+const resources = memoizeLast(
+  (gateway: MeshPlan["gateway"], gatewayTcp: MeshPlan["gatewayTcp"], backends: MeshPlan["backends"], open: boolean): readonly EnvoyResource[] => {
+    const ways = [
+      { name: "gateway", port: gateway.port, socket: gatewaySocket(gateway.socketDir) },
+      ...gatewayTcp.map(({ port }) => ({ name: `gateway-tcp-${port}`, port, socket: gatewayTcpSocket(gateway.socketDir, port) })),
+    ];
+    const externals = backends.filter((backend): backend is External => backend.kind === "external");
+    return [
+      ...ways.map((way) => toNode(way.name, way.socket)),
+      ...externals.map(outside),
+      ...(open ? [anywhere()] : []),
+      ...ways.map((way) => publicListener(way.name, gateway.address, way.port)),
+      ...externals.map((external) =>
+        pipeListener(external.id, egressSocket(gateway.socketDir, external.id), tcpProxyTo(external.id), { proxyProtocol: false }),
+      ),
+      ...(open ? [pipeListener("anywhere", anywhereSocket(gateway.socketDir), connectTerminator(), { proxyProtocol: false })] : []),
+    ];
+  },
+);
 
 function publicListener(name: string, address: string, port: number): EnvoyResource {
   return resource(ListenerSchema, name, { name, address: socketAddress(address, port), filterChains: [{ name, filters: [tcpProxyTo(name)] }] });
@@ -61,12 +73,15 @@ function outside(external: External): EnvoyResource {
   const endpoints = external.targets.map(({ host, port }) => ({
     hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(host === "localhost" ? "127.0.0.1" : host, port) } },
   }));
-  const names = external.targets.some(({ host }) => host !== "localhost" && !isAddress(host));
+  const isName = external.targets.some(({ host }) => host !== "localhost" && !isAddress(host));
+  const type = !isName ? Cluster_DiscoveryType.STATIC : external.targets.length === 1 ? Cluster_DiscoveryType.LOGICAL_DNS : Cluster_DiscoveryType.STRICT_DNS;
   const init: Init<typeof ClusterSchema> = {
     name: external.id,
     connectTimeout: duration(external.connectTimeoutMs),
-    clusterDiscoveryType: { case: "type", value: names ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.STATIC },
-    dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
+    clusterDiscoveryType: { case: "type", value: type },
+    // One name may have addresses of both families: LOGICAL_DNS tries them one after the other (RFC 8305). Of many names only what surely works is taken.
+    dnsLookupFamily: type === Cluster_DiscoveryType.LOGICAL_DNS ? Cluster_DnsLookupFamily.ALL : Cluster_DnsLookupFamily.V4_PREFERRED,
+    respectDnsTtl: isName,
     circuitBreakers: many,
     loadAssignment: { clusterName: external.id, endpoints: [{ lbEndpoints: endpoints }] },
   };
@@ -84,7 +99,7 @@ function anywhere(): EnvoyResource {
     name: "anywhere",
     connectTimeout: duration(5_000),
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.ORIGINAL_DST },
-    lbPolicy: 6,
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
     lbConfig: { case: "originalDstLbConfig", value: { useHttpHeader: true, httpHeaderName: ":authority" } },
     circuitBreakers: many,
   });
@@ -106,7 +121,14 @@ function connectTerminator() {
             routes: [
               {
                 match: { pathSpecifier: { case: "connectMatcher", value: {} } },
-                action: { case: "route", value: { clusterSpecifier: { case: "cluster", value: "anywhere" }, timeout: duration(0), upgradeConfigs: [{ upgradeType: "CONNECT", connectConfig: {} }] } },
+                action: {
+                  case: "route",
+                  value: {
+                    clusterSpecifier: { case: "cluster", value: "anywhere" },
+                    timeout: duration(0),
+                    upgradeConfigs: [{ upgradeType: "CONNECT", connectConfig: {} }],
+                  },
+                },
               },
             ],
           },

@@ -14,7 +14,8 @@ export function routeMatch(match: RouteMatch): RouteMatchInit {
     headers: [...methodMatch(match.methods), ...match.headers.map(headerMatch)],
     queryParameters: match.query.map((query) => ({
       name: query.name,
-      queryParameterMatchSpecifier: query.value.kind === "present" ? { case: "presentMatch" as const, value: true } : { case: "stringMatch" as const, value: stringMatcher(query.value) },
+      queryParameterMatchSpecifier:
+        query.value.kind === "present" ? { case: "presentMatch" as const, value: true } : { case: "stringMatch" as const, value: stringMatcher(query.value) },
     })),
     cookies: match.cookies.map((cookie) => ({ name: cookie.name, stringMatch: cookie.value.kind === "present" ? regex(".*") : stringMatcher(cookie.value) })),
   };

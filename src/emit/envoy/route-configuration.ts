@@ -1,11 +1,12 @@
 /** The two route configurations of the node Envoy: one for all workloads, one for the gateway. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { VirtualHostSchema } from "../../../gen/envoy/config/route/v3/route_components_pb.js";
 import { RouteConfigurationSchema } from "../../../gen/envoy/config/route/v3/route_pb.js";
-import { type VirtualHost, VirtualHostSchema } from "../../../gen/envoy/config/route/v3/route_components_pb.js";
 import type { Host, HostPort } from "../../compile/mesh-plan.ts";
+import { memoize } from "../../lib/memoize.ts";
 import type { EnvoyResource } from "./resource.ts";
-import { routes } from "./route.ts";
+import { answer, matchesEverything, type RouteInit, routes } from "./route.ts";
 
 export const meshRoutes = "mesh";
 export const gatewayRoutes = "gateway";
@@ -16,22 +17,25 @@ export const destinationHeader = "x-weir-destination";
 type HttpPort = HostPort & { kind: "http" };
 
 /** What workloads call: the virtual host is the original destination, `ADDRESS:PORT`. */
-export function meshRouteConfiguration(hosts: readonly Host[]): EnvoyResource {
-  return configuration(meshRoutes, hosts.map(meshHostsOf), {
+export const meshRouteConfiguration: (hosts: readonly Host[]) => EnvoyResource = memoize((hosts) =>
+  configuration(meshRoutes, hosts.map(meshHostsOf), {
     body: "weir: no service has this address; see which there are: weir ps\n",
     base: { vhostHeader: destinationHeader, requestHeadersToRemove: [destinationHeader] },
-  });
-}
+  }),
+);
 
-/** What outsiders call: the virtual host is the Host header. */
-export function gatewayRouteConfiguration(hosts: readonly Host[]): EnvoyResource {
-  return configuration(gatewayRoutes, hosts.map(gatewayHostsOf), { body: "weir: nothing public has this name; see the URLs there are: weir ps\n", base: {} });
-}
+/** What outsiders call: the virtual host is the Host header, which services see as it came, with its port. */
+export const gatewayRouteConfiguration: (hosts: readonly Host[]) => EnvoyResource = memoize((hosts) =>
+  configuration(gatewayRoutes, hosts.map(gatewayHostsOf), {
+    body: "weir: nothing public has this name; see the URLs there are: weir ps\n",
+    base: { ignorePortInHostMatching: true },
+  }),
+);
 
 interface Rest {
   /** The answer where no virtual host fits. */
   readonly body: string;
-  readonly base: { readonly vhostHeader?: string; readonly requestHeadersToRemove?: string[] };
+  readonly base: { readonly vhostHeader?: string; readonly requestHeadersToRemove?: string[]; readonly ignorePortInHostMatching?: boolean };
 }
 
 /** Field 2 of RouteConfiguration is its virtual hosts: encoded ones are appended as they are, so that an unchanged host costs nothing. */
@@ -39,7 +43,7 @@ function configuration(name: string, encoded: readonly (readonly Uint8Array[])[]
   const unknown = create(VirtualHostSchema, {
     name: "unknown",
     domains: ["*"],
-    routes: [{ match: { pathSpecifier: { case: "prefix", value: "/" } }, action: { case: "directResponse", value: { status: 404, body: { specifier: { case: "inlineString", value: rest.body } } } } }],
+    routes: [answer("unknown", 404, rest.body)],
   });
   const writer = new BinaryWriter();
   writer.raw(toBinary(RouteConfigurationSchema, create(RouteConfigurationSchema, { name, ...rest.base })));
@@ -47,33 +51,45 @@ function configuration(name: string, encoded: readonly (readonly Uint8Array[])[]
   return { typeUrl: `type.googleapis.com/${RouteConfigurationSchema.typeName}`, name, body: writer.finish() };
 }
 
-const meshHostsOf = remember((host: Host) => {
+/** Unchanged hosts are the same objects, so each is encoded once. */
+const meshHostsOf = memoize((host: Host): readonly Uint8Array[] => {
   const { address } = host;
-  if (address === undefined) return [];
-  return httpPorts(host).map((port) => virtualHost(`${host.name}.${host.namespace}:${port.ports[0]}`, port.ports.map((number) => `${address}:${number}`), port));
+  const answering = httpPorts(host);
+  if (address === undefined || answering.length === 0) return [];
+  const name = `${host.name}.${host.namespace}`;
+  const numbers = answering.flatMap((port) => port.ports).join(", ");
+  const otherPort = answer(name, 404, `weir: ${name} does not speak HTTP on this port, but on ${numbers}\n`);
+  return [
+    ...answering.map((port) =>
+      virtualHost(
+        `${name}:${port.ports[0]}`,
+        port.ports.map((number) => `${address}:${number}`),
+        routesOf(host, port),
+      ),
+    ),
+    virtualHost(`${name}:*`, [`${address}:*`], [otherPort]),
+  ];
 });
 
-const gatewayHostsOf = remember((host: Host) => {
+const gatewayHostsOf = memoize((host: Host): readonly Uint8Array[] => {
   const [port] = httpPorts(host);
-  return host.public && port !== undefined && host.domains.length > 0 ? [virtualHost(`${host.name}.${host.namespace}`, host.domains, port)] : [];
+  return host.public && port !== undefined && host.domains.length > 0
+    ? [virtualHost(`${host.name}.${host.namespace}`, host.domains, routesOf(host, port))]
+    : [];
 });
+
+/** A port's routes; where a request may fit none of them, a last one says so. */
+function routesOf(host: Host, port: HttpPort): readonly RouteInit[] {
+  const all = port.routes.flatMap(routes);
+  return port.routes.some(matchesEverything)
+    ? all
+    : [...all, answer(`${host.name}#none`, 404, `weir: no rule of ${host.kind} ${host.name} matches this request\n`)];
+}
 
 function httpPorts(host: Host): readonly HttpPort[] {
   return host.ports.filter((port): port is HttpPort => port.kind === "http");
 }
 
-function virtualHost(name: string, domains: readonly string[], port: HttpPort): VirtualHost {
-  return create(VirtualHostSchema, { name, domains: [...domains], routes: port.routes.flatMap(routes) });
-}
-
-/** Encodes a host's virtual hosts once; hosts that did not change are the same objects. */
-function remember(compute: (host: Host) => readonly VirtualHost[]): (host: Host) => readonly Uint8Array[] {
-  const known = new WeakMap<Host, readonly Uint8Array[]>();
-  return (host) => {
-    const before = known.get(host);
-    if (before !== undefined) return before;
-    const encoded = compute(host).map((virtualHost) => toBinary(VirtualHostSchema, virtualHost));
-    known.set(host, encoded);
-    return encoded;
-  };
+function virtualHost(name: string, domains: readonly string[], routes: readonly RouteInit[]): Uint8Array {
+  return toBinary(VirtualHostSchema, create(VirtualHostSchema, { name, domains: [...domains], routes: [...routes] }));
 }

@@ -7,7 +7,7 @@ import type { HeaderChanges, Redirect, Retries, Rewrite, RouteMatch } from "../.
 import { routeMatch, withoutSlash } from "./match.ts";
 import { any, duration, type Init, literal } from "./resource.ts";
 
-type RouteInit = Init<typeof RouteSchema>;
+export type RouteInit = Init<typeof RouteSchema>;
 type RouteActionInit = Init<typeof RouteActionSchema>;
 
 const everything: RouteMatch = { methods: [], headers: [], query: [], cookies: [] };
@@ -26,14 +26,36 @@ export function routes(route: Route): readonly RouteInit[] {
   }));
 }
 
+/** Whether no request can pass this route by. */
+export function matchesEverything(route: Route): boolean {
+  return (
+    route.match.length === 0 ||
+    route.match.some((match) => isWholePath(match) && [match.methods, match.headers, match.query, match.cookies].every((list) => list.length === 0))
+  );
+}
+
+function isWholePath({ path }: RouteMatch): boolean {
+  return path === undefined || (path.kind === "prefix" && withoutSlash(path.value) === "");
+}
+
+/** A route that answers everything itself, in plain text. */
+export function answer(name: string, status: number, text: string): RouteInit {
+  return { name, match: routeMatch(everything), action: direct(status, text) };
+}
+
+function direct(status: number, text: string): NonNullable<RouteInit["action"]> {
+  return { case: "directResponse", value: { status, body: { specifier: { case: "inlineString", value: text } } } };
+}
+
 function action(route: Route, match: RouteMatch): NonNullable<RouteInit["action"]> {
   if (route.action.kind === "redirect") return { case: "redirect", value: redirect(route.action.redirect, match) };
   const { destinations, rewrite, timeoutMs, idleTimeoutMs, retries } = route.action;
-  if (destinations.length === 0) return { case: "directResponse", value: { status: 503, body: { specifier: { case: "inlineString", value: `weir: ${route.name} has no destination\n` } } } };
+  if (destinations.length === 0)
+    return direct(503, `weir: ${route.name} leads nowhere: what it names does not exist, or no version of it has this port and a weight; see: weir ps\n`);
   return {
     case: "route",
     value: {
-      clusterSpecifier: clusterSpecifier(destinations),
+      ...forwardTo(destinations),
       timeout: duration(timeoutMs),
       idleTimeout: duration(idleTimeoutMs),
       ...(retries === undefined ? {} : { retryPolicy: retryPolicy(retries) }),
@@ -42,10 +64,15 @@ function action(route: Route, match: RouteMatch): NonNullable<RouteInit["action"
   };
 }
 
-function clusterSpecifier(destinations: readonly WeightedBackend[]): NonNullable<RouteActionInit["clusterSpecifier"]> {
+function forwardTo(destinations: readonly WeightedBackend[]): RouteActionInit {
   const [first, second] = destinations;
-  if (first !== undefined && second === undefined) return { case: "cluster", value: first.backend };
-  return { case: "weightedClusters", value: { clusters: destinations.map(({ backend, weight }) => ({ name: backend, weight })) } };
+  if (first !== undefined && second === undefined) return { clusterSpecifier: { case: "cluster", value: first.backend }, ...hostRewrite(first.authority) };
+  const clusters = destinations.map(({ backend, weight, authority }) => ({ name: backend, weight, ...hostRewrite(authority) }));
+  return { clusterSpecifier: { case: "weightedClusters", value: { clusters } } };
+}
+
+function hostRewrite(authority: string | undefined) {
+  return authority === undefined ? {} : { hostRewriteSpecifier: { case: "hostRewriteLiteral" as const, value: authority } };
 }
 
 /** A retry goes to another replica where there is one. */
@@ -53,7 +80,9 @@ function retryPolicy(retries: Retries) {
   return {
     retryOn: retries.on.join(","),
     numRetries: retries.attempts,
-    retryHostPredicate: [{ name: "envoy.retry_host_predicates.previous_hosts", configType: { case: "typedConfig" as const, value: any(PreviousHostsPredicateSchema, {}) } }],
+    retryHostPredicate: [
+      { name: "envoy.retry_host_predicates.previous_hosts", configType: { case: "typedConfig" as const, value: any(PreviousHostsPredicateSchema, {}) } },
+    ],
     hostSelectionRetryMaxAttempts: 5n,
     retryBackOff: { baseInterval: duration(25), maxInterval: duration(250) },
     ...(retries.perTryTimeoutMs === undefined ? {} : { perTryTimeout: duration(retries.perTryTimeoutMs) }),
@@ -62,7 +91,7 @@ function retryPolicy(retries: Retries) {
 
 function rewriteFields(rewrite: Rewrite, match: RouteMatch): RouteActionInit {
   return {
-    ...(rewrite.host === undefined ? {} : { hostRewriteSpecifier: { case: "hostRewriteLiteral" as const, value: rewrite.host } }),
+    ...hostRewrite(rewrite.host),
     ...(rewrite.path === undefined ? {} : rewritePath(rewrite.path, match)),
     ...(rewrite.regex === undefined ? {} : { regexRewrite: { pattern: { regex: rewrite.regex.pattern }, substitution: rewrite.regex.substitution } }),
   };
@@ -95,7 +124,9 @@ const redirectCodes = {
 function redirect(redirect: Redirect, match: RouteMatch) {
   const path = redirect.path;
   const pathRewriteSpecifier =
-    path === undefined ? undefined : { case: match.path?.kind === "prefix" && withoutSlash(path) !== "" ? ("prefixRewrite" as const) : ("pathRedirect" as const), value: path };
+    path === undefined
+      ? undefined
+      : { case: match.path?.kind === "prefix" && withoutSlash(path) !== "" ? ("prefixRewrite" as const) : ("pathRedirect" as const), value: path };
   return {
     responseCode: redirectCodes[redirect.code],
     ...(redirect.scheme === undefined ? {} : { schemeRewriteSpecifier: { case: "schemeRedirect" as const, value: redirect.scheme } }),

@@ -16,6 +16,9 @@ function filter(value: Any): Filter {
 /** A connection may be idle for as long as its two ends want: databases keep theirs for days. */
 const noIdleTimeout = duration(0);
 
+/** A replica that does not accept is passed over for another. */
+const maxConnectAttempts = 3;
+
 /** To one of several backends, chosen per connection. */
 export function tcpProxy(statPrefix: string, destinations: readonly WeightedBackend[]): Filter {
   const [first, second] = destinations;
@@ -23,16 +26,20 @@ export function tcpProxy(statPrefix: string, destinations: readonly WeightedBack
     second === undefined
       ? { case: "cluster" as const, value: first?.backend ?? "none" }
       : { case: "weightedClusters" as const, value: { clusters: destinations.map(({ backend, weight }) => ({ name: backend, weight })) } };
-  return filter(any(TcpProxySchema, { statPrefix, clusterSpecifier, idleTimeout: noIdleTimeout }));
+  return filter(any(TcpProxySchema, { statPrefix, clusterSpecifier, idleTimeout: noIdleTimeout, maxConnectAttempts }));
 }
 
 /** To a cluster of Envoy's by name. */
 export function tcpProxyTo(cluster: string): Filter {
-  return filter(any(TcpProxySchema, { statPrefix: cluster, clusterSpecifier: { case: "cluster", value: cluster }, idleTimeout: noIdleTimeout }));
+  return filter(
+    any(TcpProxySchema, { statPrefix: cluster, clusterSpecifier: { case: "cluster", value: cluster }, idleTimeout: noIdleTimeout, maxConnectAttempts }),
+  );
 }
 
 /** Through an HTTP CONNECT to `cluster`, which asks for the address that the caller meant. */
 export function tcpTunnelTo(cluster: string): Filter {
   const clusterSpecifier = { case: "cluster" as const, value: cluster };
-  return filter(any(TcpProxySchema, { statPrefix: cluster, clusterSpecifier, idleTimeout: noIdleTimeout, tunnelingConfig: { hostname: "%DOWNSTREAM_LOCAL_ADDRESS%" } }));
+  return filter(
+    any(TcpProxySchema, { statPrefix: cluster, clusterSpecifier, idleTimeout: noIdleTimeout, tunnelingConfig: { hostname: "%DOWNSTREAM_LOCAL_ADDRESS%" } }),
+  );
 }
