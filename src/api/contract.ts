@@ -247,6 +247,8 @@ export interface LogLine {
 export interface ExecView {
   readonly workload: string;
   readonly argv: readonly string[];
+  /** The whole environment to start it with. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** `GET /v1/stacks` */
