@@ -64,6 +64,14 @@ function aliasProblems(host: Host, port: HostPort, { backends, refuse }: AliasSe
       ),
     ];
   }
+  if (port.kind === "http") {
+    return [
+      refuse(
+        `has only a DNS alias for external service \`${host.name}\`, and cannot put \`${target.host}\` into the Host header`,
+        "Call it by its own name, give an IP address, or export for istio.",
+      ),
+    ];
+  }
   return port.ports
     .filter((number) => number !== target.port)
     .map((number) =>

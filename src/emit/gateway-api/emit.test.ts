@@ -114,6 +114,13 @@ test("what lives in one other namespace has its Gateway there", () => {
   assert.equal(at(find(objects, "HTTPRoute", "api.gateway"), "spec.parentRefs.0.namespace"), undefined);
 });
 
+test("an external service behind a bare address keeps the caller's Host header, and it says so", () => {
+  const result = withRules([rule("external:old")], { externals: [external("old", ["10.0.0.9:8000", "[fd00::1]:80"], { ports: [port("80/http")] })] });
+  assert.equal(at(find(objectsOf(result), "HTTPRoute", "www"), "spec.rules.0.filters"), undefined);
+  assert.ok(!objectsOf(result).some(({ kind, metadata }) => kind === "HTTPRoute" && metadata.name === "old"), "its Service is enough");
+  assert.ok(result.ok && result.value.notices.some((notice) => /`old` gets the Host header that the caller sent/.test(notice)));
+});
+
 test("a port that only a version at 0 % has does not exist under the app's name", () => {
   const services = [service("web"), service("web@v2", { ports: [port("80:8080/http"), port("9000/tcp")], public: false })];
   const objects = objectsOf(emitGatewayApi(planOf({ services, weights: split("default" as Namespace, 10_000, 0) })));
@@ -158,9 +165,9 @@ const refusals: readonly (readonly [string, RegExp, ReturnType<typeof withRules>
   ],
   ["an alias for two names", /alias leads to one name/, withRules([rule("web")], { externals: [external("db", ["a.example.com:1", "b.example.com:1"])] })],
   [
-    "a rule to an alias",
-    /cannot be a destination/,
-    withRules([rule("external:api")], { externals: [external("api", ["api.example.com:80"], { ports: [port("80/http")] })] }),
+    "HTTP to an alias",
+    /into the Host header/,
+    withRules([rule("web")], { externals: [external("api", ["api.example.com:80"], { ports: [port("80/http")] })] }),
   ],
 ];
 
@@ -180,6 +187,17 @@ test("all refusals are told at once", () => {
   assert.deepEqual(
     problems.map(({ where }) => where?.line),
     [10, 20],
+  );
+});
+
+test("a rule cannot lead to an alias", () => {
+  const problems = problemsOf(withRules([rule("external:api")], { externals: [external("api", ["api.example.com:80"], { ports: [port("80/http")] })] }));
+  assert.deepEqual(
+    problems.map(({ where, message }) => [where?.line, /cannot be a destination/.test(message)]),
+    [
+      [90, false],
+      [10, true],
+    ],
   );
 });
 

@@ -47,7 +47,7 @@ export interface Dialects {
 /** Emits all objects of a plan in the given dialects, or every reason why it cannot be said. */
 export function emitWith(plan: MeshPlan, dialects: Dialects): Result<Emission> {
   const backends = backendsOf(plan);
-  const callable = { ...plan, hosts: callableHosts(plan) };
+  const callable = { ...plan, hosts: callableHosts(plan).map(keepingHostHeader) };
   const problems = distinctProblems(problemsOf(callable, backends, dialects));
   if (problems.length > 0) return failed(...problems);
   return ok({ objects: emitObjects(callable, backends, dialects), membership: dialects.mesh.membership, notices: noticesOf(callable, dialects.mesh) });
@@ -61,7 +61,7 @@ function problemsOf(plan: MeshPlan, backends: Backends, dialects: Dialects): rea
     ...nameProblems(plan.hosts),
     ...[...externals.values()].flatMap((host) => [...localAddressProblems(host, backends, dialects.mesh.mesh), ...externalProblems(host, inMesh)]),
     ...plan.hosts.flatMap((host) => [
-      ...(isPlainHost(host) ? [] : host.ports.flatMap((port) => portProblems(host, port, inMesh))),
+      ...(isPlainHost(host) || host.kind === "external" ? [] : host.ports.flatMap((port) => portProblems(host, port, inMesh))),
       ...(publicHosts(plan).includes(host) ? host.ports.slice(0, firstHttp(host) + 1).flatMap((port) => portProblems(host, port, atGateway)) : []),
     ]),
   ];
@@ -116,7 +116,24 @@ function noticesOf(plan: MeshPlan, dialect: Dialect): readonly string[] {
   if (dialect.mesh === "gateway-api" && usesPatterns(plan)) {
     notices.push("Patterns (regex, cookies, prefixes of headers) are up to each implementation of Gateway API: RE2 is assumed.");
   }
+  const byAddress = plan.hosts.filter(({ kind, ports }) => kind === "external" && ports.some((port) => port.kind === "http"));
+  for (const { name } of byAddress) notices.push(`External service \`${name}\` gets the Host header that the caller sent, not its own address.`);
   return notices;
+}
+
+/**
+ * An address is no name that Gateway API could put in the Host header, and hardly a server behind a bare address looks
+ * at it: the caller's stays, and a notice says so. (Names are another matter; what expects one is refused.)
+ */
+function keepingHostHeader(host: Host): Host {
+  const kept = (route: Route): Route => {
+    if (route.action.kind === "redirect") return route;
+    const destinations = route.action.destinations.map(({ authority, ...rest }) =>
+      authority === undefined || /^(?:\d+\.\d+\.\d+\.\d+|\[.*\])(?::\d+)?$/.test(authority) ? rest : { ...rest, authority },
+    );
+    return { ...route, action: { ...route.action, destinations } };
+  };
+  return { ...host, ports: host.ports.map((port) => (port.kind === "tcp" ? port : { ...port, routes: port.routes.map(kept) })) };
 }
 
 function usesPatterns(plan: MeshPlan): boolean {

@@ -2,7 +2,7 @@
 import type { Route, WeightedBackend } from "../../compile/mesh-plan.ts";
 import type { Namespace } from "../../model/names.ts";
 import type { Redirect, RouteMatch } from "../../model/types.ts";
-import { type Backends, backendOf, changesNothing } from "../kubernetes/backends.ts";
+import { authorityOf, type Backends, backendOf, changesNothing } from "../kubernetes/backends.ts";
 import { versionServiceName } from "../kubernetes/names.ts";
 import type { KubeFields } from "../kubernetes/object.ts";
 import { shares } from "../kubernetes/weights.ts";
@@ -89,9 +89,10 @@ function emitFilters(route: Route, part: Part): readonly KubeFields[] {
   }
   if (action.kind === "redirect") {
     filters.push({ type: "RequestRedirect", requestRedirect: emitRedirect(action.redirect, part.newPath) });
-  } else if (action.rewrite !== undefined) {
-    const urlRewrite = { hostname: action.rewrite.host, path: part.newPath };
-    filters.push({ type: "URLRewrite", urlRewrite });
+  } else {
+    const authority = authorityOf(route);
+    const hostname = authority.kind === "one" ? authority.value : undefined;
+    if (hostname !== undefined || part.newPath !== undefined) filters.push({ type: "URLRewrite", urlRewrite: { hostname, path: part.newPath } });
   }
   return filters;
 }

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { RE2JS } from "re2js";
 import { at, find, objectsOf, problemsOf } from "../../../test/support/objects.ts";
-import { anything, external, noChanges, planOf, port, router, rule, service } from "../../../test/support/stacks.ts";
+import { anything, destination, external, noChanges, planOf, port, router, rule, service } from "../../../test/support/stacks.ts";
 import type { AppName, Namespace, VersionName } from "../../model/names.ts";
-import type { RouteMatch, RouteRule, Stack } from "../../model/types.ts";
+import type { Rewrite, RouteMatch, RouteRule, Stack } from "../../model/types.ts";
 import { emitIstio } from "./emit.ts";
 
 const on = (match: Partial<RouteMatch>): readonly RouteMatch[] => [{ ...anything, ...match }];
@@ -145,6 +145,23 @@ test("an external service by name: ServiceEntry, TLS with the name checked, and 
   });
   assert.deepEqual(at(find(objects, "VirtualService", "pay"), "spec.http.0.route"), [{ destination: { host: "pay.default.external", port: { number: 80 } } }]);
   assert.equal(at(find(objects, "Service", "pay"), "spec.selector"), undefined);
+});
+
+test("an external service hears its own name; beside an app each destination sets its own", () => {
+  const externals = [external("pay", ["pay.example.com:8443"], { ports: [port("80/http")], tls: { serverName: "pay.example.com" } })];
+  const objects = objectsOf(emitIstio(planOf({ externals })));
+  assert.deepEqual(at(find(objects, "VirtualService", "pay"), "spec.http.0.rewrite"), { authority: "pay.example.com:8443" });
+  const destinations = ["web", "external:pay"].map((ref) => ({ to: destination(ref), weight: 5_000 }));
+  const mixed = (rewrite?: Rewrite): Record<string, unknown> | undefined =>
+    http([{ ...rule("web"), action: { kind: "forward", destinations, ...(rewrite === undefined ? {} : { rewrite }) } }], {
+      services: [service("web")],
+      externals,
+    })[0];
+  assert.equal(mixed()?.["rewrite"], undefined);
+  const route = mixed()?.["route"] as readonly { readonly headers?: unknown }[] | undefined;
+  const headers = route?.map((one) => one.headers);
+  assert.deepEqual(headers, [undefined, { request: { set: { host: "pay.example.com:8443" } } }]);
+  assert.deepEqual(mixed({ host: "said.example" })?.["rewrite"], { authority: "said.example" }, "what the file says goes before");
 });
 
 test("an external service by address needs no ServiceEntry", () => {

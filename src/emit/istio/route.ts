@@ -1,7 +1,7 @@
 /** Routes of a plan as `http` and `tcp` entries of a VirtualService. The first that matches wins, as in Weir. */
 import type { Backend, HostPort, Route, WeightedBackend } from "../../compile/mesh-plan.ts";
 import type { HeaderChanges, Redirect, Rewrite, RouteMatch } from "../../model/types.ts";
-import { askedRetries, type Backends, backendOf, changesNothing } from "../kubernetes/backends.ts";
+import { askedRetries, authorityOf, type Backends, backendOf, changesNothing } from "../kubernetes/backends.ts";
 import { serviceDomain, versionServiceName } from "../kubernetes/names.ts";
 import type { KubeFields } from "../kubernetes/object.ts";
 import { escapePattern } from "../kubernetes/pattern.ts";
@@ -49,7 +49,10 @@ interface Part {
 
 /** What replaces the path depends on what matched it, so a rule that rewrites becomes one entry for each of its matches. */
 function splitMatches(route: Route): readonly Part[] {
-  const rewrite = route.action.kind === "forward" ? route.action.rewrite : undefined;
+  const authority = authorityOf(route);
+  const host = authority.kind === "one" ? authority.value : undefined;
+  const said = route.action.kind === "forward" ? route.action.rewrite : undefined;
+  const rewrite = host === undefined ? said : { ...said, host };
   if (rewrite === undefined) return [{ matches: route.match.flatMap(emitMatch) }];
   if (rewrite.path === undefined || route.match.length === 0) {
     return [{ matches: route.match.flatMap(emitMatch), rewrite: emitRewrite(rewrite, undefined) }];
@@ -92,7 +95,10 @@ function emitAction(route: Route, setting: IstioSetting): KubeFields {
   if (action.destinations.length === 0) return { directResponse: { status: 503 } };
   const retries = askedRetries(route);
   return {
-    route: emitDestinations(action.destinations, setting),
+    route: emitDestinations(action.destinations, setting).map((destination, index) => ({
+      ...destination,
+      headers: authorityOf(route).kind === "mixed" ? emitHost(action.destinations[index]?.authority) : undefined,
+    })),
     timeout: action.timeoutMs === 0 ? undefined : istioDuration(action.timeoutMs),
     retries:
       retries === undefined
@@ -126,6 +132,11 @@ function emitDestinations(destinations: readonly WeightedBackend[], setting: Ist
       weight: destinations.length === 1 ? undefined : weights[index],
     };
   });
+}
+
+/** Where destinations expect different Host headers, each sets its own. */
+function emitHost(host: string | undefined): KubeFields | undefined {
+  return host === undefined ? undefined : { request: { set: { host } } };
 }
 
 function destinationHost(backend: Backend, { namedExternals }: IstioSetting): string {

@@ -31,6 +31,7 @@ export function isPlainRoute(route: Route): boolean {
     route.match.length === 0 &&
     action.destinations.length === 1 &&
     action.rewrite === undefined &&
+    action.destinations.every(({ authority }) => authority === undefined) &&
     askedRetries(route) === undefined &&
     action.timeoutMs === 0 &&
     changesNothing(route.requestHeaders) &&
@@ -47,6 +48,17 @@ export function askedRetries({ action }: Route): Retries | undefined {
   const { attempts, on, perTryTimeoutMs } = action.retries;
   const isDefault = attempts === safeRetries.attempts && perTryTimeoutMs === undefined && on.join() === safeRetries.on.join();
   return isDefault ? undefined : action.retries;
+}
+
+/** The Host header that a route's destinations expect: all the same one (undefined: the caller's), or each its own. */
+export type Authority = { readonly kind: "one"; readonly value: string | undefined } | { readonly kind: "mixed" };
+
+/** What a forwarding route's destinations expect in the Host header; a rewrite that the file asks for goes before. */
+export function authorityOf({ action }: Route): Authority {
+  if (action.kind === "redirect") return { kind: "one", value: undefined };
+  if (action.rewrite?.host !== undefined) return { kind: "one", value: action.rewrite.host };
+  const [first, ...others] = new Set(action.destinations.map(({ authority }) => authority));
+  return others.length === 0 ? { kind: "one", value: first } : { kind: "mixed" };
 }
 
 /**
