@@ -4,7 +4,7 @@ import "./setup.mjs";
 import { spawn } from "node:child_process";
 import { env, node, root } from "./toolchain.mjs";
 
-const unitTests = ["src/**/*.test.ts", "test/*.test.ts", "test/golden/**/*.test.ts"];
+const unitTests = ["src/**/*.test.ts", "test/*.test.ts", "test/contract/*.test.ts", "test/golden/**/*.test.ts"];
 
 /** By name: the program and its arguments. */
 const checks = {
