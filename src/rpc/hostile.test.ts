@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders, type IncomingHttpStatusHeader, type OutgoingHttpHeaders } from "node:http2";
-import { connect as connectTcp } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { eventually, realClock, silentLog } from "../../test/support/real.ts";
 import type { RpcMethod } from "./method.ts";
@@ -36,6 +36,15 @@ function methods(flood: Flood): ReadonlyMap<string, RpcMethod> {
   ]);
 }
 
+/** A raw connection that says it speaks HTTP/2, then nothing. */
+function connectMute(t: TestContext, port: number): Socket {
+  const socket = connectTcp(port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  socket.on("error", () => undefined);
+  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]));
+  return socket;
+}
+
 async function useHostile(t: TestContext, keepaliveMs = 0) {
   const flood: Flood = { written: 0, failed: false };
   const server = createRpcServer({ clock: realClock, log: silentLog, methods: methods(flood), maxMessageBytes: 10_000, keepaliveMs });
@@ -45,7 +54,7 @@ async function useHostile(t: TestContext, keepaliveMs = 0) {
   const session = connect(`http://127.0.0.1:${address.port}`);
   session.on("error", () => undefined);
   t.after(() => session.destroy());
-  return { session, flood, port: address.port };
+  return { server, session, flood, port: address.port };
 }
 
 interface Answer {
@@ -132,12 +141,21 @@ test("no HTTP/2 at all: the connection is dropped, the server lives", async (t) 
 
 test("a peer that answers no PING is dropped", async (t) => {
   const { port } = await useHostile(t, 40);
-  const socket = connectTcp(port, "127.0.0.1");
-  t.after(() => socket.destroy());
-  // The preface and empty SETTINGS, then silence.
-  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]));
+  const socket = connectMute(t, port);
   socket.resume();
   const started = Date.now();
   await once(socket, "close");
   assert.ok(Date.now() - started < 3000);
+});
+
+test("peers that never read or answer do not keep the server from closing", async (t) => {
+  const { server, session, flood, port } = await useHostile(t);
+  connectMute(t, port);
+  const stream = session.request({ ":method": "POST", ":path": "/t.T/Flood", "content-type": "application/grpc" });
+  stream.on("error", () => undefined);
+  await once(stream, "response");
+  const started = Date.now();
+  await server.close(0);
+  assert.ok(Date.now() - started < 3000, `${Date.now() - started} ms`);
+  await eventually(() => flood.failed, "the writer heard of it");
 });

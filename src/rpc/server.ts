@@ -1,5 +1,6 @@
 /** A gRPC server over cleartext HTTP/2. */
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { listenOn, type RpcAddress } from "./address.ts";
@@ -37,6 +38,7 @@ const goodbyeMs = 500;
 /** Makes a server; it does no I/O before `listen`. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
   const sessions = new Set<ServerHttp2Session>();
+  const sockets = new Set<Socket>();
   const closing = new AbortController();
   const server = createServer({
     maxSessionMemory: maxSessionMegabytes,
@@ -49,6 +51,10 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     maxMessageBytes: options.maxMessageBytes ?? 4 * 1024 * 1024,
     closing: closing.signal,
   };
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.on("session", (session) => {
     sessions.add(session);
     session.on("error", (error) => options.log.debug("rpc connection broke", { error: error.message }));
@@ -61,7 +67,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   return {
     listen: (address) => listenOn(server, address),
     close(graceMs) {
-      closed ??= closeServer({ server, sessions, closing, clock: options.clock, graceMs });
+      closed ??= closeServer({ server, sessions, sockets, closing, clock: options.clock, graceMs });
       return closed;
     },
   };
@@ -70,12 +76,13 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
 interface Closing {
   readonly server: Http2Server;
   readonly sessions: ReadonlySet<ServerHttp2Session>;
+  readonly sockets: ReadonlySet<Socket>;
   readonly closing: AbortController;
   readonly clock: Clock;
   readonly graceMs: number;
 }
 
-async function closeServer({ server, sessions, closing, clock, graceMs }: Closing): Promise<void> {
+async function closeServer({ server, sessions, sockets, closing, clock, graceMs }: Closing): Promise<void> {
   const listening = new Promise<void>((resolve) => server.close(() => resolve()));
   const drained = Promise.all([...sessions].map(closeSession));
   const allGone = new AbortController();
@@ -83,7 +90,9 @@ async function closeServer({ server, sessions, closing, clock, graceMs }: Closin
   await clock.sleep(graceMs, allGone.signal);
   closing.abort();
   await clock.sleep(goodbyeMs, allGone.signal);
+  // A session says goodbye in the end of its socket, which a peer that reads nothing never answers.
   for (const session of sessions) session.destroy();
+  for (const socket of sockets) socket.destroy();
   await drained;
   await listening;
 }
