@@ -1,7 +1,6 @@
 /** JSON over HTTP on a Unix socket: the few lines that agent and node need on both sides. */
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createInterface } from "node:readline";
 
 /** Refuses a call with a status and one line. */
 export class HttpProblem extends Error {
@@ -22,16 +21,11 @@ export interface Call {
 /** A value is answered as JSON; a generator as NDJSON, one value a line. Keys are `METHOD /path`. */
 export type Routes = Readonly<Record<string, (call: Call) => unknown>>;
 
-/** Serves `routes` on a socket with mode 0600, in place of whatever file was there. */
+/** Serves `routes` on a socket with mode 0600, in place of whatever file was there. Its folder must be the user's own (0700). */
 export async function serveUnix(socketPath: string, routes: Routes): Promise<Server> {
   rmSync(socketPath, { force: true });
   const server = createServer((incoming, outgoing) => void handle(routes, incoming, outgoing));
-  const mask = process.umask(0o177);
-  try {
-    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(socketPath, resolve));
-  } finally {
-    process.umask(mask);
-  }
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(socketPath, resolve));
   chmodSync(socketPath, 0o600);
   return server;
 }
@@ -108,10 +102,14 @@ export async function callUnix<T>(socketPath: string, method: string, target: st
   return value;
 }
 
-/** Calls and yields the lines of an NDJSON answer until it ends or `signal` aborts. */
+/** Calls and yields the lines of an NDJSON answer until it ends. Throws when the other side dies or `signal` aborts. */
 export async function* watchUnix<T>(socketPath: string, target: string, signal: AbortSignal): AsyncGenerator<T, void, void> {
   const response = await open(socketPath, "GET", target, { signal });
-  for await (const line of createInterface({ input: response })) {
-    if (line !== "") yield JSON.parse(line) as T;
+  // Not by `readline`: it hears nothing of a connection that breaks, and would wait for ever.
+  let rest = "";
+  for await (const piece of response.setEncoding("utf8")) {
+    const lines = (rest + String(piece)).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line !== "") yield JSON.parse(line) as T;
   }
 }

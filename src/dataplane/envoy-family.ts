@@ -26,18 +26,22 @@ export function saveFamily(file: string, family: Family): void {
   renameSync(`${file}.new`, file);
 }
 
-/** Reads what `saveFamily` wrote; undefined when there is nothing usable or nobody of it runs. */
+/** Reads what `saveFamily` wrote. Of a family of which nobody runs it takes away what is left, and answers undefined, as when there is none. */
 export function loadFamily(file: string): Family | undefined {
+  let family: Family;
   try {
-    const family = JSON.parse(readFileSync(file, "utf8")) as Family;
-    return [family.current, ...family.retired.map((one) => one.id)].some(isRunning) ? family : undefined;
+    family = JSON.parse(readFileSync(file, "utf8")) as Family;
   } catch {
     return undefined;
   }
+  if ([family.current, ...family.retired.map((one) => one.id)].some(isRunning)) return family;
+  forgetFamily(file, family.baseId);
+  return undefined;
 }
 
 /** Takes away what a family leaves: its file, and the shared memory that Envoy itself never removes. */
 export function forgetFamily(file: string, baseId: number | undefined): void {
   rmSync(file, { force: true });
-  if (baseId !== undefined) rmSync(`/dev/shm/envoy_shared_memory_${baseId}`, { force: true });
+  // Envoy counts its names in tens of the base id.
+  if (baseId !== undefined) rmSync(`/dev/shm/envoy_shared_memory_${baseId * 10}`, { force: true });
 }

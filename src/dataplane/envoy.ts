@@ -191,7 +191,8 @@ export class Envoy {
     if ((statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > logLimitBytes) renameSync(logFile, `${logFile}.1`);
     const output = openSync(logFile, "a", 0o600);
     try {
-      const always = ["-c", this.#bootstrapFile, "--concurrency", String(concurrency), "-l", "warning", "--drain-strategy", "immediate"];
+      // A control plane that is away is no news every 200 ms.
+      const always = ["-c", this.#bootstrapFile, "--concurrency", String(concurrency), "-l", "warning", "--component-log-level", "config:error", "--drain-strategy", "immediate"];
       const times = ["--drain-time-s", String(drainSeconds), "--parent-shutdown-time-s", String(parentSeconds)];
       // Its own session: it outlives us, and a terminal's signals do not reach it.
       const child = spawn(program, [...always, ...times, ...args], { stdio: ["ignore", output, output], detached: true });

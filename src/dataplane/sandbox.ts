@@ -53,7 +53,7 @@ export function sandboxScript(tools: Tools, plan: SandboxPlan): string {
     "set -e",
     `exec 3<${quote(plan.envFile)}`,
     `${quote(tools.hostname)} ${quote(plan.hostName)} || true`,
-    ...plan.overlays.map((overlay) => mount("-t", "overlay", "-o", `userxattr,lowerdir=${overlay.base},upperdir=${overlay.upper},workdir=${overlay.work}`, "none", overlay.base)),
+    ...plan.overlays.flatMap((overlay) => (overlay.base === "/" ? newRoot(overlay, mount) : [overlayMount(overlay, mount)])),
     ...plan.binds.map((file) => mount("--bind", file.source, file.path)),
     ...[
       ["/etc/resolv.conf", plan.resolvConf],
@@ -68,6 +68,30 @@ export function sandboxScript(tools: Tools, plan: SandboxPlan): string {
     `exec ${[...enter, ...drop, tools.tini, "-g", "--", tools.sh, "-c", run, "sh", plan.dir, ...plan.command].map(quote).join(" ")}`,
     "",
   ].join("\n");
+}
+
+type MountLine = (...words: readonly string[]) => string;
+
+function overlayMount({ base, upper, work }: SandboxOverlay, mount: MountLine): string {
+  return mount("-t", "overlay", "-o", `userxattr,lowerdir=${base},upperdir=${upper},workdir=${work}`, "none", base);
+}
+
+/** The root folder itself cannot be covered: a new one is made of what the old one holds and of what is new, and takes its place. */
+function newRoot({ upper, work }: SandboxOverlay, mount: MountLine): readonly string[] {
+  return [
+    mount("-t", "tmpfs", "-o", "nosuid,nodev,mode=755", "none", work),
+    "for entry in /* /.[!.]*; do",
+    `  to=${quote(work)}"$entry"`,
+    '  if [ -L "$entry" ]; then cp -P "$entry" "$to"',
+    `  elif [ -d "$entry" ]; then mkdir "$to"; ${mount("--rbind")} "$entry" "$to"`,
+    `  elif [ -e "$entry" ]; then : > "$to"; ${mount("--bind")} "$entry" "$to"; fi`,
+    "done",
+    `cp -a ${quote(upper)}/. ${quote(work)}/`,
+    `cd ${quote(work)}`,
+    "pivot_root . .",
+    "umount -l .",
+    "cd /",
+  ];
 }
 
 /** Words that start the script `scriptFile` in new namespaces. The process stays until the workload ended and ends as it did. */

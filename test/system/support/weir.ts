@@ -41,6 +41,8 @@ export async function freePort(): Promise<number> {
 export async function execute(file: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv; cwd?: string; timeoutMs?: number; input?: string } = {}): Promise<Run> {
   const startedAt = performance.now();
   const child = spawn(file, args, { env: options.env ?? process.env, cwd: options.cwd ?? root, stdio: ["pipe", "pipe", "pipe"] });
+  // A program may end without reading.
+  child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
   let stdout = "";
   let stderr = "";
