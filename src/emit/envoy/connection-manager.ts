@@ -40,6 +40,12 @@ export function httpConnectionManager(use: "mesh" | "gateway"): {
   return { name: "envoy.filters.network.http_connection_manager", configType: { case: "typedConfig", value } };
 }
 
+/** Writes a header before the request is routed. */
+function earlyHeader(key: string, value: string, appendAction: HeaderValueOption_HeaderAppendAction) {
+  const mutations = [{ action: { case: "append" as const, value: { header: { key, value }, appendAction } } }];
+  return { name: "envoy.http.early_header_mutation.header_mutation", typedConfig: any(HeaderMutationSchema, { mutations }) };
+}
+
 /**
  * The original destination is written into a header before the virtual host is chosen by it, over whatever the caller sent (`vhost_header` of the route
  * configuration; docs/decisions/0002). The caller is inside: nothing is added to X-Forwarded-For.
@@ -47,27 +53,23 @@ export function httpConnectionManager(use: "mesh" | "gateway"): {
 const mesh: Init<typeof HttpConnectionManagerSchema> = {
   skipXffAppend: true,
   earlyHeaderMutationExtensions: [
-    {
-      name: "envoy.http.early_header_mutation.header_mutation",
-      typedConfig: any(HeaderMutationSchema, {
-        mutations: [
-          {
-            action: {
-              case: "append",
-              value: {
-                header: { key: destinationHeader, value: "%DOWNSTREAM_LOCAL_ADDRESS%" },
-                appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
-              },
-            },
-          },
-        ],
-      }),
-    },
+    earlyHeader(destinationHeader, "%DOWNSTREAM_LOCAL_ADDRESS%", HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD),
   ],
 };
 
-/** Callers are outside, whatever their address (the PROXY protocol brings it): it is added to X-Forwarded-For, and headers that steer Envoy are taken off. */
-const gateway: Init<typeof HttpConnectionManagerSchema> = { useRemoteAddress: true, internalAddressConfig: { unixSockets: false }, appendXForwardedPort: true };
+/**
+ * Callers are outside, whatever their address (the PROXY protocol brings it), so headers that steer Envoy are taken off: no address is internal (an empty
+ * list would be Envoy's own). X-Forwarded-For is added to by hand: Envoy itself would write its own address in place of a loopback caller's.
+ */
+const gateway: Init<typeof HttpConnectionManagerSchema> = {
+  useRemoteAddress: true,
+  internalAddressConfig: { cidrRanges: [{ addressPrefix: "0.0.0.0", prefixLen: 32 }] },
+  skipXffAppend: true,
+  earlyHeaderMutationExtensions: [
+    earlyHeader("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD),
+  ],
+  appendXForwardedPort: true,
+};
 
 function textReply(flags: readonly string[], text: string) {
   return {

@@ -14,9 +14,7 @@ export function identityFilter(capture: CapturePoint): Init<typeof FilterSchema>
   const id = `spiffe://${trustDomain}/ns/${capture.namespace}/sa/${capture.app}`;
   const format = { format: { case: "textFormatSource" as const, value: { specifier: { case: "inlineString" as const, value: literal(id) } } } };
   const value = any(ConfigSchema, {
-    onNewConnection: [
-      { key: { case: "objectKey", value: identityKey }, factoryKey: "envoy.string", value: { case: "formatString", value: format }, readOnly: true },
-    ],
+    onNewConnection: [{ key: { case: "objectKey", value: identityKey }, factoryKey: "envoy.string", value: { case: "formatString", value: format } }],
   });
   return { name: "weir.identity", configType: { case: "typedConfig", value } };
 }

@@ -14,13 +14,16 @@ export const gatewayRoutes = "gateway";
 /** Carries the original destination of a captured connection from the connection manager to the choice of the virtual host; it never leaves Envoy. */
 export const destinationHeader = "x-weir-destination";
 
+/** Envoy's notes about the caller's address; X-Forwarded-For says the same to everybody. */
+const envoysOwn = ["x-envoy-external-address", "x-envoy-internal"];
+
 type HttpPort = HostPort & { kind: "http" };
 
 /** What workloads call: the virtual host is the original destination, `ADDRESS:PORT`. */
 export const meshRouteConfiguration: (hosts: readonly Host[]) => EnvoyResource = memoize((hosts) =>
   configuration(meshRoutes, hosts.map(meshHostsOf), {
     body: "weir: no service has this address; see which there are: weir ps\n",
-    base: { vhostHeader: destinationHeader, requestHeadersToRemove: [destinationHeader] },
+    base: { vhostHeader: destinationHeader, requestHeadersToRemove: [destinationHeader, ...envoysOwn] },
   }),
 );
 
@@ -28,7 +31,7 @@ export const meshRouteConfiguration: (hosts: readonly Host[]) => EnvoyResource =
 export const gatewayRouteConfiguration: (hosts: readonly Host[]) => EnvoyResource = memoize((hosts) =>
   configuration(gatewayRoutes, hosts.map(gatewayHostsOf), {
     body: "weir: nothing public has this name; see the URLs there are: weir ps\n",
-    base: { ignorePortInHostMatching: true },
+    base: { ignorePortInHostMatching: true, requestHeadersToRemove: [...envoysOwn] },
   }),
 );
 

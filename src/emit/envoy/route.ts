@@ -120,20 +120,22 @@ const redirectCodes = {
   308: RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT,
 } as const;
 
-/** The path of a redirect replaces the matched prefix, or the whole path of any other match. */
+/** The path of a redirect replaces the matched prefix, or the whole path of any other match; `/` always replaces the whole. */
 function redirect(redirect: Redirect, match: RouteMatch) {
   const path = redirect.path;
-  const pathRewriteSpecifier =
-    path === undefined
-      ? undefined
-      : { case: match.path?.kind === "prefix" && withoutSlash(path) !== "" ? ("prefixRewrite" as const) : ("pathRedirect" as const), value: path };
+  const replaced = (text: string) =>
+    replacesPrefix(text, match) ? { case: "prefixRewrite" as const, value: withoutSlash(text) } : { case: "pathRedirect" as const, value: text };
   return {
     responseCode: redirectCodes[redirect.code],
     ...(redirect.scheme === undefined ? {} : { schemeRewriteSpecifier: { case: "schemeRedirect" as const, value: redirect.scheme } }),
     ...(redirect.host === undefined ? {} : { hostRedirect: redirect.host }),
     ...(redirect.port === undefined ? {} : { portRedirect: redirect.port }),
-    ...(pathRewriteSpecifier === undefined ? {} : { pathRewriteSpecifier }),
+    ...(path === undefined ? {} : { pathRewriteSpecifier: replaced(path) }),
   };
+}
+
+function replacesPrefix(path: string, { path: matched }: RouteMatch): boolean {
+  return matched?.kind === "prefix" && withoutSlash(matched.value) !== "" && withoutSlash(path) !== "";
 }
 
 function headersToAdd(changes: HeaderChanges) {
