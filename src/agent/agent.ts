@@ -45,6 +45,7 @@ export class Agent {
     this.#gateway = new Envoy({
       nodeId: "gateway",
       program: settings.envoy,
+      foster: settings.tools.tini,
       dir: paths.agentDir,
       xdsSocket: paths.xdsSocket,
       adminSocket: paths.gatewayAdmin,

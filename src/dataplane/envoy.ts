@@ -12,11 +12,16 @@ import type { Log } from "../lib/log.ts";
 import { serverInfo } from "./admin.ts";
 import { envoyBootstrap, type BootstrapOptions } from "./bootstrap.ts";
 import { forgetFamily, loadFamily, saveFamily, type Family } from "./envoy-family.ts";
-import { identify, isRunning, signalProcess, type ProcessId } from "./proc.ts";
+import { childrenOf, identify, isRunning, signalProcess, type ProcessId } from "./proc.ts";
 
 export interface EnvoyOptions extends BootstrapOptions {
   /** Path of the program. */
   readonly program: string;
+  /**
+   * Path of `tini`, when Envoy must outlive us: an Envoy that can be replaced ends itself when its parent dies (it asks the kernel for a signal then),
+   * so it gets a parent that does nothing else.
+   */
+  readonly foster?: string;
   /** Folder for its bootstrap, its log and our record of its processes. */
   readonly dir: string;
   readonly concurrency: number;
@@ -165,7 +170,7 @@ export class Envoy {
     rmSync(this.#baseIdFile, { force: true });
     const child = this.#spawn(["--use-dynamic-base-id", "--base-id-path", this.#baseIdFile]);
     this.#startedAt = clock.now();
-    const id = child.pid === undefined ? undefined : identify(child.pid);
+    const id = await this.#identify(child);
     if (id === undefined) {
       this.#state.update((state) => ({ ...state, restarts: state.restarts + 1 }));
       this.#change("backoff", { reason: `cannot start: ${this.#lastWords()}` });
@@ -195,13 +200,26 @@ export class Envoy {
       const always = ["-c", this.#bootstrapFile, "--concurrency", String(concurrency), "-l", "warning", "--component-log-level", "config:error", "--drain-strategy", "immediate"];
       const times = ["--drain-time-s", String(drainSeconds), "--parent-shutdown-time-s", String(parentSeconds)];
       // Its own session: it outlives us, and a terminal's signals do not reach it.
-      const child = spawn(program, [...always, ...times, ...args], { stdio: ["ignore", output, output], detached: true });
+      const { foster } = this.#options;
+      const [file = "", ...words] = [...(foster === undefined ? [] : [foster, "-s", "--"]), program, ...always, ...times, ...args];
+      const child = spawn(file, words, { stdio: ["ignore", output, output], detached: true });
       child.on("error", (error) => this.#options.log.error("cannot start Envoy", { error: error.message }));
       child.unref();
       return child;
     } finally {
       closeSync(output);
     }
+  }
+
+  /** The Envoy itself: what was started, or its only child. */
+  async #identify(child: ChildProcess): Promise<ProcessId | undefined> {
+    if (child.pid === undefined || this.#options.foster === undefined) return child.pid === undefined ? undefined : identify(child.pid);
+    for (let tries = 0; tries < 200 && identify(child.pid) !== undefined; tries += 1) {
+      const pid = childrenOf(child.pid)[0];
+      if (pid !== undefined) return identify(pid);
+      await this.#options.clock.sleep(5);
+    }
+    return undefined;
   }
 
   async #replace(): Promise<void> {
@@ -213,7 +231,7 @@ export class Envoy {
     try {
       await this.#endRetired(old);
       const child = this.#spawn(["--restart-epoch", String(old.epoch + 1), "--base-id", String(old.baseId)]);
-      const id = child.pid === undefined ? undefined : identify(child.pid);
+      const id = await this.#identify(child);
       if (id === undefined) throw new Error(`${nodeId}: cannot start the new Envoy: ${this.#lastWords()}`);
       await this.#untilLive(id, old.epoch + 1);
       const now = clock.now();
