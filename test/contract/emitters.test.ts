@@ -42,6 +42,8 @@ function checkObjects(objects: readonly KubeObject[]): void {
   for (const object of objects) {
     for (const weights of weightLists(object))
       assert.ok([100, 1_000, 10_000].includes(weights.reduce((sum, weight) => sum + weight, 0)), JSON.stringify(weights));
+    const parents = ((at(object, "spec.parentRefs") ?? []) as readonly Reference[]).map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`);
+    assert.equal(new Set(parents).size, parents.length, "the standard channel takes one parent once");
     for (const wanted of referencesOf(object))
       assert.ok(offered(objects, wanted), `${object.kind} ${object.metadata.name} leads to ${wanted}, which is not there`);
   }
@@ -77,7 +79,7 @@ function referenceOf(value: Reference, key: string, own: string): string | undef
   const port = typeof value.port === "object" ? value.port.number : value.port;
   if (key === "destination") return `${value.host?.replace(".svc.cluster.local", "")}:${port}`;
   if (key === "parentRefs" && value.kind !== "Service") return `Gateway ${value.namespace ?? own}/${value.name}`;
-  return key === "backendRefs" || key === "parentRefs" ? `${value.name}.${value.namespace ?? own}:${port}` : undefined;
+  return key === "backendRefs" || key === "parentRefs" ? `${value.name}.${value.namespace ?? own}${port === undefined ? "" : `:${port}`}` : undefined;
 }
 
 function offered(objects: readonly KubeObject[], wanted: string): boolean {
@@ -85,6 +87,7 @@ function offered(objects: readonly KubeObject[], wanted: string): boolean {
     const { name, namespace } = object.metadata;
     if (object.kind === "Gateway") return wanted === `Gateway ${namespace}/${name}`;
     const ports = (at(object, "spec.ports") ?? []) as readonly { readonly port?: number; readonly number?: number }[];
+    if (object.kind === "Service" && wanted === `${name}.${namespace}`) return true;
     if (object.kind === "Service") return ports.some(({ port }) => wanted === `${name}.${namespace}:${port}`);
     if (object.kind !== "ServiceEntry") return false;
     return ports.some(({ number }) => wanted === `${((at(object, "spec.hosts") ?? []) as readonly string[])[0]}:${number}`);

@@ -18,13 +18,10 @@ const redirect = (said: Partial<RouteRule>, code: 301 | 308, path?: string): Rou
 const withRules = (rules: readonly RouteRule[], said: Partial<Stack> = {}) =>
   emitGatewayApi(planOf({ services: [service("web"), service("web@v2")], routers: [router("www", rules)], ...said }));
 
-test("an app's weights lead to the versions' own Services, on both of its ports", () => {
+test("an app's weights lead to the versions' own Services, whichever of its numbers is called", () => {
   const objects = objectsOf(emitGatewayApi(planOf({ services: [service("web"), service("web@v2")], weights: split("default" as Namespace, 9_000, 1_000) })));
   const route = find(objects, "HTTPRoute", "web");
-  assert.deepEqual(at(route, "spec.parentRefs"), [
-    { group: "", kind: "Service", name: "web", port: 80 },
-    { group: "", kind: "Service", name: "web", port: 8080 },
-  ]);
+  assert.deepEqual(at(route, "spec.parentRefs"), [{ group: "", kind: "Service", name: "web" }]);
   assert.deepEqual(at(route, "spec.rules"), [
     {
       backendRefs: [
@@ -88,10 +85,23 @@ test("a gRPC port takes a GRPCRoute, TCP a TCPRoute of the standard channel", ()
   const services = [service("rpc", { ports: [port("9000/grpc")], public: false }), service("db", { ports: [port("5432/tcp")], public: true })];
   const objects = objectsOf(emitGatewayApi(planOf({ services })));
   assert.deepEqual(at(find(objects, "GRPCRoute", "rpc"), "spec.rules.0.backendRefs"), [{ name: "rpc-v1", port: 9000 }]);
-  assert.equal(find(objects, "TCPRoute", "db.port-5432").apiVersion, "gateway.networking.k8s.io/v1");
+  assert.equal(find(objects, "TCPRoute", "db").apiVersion, "gateway.networking.k8s.io/v1");
   assert.deepEqual(at(find(objects, "TCPRoute", "weir.tcp-5432"), "spec.parentRefs"), [{ name: "weir", sectionName: "tcp-5432" }]);
   assert.deepEqual(at(find(objects, "Gateway", "weir"), "spec.listeners"), [{ name: "tcp-5432", port: 5432, protocol: "TCP" }]);
   assert.equal(at(find(objects, "Service", "rpc"), "spec.ports.0.appProtocol"), "kubernetes.io/h2c");
+});
+
+test("an app with several ports has a route for each number that callers use", () => {
+  const objects = objectsOf(emitGatewayApi(planOf({ services: [service("web", { ports: [port("80:8080/http"), port("9000/grpc"), port("5432/tcp")] })] })));
+  const parents = objects
+    .filter(({ metadata }) => metadata.name.startsWith("web.port-"))
+    .map((object) => [object.kind, object.metadata.name, at(object, "spec.parentRefs.0.port"), at(object, "spec.parentRefs.1")]);
+  assert.deepEqual(parents, [
+    ["HTTPRoute", "web.port-80", 80, undefined],
+    ["HTTPRoute", "web.port-8080", 8080, undefined],
+    ["TCPRoute", "web.port-5432", 5432, undefined],
+    ["GRPCRoute", "web.port-9000", 9000, undefined],
+  ]);
 });
 
 test("another namespace: a permission for exactly that Service, a Gateway open to both", () => {

@@ -21,16 +21,19 @@ export function groupRoutes(port: HttpPort, dialect: Dialect): readonly RouteGro
   return [...groups.values()].map((routes) => ({ kind, routes }));
 }
 
-/** Emits the routes by which a host answers inside the mesh; none if its Service is enough. */
+/**
+ * Emits the routes by which a host answers inside the mesh; none if its Service is enough. A host with one port hangs on
+ * the whole Service. With several, each number that callers use takes a route of its own: the standard channel tells
+ * two references to one Service apart by `sectionName` only, which not every mesh reads.
+ */
 export function emitMeshRoutes(host: Host, setting: RouteSetting): readonly KubeObject[] {
   if (isPlainHost(host)) return [];
-  const httpPorts = host.ports.filter((port) => port.kind === "http");
-  return host.ports.flatMap((port) => {
-    const parentRefs = port.ports.map((number) => ({ group: "", kind: "Service", name: host.name, port: number }));
-    if (port.kind === "tcp") return [emitTcpRoute(tcpName(host, port), { host, port, parentRefs, setting })];
-    const name = httpPorts.length === 1 ? host.name : `${host.name}.port-${port.ports[0]}`;
-    return emitHttpPort(name, { host, port, spec: { parentRefs }, setting });
-  });
+  const parent = { group: "", kind: "Service", name: host.name };
+  const emit = (name: string, port: HostPort, parentRefs: readonly KubeFields[]): readonly KubeObject[] =>
+    port.kind === "tcp" ? [emitTcpRoute(name, { host, port, parentRefs, setting })] : emitHttpPort(name, { host, port, spec: { parentRefs }, setting });
+  const [only, ...others] = host.ports;
+  if (only !== undefined && others.length === 0) return emit(host.name, only, [parent]);
+  return host.ports.flatMap((port) => port.ports.flatMap((number) => emit(`${host.name}.port-${number}`, port, [{ ...parent, port: number }])));
 }
 
 /** Emits the routes by which a public host answers at the gateway: its first HTTP port, under its full names. */
@@ -63,10 +66,6 @@ export function emitTcpRoute(name: string, { host, port, parentRefs, setting }: 
     metadata: metadata({ name, namespace }),
     spec: { parentRefs, rules: [{ backendRefs: emitBackendRefs(port.destinations, { backends, namespace }) }] },
   };
-}
-
-function tcpName(host: Host, port: HostPort): string {
-  return `${host.name}.port-${port.ports[0]}`;
 }
 
 interface HttpRouteParts {

@@ -59,7 +59,7 @@ test("gRPC: a GRPCRoute, whose retries and timeout are annotations", () => {
 test("TCP ports are opaque, routes for them have the version that Linkerd reads", () => {
   const objects = objectsOf(emitLinkerd(planOf({ services: [service("db", { ports: [port("5432/tcp")], public: false })] })));
   assert.equal(at(find(objects, "Service", "db"), "spec.ports.0.appProtocol"), "linkerd.io/opaque");
-  assert.equal(find(objects, "TCPRoute", "db.port-5432").apiVersion, "gateway.networking.k8s.io/v1alpha2");
+  assert.equal(find(objects, "TCPRoute", "db").apiVersion, "gateway.networking.k8s.io/v1alpha2");
 });
 
 test("namespaces join the mesh; what is public says that Linkerd has no gateway", () => {
