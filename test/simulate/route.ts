@@ -1,0 +1,101 @@
+/** Which virtual host and route take a request, as Envoy's router decides. */
+import type { HeaderMatcher, QueryParameterMatcher, Route, RouteMatch, VirtualHost } from "../../gen/envoy/config/route/v3/route_components_pb.js";
+import type { RouteConfiguration } from "../../gen/envoy/config/route/v3/route_pb.js";
+import type { StringMatcher } from "../../gen/envoy/type/matcher/v3/string_pb.js";
+import { must } from "./proxy.ts";
+
+export interface Request {
+  readonly method: string;
+  readonly authority: string;
+  /** With the query. */
+  readonly path: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Exact domain, then the longest `*.suffix`, then the longest `prefix*`, then `*`. */
+export function chooseVirtualHost(configuration: RouteConfiguration, request: Request): VirtualHost | undefined {
+  const named = configuration.vhostHeader === "" ? request.authority : request.headers[configuration.vhostHeader];
+  const name = (configuration.ignorePortInHostMatching ? named?.replace(/:\d+$/, "") : named)?.toLowerCase() ?? "";
+  const candidates = configuration.virtualHosts.flatMap((virtualHost) => virtualHost.domains.map((domain) => ({ virtualHost, domain: domain.toLowerCase() })));
+  const best = candidates
+    .map((candidate) => ({ ...candidate, rank: rank(candidate.domain, name) }))
+    .filter((candidate) => candidate.rank >= 0)
+    .sort((a, b) => b.rank - a.rank)[0];
+  return best?.virtualHost;
+}
+
+/** The better fit has the higher number; -1 fits not at all. Longest domain first among wildcards of a kind. */
+function rank(domain: string, name: string): number {
+  if (domain === name) return 30_000;
+  if (domain === "*") return 0;
+  if (domain.startsWith("*")) return name.endsWith(domain.slice(1)) && name.length > domain.length - 1 ? 20_000 + domain.length : -1;
+  if (domain.endsWith("*")) return name.startsWith(domain.slice(0, -1)) && name.length > domain.length - 1 ? 10_000 + domain.length : -1;
+  return -1;
+}
+
+/** The first route that fits. */
+export function chooseRoute(virtualHost: VirtualHost, request: Request): Route | undefined {
+  return virtualHost.routes.find((route) => fits(must(route.match, `route ${route.name} matches nothing`), request));
+}
+
+function fits(match: RouteMatch, request: Request): boolean {
+  return (
+    pathFits(match, request.path.replace(/[?#].*$/, "")) &&
+    match.headers.every((header) => headerFits(header, request)) &&
+    match.queryParameters.every((parameter) => queryFits(parameter, request)) &&
+    match.cookies.every((cookie) => textFits(cookie.stringMatch, cookies(request)[cookie.name]))
+  );
+}
+
+function pathFits({ pathSpecifier }: RouteMatch, path: string): boolean {
+  switch (pathSpecifier.case) {
+    case "prefix":
+      return path.startsWith(pathSpecifier.value);
+    case "path":
+      return path === pathSpecifier.value;
+    case "pathSeparatedPrefix":
+      return path === pathSpecifier.value || path.startsWith(`${pathSpecifier.value}/`);
+    case "safeRegex":
+      return whole(pathSpecifier.value.regex).test(path);
+    default:
+      throw new Error(`the simulator does not know the path match ${pathSpecifier.case}`);
+  }
+}
+
+function headerFits({ name, headerMatchSpecifier }: HeaderMatcher, request: Request): boolean {
+  const value = name === ":method" ? request.method : request.headers[name.toLowerCase()];
+  if (headerMatchSpecifier.case === "presentMatch") return (value !== undefined) === headerMatchSpecifier.value;
+  if (headerMatchSpecifier.case === "stringMatch") return textFits(headerMatchSpecifier.value, value);
+  throw new Error(`the simulator does not know the header match ${headerMatchSpecifier.case}`);
+}
+
+function queryFits({ name, queryParameterMatchSpecifier: specifier }: QueryParameterMatcher, request: Request): boolean {
+  const value = new URLSearchParams(request.path.split("?")[1] ?? "").get(name) ?? undefined;
+  return specifier.case === "presentMatch" ? (value !== undefined) === specifier.value : textFits(specifier.value as StringMatcher | undefined, value);
+}
+
+function cookies(request: Request): Readonly<Record<string, string>> {
+  const pairs = (request.headers["cookie"] ?? "").split(";").map((pair) => pair.trim().split("="));
+  return Object.fromEntries(pairs.map(([name = "", ...value]) => [name, value.join("=")]));
+}
+
+function textFits(matcher: StringMatcher | undefined, value: string | undefined): boolean {
+  const pattern = must(matcher, "a match without a matcher").matchPattern;
+  if (value === undefined) return false;
+  switch (pattern.case) {
+    case "exact":
+      return value === pattern.value;
+    case "prefix":
+      return value.startsWith(pattern.value);
+    case "safeRegex":
+      return whole(pattern.value.regex).test(value);
+    default:
+      throw new Error(`the simulator does not know the text match ${pattern.case}`);
+  }
+}
+
+/** Envoy's regular expressions must match the whole text. */
+function whole(pattern: string): RegExp {
+  return new RegExp(`^(?:${pattern})$`);
+}
