@@ -6,7 +6,7 @@
  */
 import { inOrder, orderOf, typeOrder } from "./order.ts";
 import type { Resource } from "./snapshot.ts";
-import { type Flight, type Published, type Rejection, resourcesOf, Subscription } from "./subscription.ts";
+import { type Published, type Rejection, resourcesOf, Subscription } from "./subscription.ts";
 import { typeUrls } from "./type-urls.ts";
 import { type DeltaRequest, type DeltaResponse, mentions } from "./wire.ts";
 
@@ -30,7 +30,8 @@ export interface ResourceName {
 export class Conversation {
   #newest: Published | undefined;
   #nonces = 0;
-  #patient = true;
+  /** Counts down: 2 at first, then a nudge at 1, and nothing is waited for at 0. */
+  #patience = 2;
   readonly #subscriptions = new Map<string, Subscription>();
   /** Names that the proxy did not ask for in time: nothing waits for them any longer. */
   readonly #waived = new Set<string>();
@@ -44,7 +45,7 @@ export class Conversation {
       return;
     }
     if (request.nonce !== "" && subscription.flight?.nonce === request.nonce) {
-      if (request.error === undefined) this.#accept(subscription, subscription.flight);
+      if (request.error === undefined) subscription.accept();
       else subscription.refuse(request.error, now);
     }
     subscription.subscribe(request);
@@ -89,9 +90,14 @@ export class Conversation {
     for (const { typeUrl, name } of names) this.#waived.add(`${typeUrl} ${name}`);
   }
 
-  /** The proxy had time to ask for every type it uses: a type it did not ask for keeps nothing alive. */
-  endPatience(): void {
-    this.#patient = false;
+  /**
+   * To be called twice, some time apart: the proxy had time to ask for every type it uses.
+   * The first time it is nudged: a proxy whose stream broke while a cluster waited for endpoints does not ask for clusters before it gets some.
+   * After the second time, a type it did not ask for keeps nothing alive and holds nothing up.
+   */
+  losePatience(): void {
+    this.#patience -= 1;
+    if (this.#patience > 0 && !this.#subscriptions.has(typeUrls.cluster)) this.#subscriptions.get(typeUrls.endpoints)?.forgetAll();
   }
 
   /** Whether the proxy has everything of the snapshot with this revision or of a newer one, apart from what it refused. */
@@ -119,18 +125,13 @@ export class Conversation {
     );
   }
 
-  #accept(subscription: Subscription, flight: Flight): void {
-    const changed = flight.updates.filter(({ name }) => subscription.has(name));
-    subscription.accept();
-    if (subscription.typeUrl === typeUrls.cluster) this.#warm(changed);
-  }
-
   /** A changed cluster starts without endpoints in the proxy and waits for them, although it asks for nothing: they are sent again. */
   #warm(clusters: readonly Resource[]): void {
     const endpoints = this.#subscriptions.get(typeUrls.endpoints);
-    for (const cluster of endpoints === undefined ? [] : clusters) {
-      if (endpoints?.wants(cluster.name) === true) endpoints.forget(cluster.name);
-      else for (const name of endpoints?.leftOver((known) => !mentions(cluster.body, known)) ?? []) endpoints?.forget(name);
+    if (endpoints === undefined) return;
+    for (const cluster of clusters) {
+      if (endpoints.wants(cluster.name)) endpoints.forget(cluster.name);
+      else for (const name of endpoints.leftOver((known) => !mentions(cluster.body, known))) endpoints.forget(name);
     }
   }
 
@@ -150,6 +151,7 @@ export class Conversation {
     this.#nonces += 1;
     const nonce = String(this.#nonces);
     subscription.send({ nonce, from: source, ...difference });
+    if (typeUrl === typeUrls.cluster) this.#warm(difference.updates);
     return { typeUrl, nonce, version: subscription.sentVersion, updates: difference.updates, removed: difference.removed };
   }
 
@@ -159,8 +161,8 @@ export class Conversation {
     let source = newest;
     for (const earlier of after) {
       const subscription = this.#subscriptions.get(earlier);
-      if (subscription === undefined) continue;
-      if (subscription.settled === undefined) return undefined;
+      if (subscription === undefined && (this.#patience <= 0 || !orderOf(earlier).wildcard)) continue;
+      if (subscription?.settled === undefined) return undefined;
       if (subscription.settled.revision < source.revision) source = subscription.settled;
     }
     return source;
@@ -216,7 +218,7 @@ export class Conversation {
   /** Whether the proxy has exactly what `newest` says of a type, so that nothing older of it can use anything. */
   #isCurrent(typeUrl: string, { snapshot }: Published): boolean {
     const subscription = this.#subscriptions.get(typeUrl);
-    if (subscription === undefined) return !this.#patient;
+    if (subscription === undefined) return this.#patience <= 0;
     if (subscription.flight !== undefined || subscription.clingsToOld(snapshot) || subscription.missing(snapshot).length > 0) return false;
     const resources = resourcesOf(snapshot, typeUrl);
     return subscription.leftOver((name) => resources.has(name)).length === 0;

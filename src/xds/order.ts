@@ -18,7 +18,8 @@ const { cluster, endpoints, listener, route, secret } = typeUrls;
 export const typeOrder: ReadonlyMap<string, TypeOrder> = new Map<string, TypeOrder>([
   [secret, { after: [], usedBy: [cluster, listener], wildcard: false, asked: false }],
   [cluster, { after: [], usedBy: [listener, route], wildcard: true, asked: false }],
-  [endpoints, { after: [cluster], usedBy: [cluster], wildcard: false, asked: true }],
+  // Not after clusters: Envoy takes a cluster in at once, asks for its endpoints, and acknowledges the cluster only once it has them.
+  [endpoints, { after: [], usedBy: [cluster], wildcard: false, asked: true }],
   [listener, { after: [cluster, endpoints], usedBy: [], wildcard: true, asked: false }],
   [route, { after: [cluster, endpoints, listener], usedBy: [listener], wildcard: false, asked: true }],
 ]);

@@ -188,11 +188,16 @@ function pushAll(context: Context, node: Node, conversation: Conversation, call:
 /** Watches for what the order would wait for in vain: names nobody asks for, types nobody subscribes to. */
 function keepOrder(context: Context, node: Node, stream: Stream, signal: AbortSignal): void {
   const graceMs = context.subscriptionGraceMs ?? defaultGraceMs;
-  void context.clock.sleep(graceMs, signal).then(() => {
-    stream.conversation.endPatience();
-    stream.wake();
-  });
+  void losePatience(context, stream, graceMs, signal);
   void waiveUnasked(context, node, stream, graceMs, signal);
+}
+
+async function losePatience(context: Context, stream: Stream, graceMs: number, signal: AbortSignal): Promise<void> {
+  for (let times = 0; times < 2; times += 1) {
+    await context.clock.sleep(graceMs, signal);
+    stream.conversation.losePatience();
+    stream.wake();
+  }
 }
 
 async function waiveUnasked(context: Context, node: Node, stream: Stream, graceMs: number, signal: AbortSignal): Promise<void> {

@@ -113,6 +113,11 @@ export class Subscription {
     if (this.flight !== undefined) this.#again.add(name);
   }
 
+  /** To be sent again, all of it. */
+  forgetAll(): void {
+    for (const name of [...this.#known.keys()]) this.forget(name);
+  }
+
   /** Names the proxy has and `keep` does not want to keep. */
   leftOver(keep: (name: string) => boolean): string[] {
     return [...this.#known].filter(([name, version]) => version !== absent && !keep(name)).map(([name]) => name);

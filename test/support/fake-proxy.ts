@@ -39,6 +39,8 @@ interface Held {
 export interface FakeProxyOptions {
   readonly nodeId?: string;
   /** Says why it refuses a resource; undefined takes it. */
+  /** Acknowledges clusters at once, as Envoy does while it starts; else only once they have endpoints, as it does later. */
+  readonly eager?: boolean;
   readonly refuse?: (typeUrl: string, name: string, version: string) => string | undefined;
 }
 
@@ -55,6 +57,8 @@ export class FakeProxy {
     [typeUrls.endpoints, new Set<string>()],
     [typeUrls.route, new Set<string>()],
   ]);
+  /** What it will say about clusters once all have endpoints. */
+  #pending: DeltaRequest[] = [];
   readonly #options: FakeProxyOptions;
 
   constructor(options: FakeProxyOptions = {}) {
@@ -73,7 +77,9 @@ export class FakeProxy {
 
   /** The first requests of a stream: everything wanted, and what it has from before. */
   connect(): DeltaRequest[] {
-    const requests = [this.#request(typeUrls.cluster, { initialVersions: this.versions(typeUrls.cluster) })];
+    const clusters = this.#request(typeUrls.cluster, { initialVersions: this.versions(typeUrls.cluster) });
+    this.#pending = this.#isWarming() ? [clusters] : [];
+    const requests = this.#isWarming() ? [] : [clusters];
     const listeners = this.#request(typeUrls.listener, { initialVersions: this.versions(typeUrls.listener) });
     for (const [typeUrl, names] of this.#asked) {
       if (names.size > 0) requests.push(this.#request(typeUrl, { subscribe: [...names], initialVersions: this.versions(typeUrl) }));
@@ -89,11 +95,21 @@ export class FakeProxy {
     for (const { name, version, body } of response.updates) {
       const error = this.#options.refuse?.(typeUrl, name, version);
       if (error === undefined) this.#update(typeUrl, name, { version, uses: usesOf(body) });
-      else errors.push(error);
+      else {
+        errors.push(error);
+        // Envoy goes on without: a cluster whose endpoints are refused waits no longer.
+        if (typeUrl === typeUrls.endpoints) this.#cold.delete(name);
+      }
     }
     for (const name of response.removed) this.#remove(typeUrl, name);
     const answer = this.#request(typeUrl, { nonce, ...(errors.length === 0 ? {} : { error: errors.join(", ") }) });
-    return [answer, ...this.#askAgain(typeUrl)];
+    this.#pending.push(...(typeUrl === typeUrls.cluster ? [answer] : []));
+    const requests = [...(typeUrl === typeUrls.cluster ? [] : [answer]), ...this.#askAgain(typeUrl)];
+    return this.#isWarming() ? requests : [...this.#pending.splice(0), ...requests];
+  }
+
+  #isWarming(): boolean {
+    return this.#cold.size > 0 && this.#options.eager !== true;
   }
 
   #of(typeUrl: string): Map<string, Held> {
@@ -118,6 +134,8 @@ export class FakeProxy {
   }
 
   #remove(typeUrl: string, name: string): void {
+    // Told that there are none, it waits for endpoints no longer.
+    if (typeUrl === typeUrls.endpoints) this.#cold.delete(name);
     if (!this.#of(typeUrl).delete(name)) return;
     this.journal.push(`-${short(typeUrl)} ${name}`);
     if (typeUrl === typeUrls.cluster) {
