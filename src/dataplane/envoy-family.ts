@@ -7,8 +7,6 @@ import { isRunning, type ProcessId } from "./proc.ts";
 
 export interface Retired {
   readonly id: ProcessId;
-  /** Its HTTP connections have been told to end by then. */
-  readonly drainedAt: number;
   /** It is killed when it is still there. */
   readonly endsAt: number;
 }

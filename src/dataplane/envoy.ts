@@ -89,7 +89,7 @@ export class Envoy {
 
   /**
    * Puts a new process in the place of the running one; resolves when the new one has its configuration and takes the connections.
-   * Connections of the old one end by themselves within `drainSeconds` (HTTP) or `parentSeconds`. Throws when that is not possible; the old one goes on then.
+   * Connections of the old one end by themselves within `drainSeconds` (HTTP) or `parentSeconds`, and until then the next replacement waits. Throws when that is not possible; the old one goes on then.
    */
   replace(): Promise<void> {
     this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined));
@@ -223,19 +223,19 @@ export class Envoy {
   }
 
   async #replace(): Promise<void> {
-    const { clock, drainSeconds, parentSeconds, log, nodeId } = this.#options;
+    const { clock, parentSeconds, log, nodeId } = this.#options;
     const old = this.#family;
     if (old === undefined || !isRunning(old.current) || this.#state.get().phase !== "running") throw new Error(`${nodeId}: no Envoy runs that could be replaced`);
     if (!(await answers(this.#options.xdsSocket))) throw new Error(`${nodeId}: the control plane is not there, a new Envoy would have no configuration`);
     this.#change("replacing", { pid: old.current.pid });
     try {
-      await this.#endRetired(old);
+      await this.#untilRetiredEnded(old);
       const child = this.#spawn(["--restart-epoch", String(old.epoch + 1), "--base-id", String(old.baseId)]);
       const id = await this.#identify(child);
       if (id === undefined) throw new Error(`${nodeId}: cannot start the new Envoy: ${this.#lastWords()}`);
       await this.#untilLive(id, old.epoch + 1);
       const now = clock.now();
-      const retired = { id: old.current, drainedAt: now + drainSeconds * 1000, endsAt: now + parentSeconds * 1000 + 2_000 };
+      const retired = { id: old.current, endsAt: now + parentSeconds * 1000 + 2_000 };
       this.#remember({ ...old, epoch: old.epoch + 1, current: id, retired: [retired] });
       log.info("replaced Envoy", { id: nodeId, pid: id.pid, before: old.current.pid });
       this.#change("starting", { pid: id.pid });
@@ -245,13 +245,12 @@ export class Envoy {
     }
   }
 
-  /** One generation may still finish its work while the next takes over, not two: the one before is waited for, at most until it is drained. */
-  async #endRetired(family: Family): Promise<void> {
-    const { clock } = this.#options;
-    for (const one of family.retired) {
-      while (isRunning(one.id) && clock.now() < one.drainedAt) await clock.sleep(50, this.#stopping.signal);
-    }
-    await endProcesses(family.retired.map((one) => one.id), clock);
+  /**
+   * One generation may still finish its work while the next takes over, not two: the one before is waited for. It must not be ended early: its successor
+   * asks it to end when its time is over, and aborts when nobody hears that.
+   */
+  async #untilRetiredEnded(family: Family): Promise<void> {
+    while (family.retired.some((one) => isRunning(one.id)) && !this.#stopping.signal.aborted) await this.#options.clock.sleep(50, this.#stopping.signal);
   }
 
   async #untilLive(id: ProcessId, epoch: number): Promise<void> {

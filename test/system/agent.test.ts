@@ -175,6 +175,37 @@ test("whatever is killed comes back; what lives on is found again", { timeout: 1
   }
 });
 
+/** WEIR_LOAD_COUNT bounds each of the two loads. */
+const count = Number(process.env["WEIR_LOAD_COUNT"] ?? 2_500);
+
+test("replacing both Envoys, twice, under load from outside and inside loses nothing", { timeout: 600_000 }, async (t) => {
+  const agent = await useAgent(t);
+  await agent.want(echoReplica("echo@v1-0"), echoReplica("echo@v1-1"), workload("caller@v1-0", idle));
+  const before = await agent.untilReady("echo-v1-0", "echo-v1-1", "caller-v1-0");
+  await agent.settled();
+  const load = (options: object) => [`${apps}/load.mjs`, JSON.stringify({ count, rate: 500, fresh: 0.5, ...options })];
+  const loads = Promise.all([
+    execute(process.execPath, load({ url: `http://127.0.0.1:${agent.port}/`, host: "echo.localhost" }), { timeoutMs: 300_000 }),
+    agent.exec("caller-v1-0", process.execPath, ...load({ url: "http://echo/" })),
+  ]);
+  for (let round = 0; round < 2; round += 1) {
+    await clock.sleep(1_000);
+    const startedAt = Date.now();
+    const { replaced } = await callUnix<{ readonly replaced: readonly string[] }>(agent.paths.agentSocket, "POST", "/envoy/replace", { timeoutMs: 90_000 });
+    assert.deepEqual(replaced, ["gateway", "node"]);
+    t.diagnostic(`replaced in ${Date.now() - startedAt} ms`);
+  }
+  const after = await agent.status();
+  assert.notEqual(after.proxies.node.pid, before.proxies.node.pid);
+  assert.notEqual(after.proxies.gateway.pid, before.proxies.gateway.pid);
+  for (const result of await loads) {
+    const tally = JSON.parse(result.stdout) as { readonly ok: number; readonly failures: readonly string[]; readonly p99: number; readonly max: number };
+    t.diagnostic(`${tally.ok} ok, p99 ${tally.p99} ms, max ${tally.max} ms`);
+    assert.deepEqual(tally.failures, []);
+    assert.equal(tally.ok, count);
+  }
+});
+
 class TestAgentStarter {
   readonly #agent: TestAgent;
   constructor(agent: TestAgent) {

@@ -58,7 +58,7 @@ export class TestAgent {
     if (!isComplete(found)) throw new Error(`missing: ${missing.join(", ")}`);
     const entry = (file: string): string => path.join(root, "src/agent", file);
     const envoy = path.join(root, ".cache/envoy/1.40.0/envoy");
-    this.settings = { stateDir: home, runDir, tools: found, envoy, agentEntry: entry("main.ts"), nodeEntry: entry("node-main.ts"), concurrency: 2, ...defaultLimits, hidden: [home, runDir] };
+    this.settings = { stateDir: home, runDir, tools: found, envoy, agentEntry: entry("main.ts"), nodeEntry: entry("node-main.ts"), concurrency: 2, ...defaultLimits, drainSeconds: 3, parentSeconds: 5, hidden: [home, runDir] };
   }
 
   async start(): Promise<void> {
