@@ -2,40 +2,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Simulator, simulate } from "../../../test/simulate/simulate.ts";
+import { capturePoint, runningWorld } from "../../../test/support/running-world.ts";
 import { anything, destination, external, port, router, rule, service, stack } from "../../../test/support/stacks.ts";
 import { compileWorld } from "../../compile/compile.ts";
 import type { MeshPlan } from "../../compile/mesh-plan.ts";
-import { worldOfStack } from "../../compile/world-of-stack.ts";
 import { type AppName, defaultNamespace, type Namespace, type VersionName } from "../../model/names.ts";
 import type { RouteMatch, RouteRule, Stack, TextMatch } from "../../model/types.ts";
-import type { CapturePoint, Endpoint } from "../../model/world.ts";
+import type { CapturePoint } from "../../model/world.ts";
 
 const teamA = "team-a" as Namespace;
 
-function capture(workload: string, said: Partial<CapturePoint> = {}): CapturePoint {
-  return {
-    workload,
-    namespace: defaultNamespace,
-    app: workload as AppName,
-    version: "v1" as VersionName,
-    networkNamespace: `/run/ns/${workload}`,
-    address: "100.64.0.2",
-    port: 15_001,
-    egress: false,
-    ...said,
-  };
-}
-
-/** A plan in which every name has an address, every version a ready replica, and `caller` calls. */
-function running(said: Partial<Stack>, captures: readonly CapturePoint[] = [capture("caller")]): MeshPlan {
-  const world = worldOfStack(stack(said));
-  const names = compileWorld(world).plan.hosts.map((host) => `${host.namespace}/${host.name}`);
-  const addresses = new Map(names.map((name, index) => [name, `100.100.0.${index + 1}`]));
-  const endpoint: Endpoint = { id: "r1", address: "100.64.0.9", ready: true };
-  const endpoints = new Map(
-    [...world.apps.values()].flatMap((app) => [...app.versions.values()]).map((one) => [`${one.namespace}/${one.app}@${one.version}` as never, [endpoint]]),
-  );
-  return compileWorld({ ...world, addresses, endpoints, captures }).plan;
+/** Everything of a stack runs, and `caller` calls. */
+function running(said: Partial<Stack>, captures: readonly CapturePoint[] = [capturePoint("caller")]): MeshPlan {
+  return compileWorld(runningWorld(stack(said), captures)).plan;
 }
 
 function mesh(said: Partial<Stack>, captures?: readonly CapturePoint[]): Simulator {
@@ -262,7 +241,7 @@ test("TCP is split by weight per connection", () => {
 
 test("the outside: what is declared leads to its addresses, anything else is closed, unless egress is allowed", () => {
   const externals = [external("db", ["localhost:5432", "10.0.0.7:5432"]), external("api", ["api.example:80"], { ports: [port("80/http")] })];
-  const { expectCall, addresses } = mesh({ ...two, externals }, [capture("caller"), capture("open", { egress: true, address: "100.64.0.3" })]);
+  const { expectCall, addresses } = mesh({ ...two, externals }, [capturePoint("caller"), capturePoint("open", { egress: true, address: "100.64.0.3" })]);
   const [db] = expectCall({ from, to: "tcp://db:5432" }).reaches("external/db").shares;
   assert.deepEqual(addresses(db?.cluster ?? ""), ["127.0.0.1:5432", "10.0.0.7:5432"]);
   expectCall({ from, to: "http://api/" }).reaches("external/api");
