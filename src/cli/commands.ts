@@ -1,0 +1,21 @@
+/** All commands, in the order in which help shows them. */
+import type { Command } from "./command.ts";
+import { check } from "./commands/check.ts";
+import { completion } from "./commands/completion.ts";
+import { down } from "./commands/down.ts";
+import { exec } from "./commands/exec.ts";
+import { exportCommand } from "./commands/export.ts";
+import { inspect } from "./commands/inspect.ts";
+import { lists } from "./commands/lists.ts";
+import { logs } from "./commands/logs.ts";
+import { ps } from "./commands/ps.ts";
+import { restart } from "./commands/restart.ts";
+import { rm } from "./commands/rm.ts";
+import { run } from "./commands/run.ts";
+import { scale } from "./commands/scale.ts";
+import { stage } from "./commands/stage.ts";
+import { system } from "./commands/system.ts";
+import { up } from "./commands/up.ts";
+import { history, promote, rollback, weight } from "./commands/weight.ts";
+
+export const commands: readonly Command[] = [up, run, ps, stage, weight, promote, rollback, history, scale, restart, logs, exec, inspect, rm, down, ...lists, exportCommand, check, ...system, completion];

@@ -1,0 +1,44 @@
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import type { ExecView } from "../../api/contract.ts";
+import type { Command, Invocation } from "../command.ts";
+import { connectToLook } from "../connect.ts";
+import { exitCode } from "../exit-code.ts";
+import { failure } from "../failure.ts";
+import { appRef } from "./names.ts";
+
+export const exec: Command = {
+  path: ["exec"],
+  summary: "run a command inside a workload: its files, its network, its names",
+  args: [{ syntax: "<ref>", description: "APP or APP@VERSION" }],
+  options: [{ flags: "--workload <id>", description: "which replica (default: a ready one)" }],
+  takesCommand: true,
+  examples: ["exec web -- sh", "exec web@v2 -- curl -s http://cart/"],
+  run,
+};
+
+async function run({ args, rest, options, namespace }: Invocation): Promise<number> {
+  if (rest.length === 0) throw failure("command-missing", "there is no command to run", { hint: "write it after --, like: weir exec web -- sh", exit: exitCode.badInput });
+  const ref = appRef(args[0] ?? "", namespace);
+  const workload = options.text("workload");
+  const name = `${ref.name}${ref.version === undefined ? "" : `@${ref.version}`}`;
+  const query = workload === undefined ? "" : `?workload=${encodeURIComponent(workload)}`;
+  const plan = await (await connectToLook()).get<ExecView>(`/v1/exec/${ref.namespace}/${encodeURIComponent(name)}${query}`);
+  return start(plan, rest);
+}
+
+/** The terminal (or pipe) is the command's own; so is its exit status, as a shell would tell it. */
+function start(plan: ExecView, command: readonly string[]): Promise<number> {
+  const [file = "", ...args] = plan.argv;
+  const child = spawn(file, [...args, ...command], { stdio: "inherit", env: { ...plan.env, TERM: process.env["TERM"] ?? "dumb" } });
+  // Ctrl-C is for the command.
+  const ignore = (): void => undefined;
+  process.on("SIGINT", ignore);
+  return new Promise((resolve, reject) => {
+    child.on("error", (error) => reject(failure("exec-failed", `cannot start ${file}: ${error.message}`, { exit: exitCode.unavailable })));
+    child.on("exit", (code, signal) => {
+      process.off("SIGINT", ignore);
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+    });
+  });
+}

@@ -1,0 +1,67 @@
+/** Lists of everything that is no service. */
+import type { DataView, ExternalView, RouterView, StackView } from "../../api/contract.ts";
+import { formatAge } from "../../lib/age.ts";
+import type { Command, Invocation } from "../command.ts";
+import { connectToLook } from "../connect.ts";
+import { exitCode } from "../exit-code.ts";
+import { type Column, printList } from "../output.ts";
+
+interface Kind<T> {
+  readonly noun: string;
+  readonly endpoint: string;
+  readonly summary: string;
+  readonly columns: readonly Column<T>[];
+}
+
+function list<T extends { readonly name: string }>({ noun, endpoint, summary, columns }: Kind<T>): Command {
+  return {
+    path: [noun, "ls"],
+    summary,
+    output: true,
+    examples: [`${noun} ls`, `${noun} ls -o json`],
+    run: async ({ namespace, format }: Invocation) => {
+      const items = await (await connectToLook()).get<readonly T[]>(`/v1/${endpoint}?namespace=${encodeURIComponent(namespace)}`);
+      await printList({ items, columns, name: (item) => item.name, empty: `there is no ${noun} here` }, format);
+      return exitCode.ok;
+    },
+  };
+}
+
+const name = { title: "NAME", value: (item: { readonly name: string }) => item.name };
+const age = { title: "AGE", value: (item: { readonly updatedAt: number }) => formatAge(Date.now() - item.updatedAt) };
+const keys = { title: "KEYS", value: (item: DataView) => item.keys.join(",") };
+
+function joined(values: readonly string[]): string {
+  return values.length === 0 ? "-" : values.join(",");
+}
+
+const routers = list<RouterView>({
+  noun: "router",
+  endpoint: "routers",
+  summary: "routers: their hosts, URL and rules",
+  columns: [
+    name,
+    { title: "HOSTS", value: (router) => joined(router.hosts) },
+    { title: "URL", value: (router) => router.url ?? "-" },
+    { title: "RULES", value: (router) => router.rules.map((rule) => `${rule.match} ${rule.action} ${rule.target}`).join("\n") },
+  ],
+});
+
+const externals = list<ExternalView>({
+  noun: "external",
+  endpoint: "externals",
+  summary: "external services: their ports and where they are",
+  columns: [name, { title: "PORTS", value: (external) => joined(external.ports) }, { title: "TARGETS", value: (external) => joined(external.targets) }],
+});
+
+const stacks = list<StackView>({
+  noun: "stack",
+  endpoint: "stacks",
+  summary: "stacks: what each `up` owns",
+  columns: [name, { title: "NAMESPACES", value: (stack) => joined(stack.namespaces) }, { title: "OBJECTS", value: (stack) => String(stack.objects) }, age],
+});
+
+const configs = list<DataView>({ noun: "config", endpoint: "configs", summary: "configs and their keys", columns: [name, keys, age] });
+const secrets = list<DataView>({ noun: "secret", endpoint: "secrets", summary: "secrets and their keys, never contents", columns: [name, keys, age] });
+
+export const lists: readonly Command[] = [routers, externals, configs, secrets, stacks];

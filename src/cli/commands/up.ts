@@ -1,0 +1,127 @@
+import type { NamedUrl, Plan, PlanRequest, ServiceView, UpEvent, UpFailure, UpRequest } from "../../api/contract.ts";
+import type { Command, Invocation } from "../command.ts";
+import { connect } from "../connect.ts";
+import { exitCode } from "../exit-code.ts";
+import { Failure, failure } from "../failure.ts";
+import { emphasis, out, printValue, say } from "../output.ts";
+import { durationOption } from "./names.ts";
+import { percent, progressLine, serviceName } from "./services.ts";
+import { createScreen, type Screen } from "./waiting.ts";
+
+export const up: Command = {
+  path: ["up"],
+  summary: "make what runs what the file says",
+  args: [{ syntax: "[dir]", description: "folder with a weir.yaml (default: this one)" }],
+  options: [
+    { flags: "-f, --file <file>", description: "another file; - is stdin" },
+    { flags: "--plan", description: "only show what would change" },
+    { flags: "--no-wait", description: "return before everything is ready" },
+    { flags: "--timeout <time>", description: "give up, and put everything back, after this (default: 2m)" },
+    { flags: "--stack <name>", description: "name of what this file owns (default: the file's `stack`, else its folder's name)" },
+  ],
+  output: true,
+  examples: ["up examples/shop", "up -f shop.yaml --plan", "up --plan -o json", "up --timeout 30s"],
+  run,
+};
+
+async function run({ args, options, namespace, format }: Invocation): Promise<number> {
+  const { readSource } = await import("./source.ts");
+  const stack = options.text("stack");
+  const given = options.text("namespace");
+  const request: PlanRequest = {
+    source: readSource(options.text("file") ?? args[0] ?? "."),
+    ...(stack === undefined ? {} : { stack }),
+    ...(given === undefined ? {} : { namespace }),
+  };
+  const client = await connect();
+  if (options.flag("plan")) {
+    const plan = await client.post<Plan>("/v1/plan", request);
+    if (format === "json" || format === "yaml") await printValue(plan, format);
+    else out(planText(plan));
+    return exitCode.ok;
+  }
+  const wanted: UpRequest = { ...request, wait: options.flag("wait"), timeoutMs: durationOption(options.text("timeout"), "timeout", 120_000) };
+  return follow(client.stream<UpEvent>("POST", "/v1/up", { body: wanted }));
+}
+
+async function follow(events: AsyncIterable<UpEvent>): Promise<number> {
+  const screen = createScreen();
+  const progress = createProgress(screen);
+  let last: UpEvent | undefined;
+  try {
+    for await (const event of events) {
+      last = event;
+      if (event.kind === "plan") out(planText(event.plan));
+      else if (event.kind === "progress") progress(event.services);
+    }
+  } finally {
+    screen.clear();
+  }
+  switch (last?.kind) {
+    case "done":
+      out(doneText(last.services, last.urls, last.tookMs));
+      return exitCode.ok;
+    case "failed":
+      say(failedText(last.failures, last.restored));
+      return exitCode.failed;
+    case "applied":
+      out("applied; see what becomes of it: weir ps --watch\n");
+      return exitCode.ok;
+    case "plan":
+    case "progress":
+    case undefined:
+      throw failure("up-interrupted", "the daemon ended while it was at work", { hint: "see what there is: weir ps; then run up again", exit: exitCode.unavailable });
+    default:
+      last satisfies never;
+      throw new Failure([], exitCode.failed);
+  }
+}
+
+/** A terminal shows every service in place; anything else gets a line whenever a service changes its state. */
+function createProgress(screen: Screen): (services: readonly ServiceView[]) => void {
+  const known = new Map<string, string>();
+  return (services) => {
+    const waiting = services.filter((service) => service.state !== "ready");
+    screen.show(waiting.map(progressLine));
+    if (process.stderr.isTTY) return;
+    for (const service of services) {
+      const line = progressLine(service);
+      if (known.get(serviceName(service)) !== line) say(line);
+      known.set(serviceName(service), line);
+    }
+  };
+}
+
+const signs = { create: "+", update: "~", delete: "-" } as const;
+const signStyles = { create: "green", update: "yellow", delete: "red" } as const;
+
+/** The plan as a person reads it. Secrets come without contents already. */
+export function planText(plan: Plan): string {
+  if (plan.changes.length === 0 && plan.weights.length === 0) return `stack ${plan.stack}: no changes\n`;
+  const lines = plan.changes.flatMap((change) => [
+    emphasis(signStyles[change.action], `  ${signs[change.action]} ${change.kind} ${change.namespace === "default" ? "" : `${change.namespace}:`}${change.name}`),
+    ...(change.action === "update" ? change.fields.map((field) => `      ${field.path}: ${field.before ?? "(none)"} → ${field.after ?? "(none)"}`) : []),
+  ]);
+  const weights = plan.weights.map((weight) => `  ~ weights of ${weight.app}: ${shares(weight.before)} → ${shares(weight.after)}`);
+  return [`stack ${plan.stack}:`, ...lines, ...weights, ""].join("\n");
+}
+
+function shares(weights: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(weights).map(([version, share]) => `${version} ${percent(share)}`);
+  return parts.length === 0 ? "(none)" : parts.join(", ");
+}
+
+function doneText(services: readonly ServiceView[], urls: readonly NamedUrl[], tookMs: number): string {
+  const width = Math.max(0, ...urls.map(({ name }) => name.length));
+  const lines = urls.map(({ name, url }) => `  ${name.padEnd(width)}  ${emphasis("cyan", url)}`);
+  const ready = `${services.length} ${services.length === 1 ? "service is" : "services are"} ready after ${(tookMs / 1_000).toFixed(1)} s`;
+  return [ready, ...lines, ...(urls.length === 0 ? [] : ["what runs: weir ps; what it says: weir logs -f"]), ""].join("\n");
+}
+
+function failedText(failures: readonly UpFailure[], restored: boolean): string {
+  const parts = failures.flatMap(({ namespace, name, reason, lastLog }) => [
+    `${emphasis("red", "failed")} ${namespace === "default" ? "" : `${namespace}:`}${name}: ${reason}`,
+    ...(lastLog.length === 0 ? [] : ["  its last lines:", ...lastLog.map((line) => `    ${line}`)]),
+  ]);
+  return [...parts, restored ? "what ran before runs on, and is what is declared again" : "what is declared stays as it is now"].join("\n");
+}

@@ -1,0 +1,100 @@
+/** Turns the list of commands into a commander program. */
+import { Command as Commander, CommanderError } from "commander";
+import { commands } from "./commands.ts";
+import type { Command, Option, Options } from "./command.ts";
+import { exitCode } from "./exit-code.ts";
+import { parseFormat } from "./output.ts";
+
+const exitCodeHelp = `
+Exit codes: 0 ok, 1 failed, 2 bad input, 3 not found, 4 conflict, 5 timeout, 6 daemon or data plane not available.
+`;
+
+const groupSummaries: Readonly<Record<string, string>> = {
+  config: "configs: names, keys",
+  external: "external services",
+  router: "routers: hostnames and rules in front of apps",
+  secret: "secrets: names and keys, never contents",
+  stack: "stacks: what each `up` owns",
+  system: "Weir's own processes",
+};
+
+/** Parses `argv` (without node and script), runs what it asks for, answers the exit status. */
+export async function runProgram(argv: readonly string[], version: string): Promise<number> {
+  let status: number = exitCode.ok;
+  const program = buildProgram(version, (code) => (status = code));
+  const split = argv.indexOf("--");
+  const [own, rest] = split === -1 ? [argv, []] : [argv.slice(0, split), argv.slice(split + 1)];
+  afterDashes = rest;
+  try {
+    await program.parseAsync([...own], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? exitCode.ok : exitCode.badInput;
+  }
+  return status;
+}
+
+/** Words after `--`; commander would mix them with the arguments before. */
+let afterDashes: readonly string[] = [];
+
+/** The commander program; also for help texts and completion. */
+export function buildProgram(version: string, finish: (status: number) => void): Commander {
+  const program = new Commander("weir")
+    .description("A service mesh that you drive with a few commands.")
+    .version(version, "-V, --version")
+    .showHelpAfterError("(see: weir --help)")
+    .showSuggestionAfterError()
+    .enablePositionalOptions()
+    .exitOverride()
+    .addHelpText("after", exitCodeHelp);
+  const groups = new Map<string, Commander>();
+  for (const command of commands) addCommand(groupOf(program, groups, command), command, finish);
+  return program;
+}
+
+function groupOf(program: Commander, groups: Map<string, Commander>, command: Command): Commander {
+  const [group, ...names] = command.path;
+  if (names.length === 0) return program;
+  const known = groups.get(group);
+  if (known !== undefined) return known;
+  const made = program.command(group).description(groupSummaries[group] ?? "").exitOverride().showSuggestionAfterError();
+  groups.set(group, made);
+  return made;
+}
+
+function addCommand(parent: Commander, command: Command, finish: (status: number) => void): void {
+  const sub = parent.command(command.path.at(-1) ?? "").description(command.summary).exitOverride().showSuggestionAfterError();
+  for (const { syntax, description } of command.args ?? []) sub.argument(syntax, description);
+  for (const option of command.options ?? []) addOption(sub, option);
+  if (command.namespaced !== false) sub.option("-n, --namespace <namespace>", "namespace (default: default)");
+  if (command.output === true) sub.option("-o, --output <format>", "table, wide, json, yaml or name");
+  if (command.takesCommand === true) sub.usage(`${sub.usage()} -- COMMAND [ARGS...]`);
+  sub.addHelpText("after", `\nExamples:\n${command.examples.map((example) => `  $ weir ${example}`).join("\n")}`);
+  sub.action(async () => {
+    const values = sub.opts<Record<string, unknown>>();
+    const options = optionsOf(values);
+    finish(
+      await command.run({
+        args: sub.processedArgs.flat().filter((argument): argument is string => typeof argument === "string"),
+        rest: afterDashes,
+        options,
+        namespace: options.text("namespace") ?? "default",
+        format: parseFormat(options.text("output")),
+      }),
+    );
+  });
+}
+
+function addOption(sub: Commander, option: Option): void {
+  if (option.many === true) sub.option(option.flags, option.description, (value: string, before: readonly string[]) => [...before, value], []);
+  else sub.option(option.flags, option.description);
+}
+
+function optionsOf(values: Readonly<Record<string, unknown>>): Options {
+  return {
+    text: (name) => (typeof values[name] === "string" ? values[name] : undefined),
+    // `--no-wait` is `wait: false` for commander.
+    flag: (name) => values[name] === true,
+    many: (name) => (Array.isArray(values[name]) ? values[name].map(String) : []),
+  };
+}
