@@ -1,5 +1,5 @@
 /** Virtual addresses of names: the lowest free one of 100.100.0.0/16, kept as long as the name exists. */
-import type { Declared, Write } from "../model/declared.ts";
+import type { DeclaredAddress, Write } from "../model/declared.ts";
 import type { ExternalService, Router, Service } from "../model/types.ts";
 
 const lowest = 2;
@@ -19,10 +19,10 @@ export function namesOf(objects: {
 }
 
 /** What to write so that exactly `names` have an address. Throws a RangeError when 65 533 names have one: nothing here can run so many. */
-export function allocateAddresses(existing: ReadonlyMap<string, Declared<"address">>, names: readonly string[]): readonly Write[] {
+export function allocateAddresses(existing: ReadonlyMap<string, DeclaredAddress>, names: readonly string[]): readonly Write[] {
   const wanted = new Set(names);
   const gone = [...existing.keys()].filter((name) => !wanted.has(name));
-  const taken = new Set([...existing.values()].filter((address) => wanted.has(address.key)).map((address) => address.value.ip));
+  const taken = new Set([...existing].filter(([name]) => wanted.has(name)).map(([, address]) => address.ip));
   const writes: Write[] = gone.map((key) => ({ op: "delete", kind: "address", key }));
   let next = lowest;
   for (const key of names) {

@@ -26,13 +26,15 @@ class Machine {
   wakeAt: number | undefined;
   /** Set by a crash of ours: nothing is known of Envoy until it acknowledges again. */
   blind = false;
+  /** What Envoy listens in; follows the platform at each acknowledgement. */
+  captured: ReadonlySet<string> = new Set();
   /** Replicas that were told to stop while Envoy could send them requests. */
   readonly lost: string[] = [];
 
   get envoy(): EnvoyKnowledge {
-    if (this.blind) return { has: new Set(), mayHave: new Set(this.workloads.keys()) };
+    if (this.blind) return { has: new Set(), mayHave: new Set(this.workloads.keys()), mayCapture: this.captured };
     const has = new Set([...this.acked].filter((id) => this.published.has(id)));
-    return { has, mayHave: new Set([...this.acked, ...this.sent.flatMap((set) => [...set]), ...this.published]) };
+    return { has, mayHave: new Set([...this.acked, ...this.sent.flatMap((set) => [...set]), ...this.published]), mayCapture: this.captured };
   }
 
   step(): void {
@@ -74,6 +76,7 @@ class Machine {
   }
 
   ack(): void {
+    this.captured = new Set([...this.workloads.values()].filter((workload) => workload.phase !== "exited").map((workload) => workload.id));
     const next = this.sent.shift();
     if (next === undefined && !this.blind) return;
     this.acked = next ?? this.published;
@@ -237,6 +240,23 @@ test("an Envoy that does not answer delays a stop, it does not forbid it", () =>
   machine.now += 1;
   machine.step();
   assert.deepEqual(machine.stages(), ["a0 stopping"]);
+});
+
+test("an ended replica is kept until Envoy has left its namespace", () => {
+  const machine = running("a", 1);
+  machine.ack();
+  machine.wanted = new Map();
+  machine.step();
+  machine.ack();
+  for (let i = 0; i < 3; i += 1) {
+    machine.step();
+    machine.apply();
+  }
+  assert.deepEqual([machine.stages(), [...machine.workloads.values()].map((workload) => workload.phase)], [["a0 stopping"], ["exited"]]);
+  assert.equal(machine.wakeAt, machine.now + envoyPatienceMs);
+  machine.ack();
+  machine.step();
+  assert.deepEqual(machine.stages(), []);
 });
 
 test("after a crash of ours, what runs is found again; the same question gives the same ids", () => {

@@ -35,6 +35,8 @@ export interface EnvoyKnowledge {
   readonly has: ReadonlySet<string>;
   /** May still send requests to: in the acknowledged configuration or in any sent since. */
   readonly mayHave: ReadonlySet<string>;
+  /** May still listen in their namespaces. */
+  readonly mayCapture: ReadonlySet<string>;
 }
 
 export interface ReplaceInput {
@@ -62,8 +64,15 @@ export function replace(before: ReadonlyMap<string, Replica>, input: ReplaceInpu
   const next = [...keys].toSorted().flatMap((key) => stepVersion(byKey.get(key) ?? [], input.wanted.get(key), input));
   const moved = next.map((replica) => (mayStop(replica, input) ? { ...replica, stage: "stopping" as const, since: input.now } : replica));
   const kept = moved.filter((replica) => !isGone(replica, input));
-  const leaving = kept.filter((replica) => replica.stage === "leaving").map((replica) => replica.since + envoyPatienceMs);
-  return { replicas: new Map(kept.map((replica) => [replica.id, replica])), ...(leaving.length === 0 ? {} : { wakeAt: Math.min(...leaving) }) };
+  const ends = kept.map((replica) => patienceEnd(replica, input)).filter((end) => end !== undefined);
+  return { replicas: new Map(kept.map((replica) => [replica.id, replica])), ...(ends.length === 0 ? {} : { wakeAt: Math.min(...ends) }) };
+}
+
+/** When we stop waiting for Envoy; undefined when we do not. */
+function patienceEnd(replica: Replica, { workloads }: ReplaceInput): number | undefined {
+  if (replica.stage === "leaving") return replica.since + envoyPatienceMs;
+  const workload = workloads.get(replica.id);
+  return replica.stage === "stopping" && workload?.phase === "exited" ? workload.since + envoyPatienceMs : undefined;
 }
 
 function adopt(before: ReadonlyMap<string, Replica>, { workloads, now }: ReplaceInput): readonly Replica[] {
@@ -89,9 +98,12 @@ function mayStop(replica: Replica, { envoy, now }: ReplaceInput): boolean {
   return replica.stage === "leaving" && (!envoy.mayHave.has(replica.id) || now - replica.since >= envoyPatienceMs);
 }
 
-function isGone(replica: Replica, { workloads }: ReplaceInput): boolean {
+/** An ended replica is forgotten, and its namespace with it, when Envoy listens there no longer. */
+function isGone(replica: Replica, { workloads, envoy, now }: ReplaceInput): boolean {
+  if (replica.stage !== "stopping") return false;
   const workload = workloads.get(replica.id);
-  return replica.stage === "stopping" && (workload === undefined || workload.phase === "exited");
+  if (workload === undefined) return true;
+  return workload.phase === "exited" && (!envoy.mayCapture.has(replica.id) || now - workload.since >= envoyPatienceMs);
 }
 
 function stepVersion(replicas: readonly Replica[], wanted: WantedVersion | undefined, input: ReplaceInput): readonly Replica[] {

@@ -1,5 +1,5 @@
 /** What a change of services, routers and external services brings with it: every app's weights cover exactly its versions, every name has an address. */
-import type { DeclaredApp, DeclaredSnapshot, Kinds, Write } from "../model/declared.ts";
+import type { Declared, DeclaredApp, DeclaredSnapshot, Kinds, Write } from "../model/declared.ts";
 import { type AppKey, type AppName, appKey, type Namespace, type VersionName } from "../model/names.ts";
 import { allocateAddresses, namesOf } from "./addresses.ts";
 import { newApp, setVersions } from "./app-weights.ts";
@@ -30,11 +30,11 @@ export function settle(snapshot: DeclaredSnapshot, writes: readonly Write[], opt
   const routers = after(snapshot, writes, "router").values();
   const externals = after(snapshot, writes, "external").values();
   const names = namesOf({ services: [...services.values()].map(({ service }) => service), routers, externals });
-  return withoutNewDeletes(snapshot, [...writes, ...appWrites, ...allocateAddresses(snapshot.objects.address, names)]);
+  return withoutNewDeletes(snapshot, [...writes, ...appWrites, ...allocateAddresses(after(snapshot, writes, "address"), names)]);
 }
 
 /** All values of one kind as they will be. New ones come after the ones of now, in the order of `writes`. */
-function after<K extends "service" | "app" | "router" | "external">(snapshot: DeclaredSnapshot, writes: readonly Write[], kind: K): Map<string, Kinds[K]> {
+function after<K extends "service" | "app" | "router" | "external" | "address">(snapshot: DeclaredSnapshot, writes: readonly Write[], kind: K): Map<string, Kinds[K]> {
   const values = new Map<string, Kinds[K]>();
   for (const [key, object] of snapshot.objects[kind] as unknown as ReadonlyMap<string, { readonly value: Kinds[K] }>) values.set(key, object.value);
   for (const write of writes) {
@@ -54,4 +54,20 @@ function withoutNewDeletes(snapshot: DeclaredSnapshot, writes: readonly Write[])
 /** The app record in a batch, or the one of now: what a later step of the same change starts from. */
 export function appIn(snapshot: DeclaredSnapshot, writes: readonly Write[], key: AppKey): DeclaredApp | undefined {
   return after(snapshot, writes, "app").get(key);
+}
+
+/**
+ * What takes `writes` back: each object as it was in `before`, as long as nobody else changed it since (`now` still has the version of that commit).
+ * Settle the result: names and versions that came meanwhile stay.
+ */
+export function undo(before: DeclaredSnapshot, now: DeclaredSnapshot, { writes, version }: { readonly writes: readonly Write[]; readonly version: number }): readonly Write[] {
+  return writes.flatMap(({ kind, key }): Write[] => {
+    const [old, current]: readonly [Declared | undefined, Declared | undefined] = [before.objects[kind].get(key), now.objects[kind].get(key)];
+    if (current !== undefined && current.version !== version) return [];
+    if (old === undefined) return current === undefined ? [] : [{ op: "delete", kind, key }];
+    if (current === undefined || current.value !== old.value || current.stack !== old.stack) {
+      return [{ op: "put", kind, key, value: old.value, ...(old.stack === undefined ? {} : { stack: old.stack }) } as Write];
+    }
+    return [];
+  });
 }

@@ -1,0 +1,50 @@
+/** What the API needs of the rest of the daemon. */
+import type { Readable } from "../lib/cell.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
+import type { World } from "../model/world.ts";
+import type { ReplicaState } from "../release/progress.ts";
+import type { LogLine, ProxyView, SystemView } from "./contract.ts";
+
+/** Everything at one moment, after every step of the control loop. */
+export interface Observed {
+  /** What was declared when the step was made. */
+  readonly declared: DeclaredSnapshot;
+  readonly world: World;
+  readonly replicas: ReplicaState;
+  /** Revision of the newest World that every proxy it concerns has acknowledged; 0: none yet. */
+  readonly ackedRevision: number;
+  /** Whether the platform is heard of now, and has been told everything. */
+  readonly platform: { readonly connected: boolean; readonly reason?: string; readonly upToDate: boolean };
+}
+
+export interface LogQuery {
+  readonly workloads: readonly string[];
+  readonly tail?: number;
+  readonly since?: number;
+}
+
+/** The platform's and the proxies' side of the machine. */
+export interface Machine {
+  readLogs(query: LogQuery): Promise<readonly LogLine[]>;
+  followLogs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void>;
+  /** Undefined when the workload does not run. */
+  exec(workload: string): Promise<{ readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> } | undefined>;
+  replaceProxies(): Promise<readonly string[]>;
+  proxies(): Promise<readonly ProxyView[]>;
+  agent(): Promise<SystemView["agent"]>;
+  /** Ends the platform with everything on it; with `purge` also forgets what is declared. */
+  stop(purge: boolean): Promise<void>;
+}
+
+export interface ApiContext {
+  readonly store: DeclaredStore;
+  readonly observed: Readable<Observed | undefined>;
+  readonly machine: Machine;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly about: { readonly version: string; readonly pid: number; readonly startedAt: number; readonly stateDir: string; readonly sockets: Readonly<Record<string, string>>; readonly gatewayUrl: string };
+  /** Called when an answer to `system stop` is on its way: the daemon ends. */
+  readonly quit: () => void;
+}

@@ -1,0 +1,99 @@
+import type { Declared, DeclaredSnapshot, Write } from "../../model/declared.ts";
+import type { VersionKey } from "../../model/names.ts";
+import { settle } from "../../release/settle.ts";
+import { usedData } from "../../release/template.ts";
+import type { ApiContext } from "../context.ts";
+import type { DownRequest, RemoveRequest, RemoveResult } from "../contract.ts";
+import { findRef, type Found } from "../refs.ts";
+import { need, refuse } from "../refusal.ts";
+import { route } from "../route.ts";
+import { downRequest, removeRequest } from "../schemas.ts";
+import { areGone, observe } from "../waiting.ts";
+
+type RemovableKind = "service" | "router" | "external" | "config" | "secret";
+const removableKinds = ["service", "router", "external", "config", "secret"] as const satisfies readonly RemovableKind[];
+
+/** Longest drain and grace, and what it takes to say so. */
+const goneTimeoutMs = 180_000;
+/** `rm` answers when nobody gets there any more; replicas may still finish what they have. */
+const unreachableTimeoutMs = 5000;
+
+function objectsOf(found: Found): readonly Declared<RemovableKind>[] {
+  return found.kind === "app" ? found.versions : [found.object];
+}
+
+function nameOf({ kind, key }: Declared): string {
+  const name = key.slice(key.indexOf("/") + 1);
+  return kind === "service" ? name : `${kind}/${name}`;
+}
+
+/** Refuses to take a config or secret from under a service that stays. */
+function checkUnused(snapshot: DeclaredSnapshot, objects: readonly Declared[]): void {
+  const leaving = new Set(objects.map((object) => `${object.kind} ${object.key}`));
+  for (const service of snapshot.objects.service.values()) {
+    if (leaving.has(`service ${service.key}`)) continue;
+    for (const kind of ["config", "secret"] as const) {
+      const used = usedData(snapshot, service, kind).find((object) => leaving.has(`${kind} ${object.key}`));
+      if (used !== undefined) throw refuse("in-use", `${kind} ${used.value.name} is used by ${nameOf(service)}`, { hint: `remove ${nameOf(service)} first` });
+    }
+  }
+}
+
+function commitRemoval(context: ApiContext, objects: readonly Declared[], change: string): { readonly version: number; readonly removed: readonly string[]; readonly keys: ReadonlySet<VersionKey> } {
+  const snapshot = context.store.snapshot.get();
+  const unique = [...new Set(objects)];
+  const deletes = unique.map(({ kind, key }): Write => ({ op: "delete", kind, key }));
+  const settled = settle(snapshot, deletes, { now: context.clock.now(), change });
+  const accepted = need(context.store.commit([...settled, ...emptyStacks(snapshot, unique)]));
+  return {
+    version: accepted.version,
+    removed: unique.map(nameOf).toSorted(),
+    keys: new Set(unique.filter((object) => object.kind === "service").map((object) => object.key as VersionKey)),
+  };
+}
+
+/** Stacks that own nothing any more once `leaving` is gone. */
+function emptyStacks(snapshot: DeclaredSnapshot, leaving: readonly Declared[]): readonly Write[] {
+  const gone = new Set(leaving);
+  const left = new Set(removableKinds.flatMap((kind) => ([...snapshot.objects[kind].values()] as readonly Declared[]).filter((object) => !gone.has(object)).map((object) => object.stack)));
+  return [...snapshot.objects.stack.keys()].filter((name) => !left.has(name)).map((key) => ({ op: "delete", kind: "stack", key }));
+}
+
+async function remove(context: ApiContext, { namespace, refs }: RemoveRequest, signal: AbortSignal): Promise<RemoveResult> {
+  const snapshot = context.store.snapshot.get();
+  const objects = refs.flatMap((ref) => objectsOf(findRef(snapshot, ref, namespace)));
+  checkUnused(snapshot, objects);
+  const { version, removed } = commitRemoval(context, objects, `rm ${refs.join(" ")}`);
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(unreachableTimeoutMs)]);
+  await observe(context, deadline, (now) => now.declared.version >= version && now.ackedRevision >= now.world.revision);
+  return { removed };
+}
+
+function downObjects(snapshot: DeclaredSnapshot, { stack, namespace, all }: DownRequest): readonly Declared[] {
+  const objects = removableKinds.flatMap((kind) => [...snapshot.objects[kind].values()] as readonly Declared[]);
+  if (all) return objects;
+  if (stack !== undefined) {
+    if (!snapshot.objects.stack.has(stack)) throw refuse("stack-unknown", `there is no stack ${stack}`, { hint: `known are: ${[...snapshot.objects.stack.keys()].join(", ") || "none"}` });
+    return objects.filter((object) => object.stack === stack);
+  }
+  const prefix = `${namespace ?? "default"}/`;
+  return objects.filter((object) => object.key.startsWith(prefix));
+}
+
+async function down(context: ApiContext, request: DownRequest, signal: AbortSignal): Promise<RemoveResult> {
+  const objects = downObjects(context.store.snapshot.get(), request);
+  const { version, removed, keys } = commitRemoval(context, objects, "down");
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(goneTimeoutMs)]);
+  const gone = await observe(context, deadline, (now) => (request.all ? isEmpty(now.replicas.workloads, now.replicas.replicas) && areGone(now, version, keys) : areGone(now, version, keys)));
+  if (gone === undefined) throw refuse("still-ending", "removed, but not everything has ended yet", { hint: "`weir system stop` ends it", status: 503 });
+  return { removed };
+}
+
+function isEmpty(...maps: readonly ReadonlyMap<unknown, unknown>[]): boolean {
+  return maps.every((map) => map.size === 0);
+}
+
+export const removeRoutes = [
+  route("POST /v1/rm", { summary: "Removes objects; answers when nobody can reach them any more", body: removeRequest, handle: (context, { body, signal }) => remove(context, body, signal) }),
+  route("POST /v1/down", { summary: "Removes a stack, a namespace or everything; answers when it is gone", body: downRequest, handle: (context, { body, signal }) => down(context, body, signal) }),
+];

@@ -1,0 +1,130 @@
+import type { Declared, DeclaredSnapshot } from "../../model/declared.ts";
+import type { VersionKey } from "../../model/names.ts";
+import { planStack, type StackPlan } from "../../release/plan.ts";
+import { settle, undo } from "../../release/settle.ts";
+import type { ApiContext, Observed } from "../context.ts";
+import type { Plan, PlanRequest, ServiceView, StackView, UpEvent, UpFailure, UpRequest } from "../contract.ts";
+import { parseSource } from "../parse-source.ts";
+import { need } from "../refusal.ts";
+import { route } from "../route.ts";
+import { planRequest, upRequest } from "../schemas.ts";
+import { crashLooping, progressOf, whyNotReady } from "../../release/progress.ts";
+import { keysOf, publicUrls, serviceView } from "../views.ts";
+import { areSettled } from "../waiting.ts";
+
+const lastLines = 10;
+/** Between two reports of progress. */
+const progressPauseMs = 100;
+
+function planOf(context: ApiContext, request: PlanRequest): StackPlan {
+  const snapshot = context.store.snapshot.get();
+  return need(planStack(snapshot, parseSource(snapshot, request), context.clock.now()));
+}
+
+function planView({ stack, changes, weights }: StackPlan): Plan {
+  return { stack, changes, weights };
+}
+
+/** One `up` under way. */
+interface Up {
+  readonly plan: StackPlan;
+  readonly before: DeclaredSnapshot;
+  /** Of the commit. */
+  readonly version: number;
+  /** Versions of the stack, and those that it gave up. */
+  readonly keys: readonly VersionKey[];
+  readonly startedAt: number;
+}
+
+async function* up(context: ApiContext, request: UpRequest, signal: AbortSignal): AsyncGenerator<UpEvent, void, void> {
+  const startedAt = context.clock.now();
+  const before = context.store.snapshot.get();
+  const plan = planOf(context, request);
+  const accepted = need(context.store.commit(plan.writes));
+  const gone = keysOf({ declared: before }, (object) => object.stack === plan.stack && !accepted.objects.service.has(object.key));
+  const keys = [...keysOf({ declared: accepted }, (object) => object.stack === plan.stack), ...gone];
+  yield { kind: "plan", plan: planView(plan) };
+  yield { kind: "applied" };
+  if (request.wait) yield* progress(context, { plan, before, version: accepted.version, keys, startedAt }, AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)]), signal);
+}
+
+async function* progress(context: ApiContext, up: Up, deadline: AbortSignal, signal: AbortSignal): AsyncGenerator<UpEvent, void, void> {
+  let last = "";
+  let newest: Observed | undefined;
+  for await (const observed of context.observed.watch(deadline)) {
+    if (observed === undefined || observed.declared.version < up.version) continue;
+    newest = observed;
+    const services = viewsOf(observed, up, context.clock.now());
+    if (areSettled(observed, up.version, up.keys)) {
+      yield { kind: "done", services, urls: publicUrls(observed, up.plan.stack), tookMs: context.clock.now() - up.startedAt };
+      return;
+    }
+    const failing = up.keys.filter((key) => crashLooping(progressOf(observed.replicas, key).current) !== undefined);
+    if (failing.length > 0) {
+      yield await fail(context, up, { observed, keys: failing });
+      return;
+    }
+    if (JSON.stringify(services) === last) continue;
+    last = JSON.stringify(services);
+    yield { kind: "progress", services };
+    await context.clock.sleep(progressPauseMs, deadline);
+  }
+  if (signal.aborted) return;
+  const late = newest === undefined ? [] : up.keys.filter((key) => newest !== undefined && !progressOf(newest.replicas, key).settled);
+  yield await fail(context, up, { observed: newest, keys: late });
+}
+
+function viewsOf(observed: Observed, up: Up, now: number): readonly ServiceView[] {
+  return up.keys.flatMap((key) => {
+    const object = observed.declared.objects.service.get(key);
+    return object === undefined ? [] : [serviceView(observed, object, now)];
+  });
+}
+
+/** Says why, and brings back what was declared before: what ran goes on, what is new goes. */
+async function fail(context: ApiContext, up: Up, { observed, keys }: { readonly observed: Observed | undefined; readonly keys: readonly VersionKey[] }): Promise<UpEvent> {
+  const failures = observed === undefined ? [] : await Promise.all(keys.map((key) => explain(context, observed, key)));
+  const restored = restore(context, up);
+  const nobody: UpFailure = { namespace: "", name: up.plan.stack, reason: reasonWithout(observed), lastLog: [] };
+  return { kind: "failed", failures: failures.length === 0 ? [nobody] : failures, restored };
+}
+
+function reasonWithout(observed: Observed | undefined): string {
+  if (observed === undefined) return "the node agent did not answer in time";
+  if (!observed.platform.connected) return `the node agent does not answer: ${observed.platform.reason ?? "no connection"}`;
+  return "Envoy did not acknowledge the change in time";
+}
+
+async function explain(context: ApiContext, observed: Observed, key: VersionKey): Promise<UpFailure> {
+  const service = observed.declared.objects.service.get(key)?.value.service;
+  const { current, ready, wanted } = progressOf(observed.replicas, key);
+  const culprit = crashLooping(current) ?? current.find((workload) => workload.phase !== "ready");
+  const lines = culprit === undefined ? [] : await context.machine.readLogs({ workloads: [culprit.id], tail: lastLines });
+  const reason = (culprit === undefined ? undefined : whyNotReady(culprit)) ?? (ready >= wanted ? "Envoy did not acknowledge it in time" : "not ready in time");
+  const [namespace = "", name = key] = key.split("/");
+  return { namespace: service?.namespace ?? namespace, name, reason, lastLog: lines.map((line) => line.line) };
+}
+
+function restore(context: ApiContext, up: Up): boolean {
+  const now = context.store.snapshot.get();
+  const writes = undo(up.before, now, { writes: up.plan.writes, version: up.version });
+  if (writes.length === 0) return false;
+  const result = context.store.commit(settle(now, writes, { now: context.clock.now(), change: `up ${up.plan.stack} taken back` }));
+  if (!result.ok) context.log.warn("could not take a failed up back", { stack: up.plan.stack, problems: result.problems });
+  return result.ok;
+}
+
+function listStacks(snapshot: DeclaredSnapshot): readonly StackView[] {
+  const owned = (name: string): readonly Declared[] =>
+    (["service", "router", "external", "config", "secret"] as const).flatMap((kind) => [...snapshot.objects[kind].values()].filter((object) => object.stack === name) as readonly Declared[]);
+  return [...snapshot.objects.stack.values()].map(({ value, updatedAt }) => {
+    const objects = owned(value.name);
+    return { name: value.name, namespaces: value.namespaces, objects: objects.length, updatedAt: Math.max(updatedAt, ...objects.map((object) => object.updatedAt)) };
+  });
+}
+
+export const stackRoutes = [
+  route("POST /v1/plan", { summary: "What `up` would change", body: planRequest, handle: (context, { body }) => planView(planOf(context, body)) }),
+  route("POST /v1/up", { summary: "Makes a stack what its file says; a stream of what happens", body: upRequest, handle: (context, { body, signal }) => up(context, body, signal) }),
+  route("GET /v1/stacks", { summary: "Every stack", handle: (context) => listStacks(context.store.snapshot.get()) }),
+];

@@ -1,0 +1,47 @@
+/** Waiting until what was accepted is true. */
+import type { VersionKey } from "../model/names.ts";
+import { progressOf } from "../release/progress.ts";
+import { isMoving } from "../release/rollout.ts";
+import type { ApiContext, Observed } from "./context.ts";
+import { refuse } from "./refusal.ts";
+
+/** A proxy that is not there does not acknowledge; a client should not wait for it for ever. */
+export const envoyTimeoutMs = 30_000;
+
+/** The first moment at which `holds` does; undefined when `signal` aborts first. */
+export async function observe(context: ApiContext, signal: AbortSignal, holds: (observed: Observed) => boolean): Promise<Observed | undefined> {
+  for await (const observed of context.observed.watch(signal)) if (observed !== undefined && holds(observed)) return observed;
+  return undefined;
+}
+
+/** Resolves when all that was declared up to `version` is in Envoy and, with `app`, its weights stand still. Refuses with 503 after `timeoutMs`. */
+export async function untilInEnvoy(context: ApiContext, wish: { readonly version: number; readonly app?: string; readonly timeoutMs: number }, signal: AbortSignal): Promise<Observed> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(wish.timeoutMs)]);
+  const observed = await observe(context, deadline, (now) => {
+    if (now.declared.version < wish.version || now.ackedRevision < now.world.revision) return false;
+    const app = wish.app === undefined ? undefined : now.declared.objects.app.get(wish.app)?.value;
+    return app === undefined || (!isMoving(app, context.clock.now()) && holdsTarget(now, wish.app ?? ""));
+  });
+  if (observed !== undefined) return observed;
+  throw refuse("envoy-pending", "Envoy has not acknowledged the change yet; it is declared and will be applied", { hint: "`weir system status` shows the proxies", status: 503 });
+}
+
+function holdsTarget(observed: Observed, key: string): boolean {
+  const target = observed.declared.objects.app.get(key)?.value.weights ?? {};
+  const weights = new Map<string, number>([...observed.world.apps].find(([app]) => app === key)?.[1].weights);
+  return Object.entries(target).every(([version, weight]) => weights.get(version) === weight);
+}
+
+/** Whether every one of `keys` is as declared: all replicas ready and in Envoy, no other one in use. */
+export function areSettled(observed: Observed, version: number, keys: readonly VersionKey[]): boolean {
+  if (observed.declared.version < version || observed.ackedRevision < observed.world.revision) return false;
+  return keys.every((key) => progressOf(observed.replicas, key).settled);
+}
+
+/** Whether nothing of these versions is left, not even on its way out. */
+export function areGone(observed: Observed, version: number, keys: ReadonlySet<VersionKey>): boolean {
+  if (observed.declared.version < version || !observed.platform.upToDate) return false;
+  const replicas = [...observed.replicas.replicas.values()].some((replica) => keys.has(replica.key));
+  const workloads = [...observed.replicas.workloads.values()].some((workload) => keys.has(workload.key));
+  return !replicas && !workloads;
+}

@@ -1,0 +1,155 @@
+/** The loop that everything hangs on: whenever anything changed, one step from what is declared and what runs to what should. */
+import type { Observed } from "../api/context.ts";
+import { Cell, type Readable } from "../lib/cell.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
+import type { AppKey } from "../model/names.ts";
+import type { Weights } from "../model/weights.ts";
+import type { Workload } from "../model/workload.ts";
+import type { GatewaySettings } from "../model/world.ts";
+import type { PlatformOrder, Provider, ReplicaOrder } from "../providers/provider.ts";
+import type { Registry } from "../registry/registry.ts";
+import { type Replica, replace, servingReplicas } from "../release/replace.ts";
+import { nextTickAt, weightsAt } from "../release/rollout.ts";
+import { type EnvoyLink, knowledgeOf } from "./envoy-link.ts";
+import { templateKey, WantedVersions } from "./wanted-versions.ts";
+
+export interface ControlOptions {
+  readonly store: DeclaredStore;
+  readonly provider: Provider;
+  readonly registry: Registry;
+  readonly envoy: EnvoyLink;
+  readonly gateway: GatewaySettings;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const retryMs = 1000;
+
+export class ControlLoop {
+  readonly #options: ControlOptions;
+  readonly #wanted = new WantedVersions();
+  readonly #observed = new Cell<Observed | undefined>(undefined);
+  readonly #wakeAt = new Cell<number | undefined>(undefined);
+  readonly #wakes = new Cell(0);
+  #replicas: ReadonlyMap<string, Replica> = new Map();
+  #ordered = { text: "", generation: 0 };
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+  }
+
+  /** What every step left behind; undefined until the platform was heard of. */
+  get observed(): Readable<Observed | undefined> {
+    return this.#observed;
+  }
+
+  /** Works until `signal` aborts. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { store, provider, envoy } = this.#options;
+    await Promise.all([this.#follow(store.snapshot, signal), this.#follow(provider.state, signal), this.#follow(envoy.state, signal), this.#alarm(signal), this.#run(signal)]);
+  }
+
+  async #follow(source: Readable<unknown>, signal: AbortSignal): Promise<void> {
+    for await (const _ of source.watch(signal)) this.#wakes.update((count) => count + 1);
+  }
+
+  /** Wakes the loop at the time that the last step asked for. */
+  async #alarm(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    let sleeping = new AbortController();
+    for await (const at of this.#wakeAt.watch(signal)) {
+      sleeping.abort();
+      if (at === undefined) continue;
+      sleeping = new AbortController();
+      const mine = sleeping.signal;
+      // Node's timers hold 24 days at most; a longer wait is asked for again.
+      const ms = Math.min(Math.max(0, at - clock.now()), 1_000_000_000);
+      void clock.sleep(ms, AbortSignal.any([mine, signal])).then(() => {
+        if (!mine.aborted && !signal.aborted) this.#wakes.update((count) => count + 1);
+      });
+    }
+    sleeping.abort();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    for await (const _ of this.#wakes.watch(signal)) {
+      try {
+        this.#step();
+      } catch (error) {
+        // A full disk, or a bug: what runs goes on, and the next step may succeed.
+        this.#options.log.error("a step failed", { error: error instanceof Error ? error.stack : String(error) });
+        this.#wakeAt.set(this.#options.clock.now() + retryMs);
+      }
+    }
+  }
+
+  #step(): void {
+    const { provider, clock, registry, envoy, gateway } = this.#options;
+    const platform = provider.state.get();
+    // Without knowing what runs, a World would have no endpoints: Envoy would be told to forget everything.
+    if (platform === undefined) return;
+    const now = clock.now();
+    const { workloads } = platform;
+    const before = this.#options.store.snapshot.get();
+    const wanted = this.#wanted.of(before);
+    const knowledge = knowledgeOf(envoy.state.get(), [...workloads.keys(), ...this.#replicas.keys()]);
+    const replacement = replace(this.#replicas, { wanted, workloads, envoy: knowledge, now });
+    this.#replicas = replacement.replicas;
+    const declared = this.#keepTemplates(before);
+    const apps = [...declared.objects.app.values()].map((object) => object.value);
+    const { world } = registry.update({
+      declared,
+      weights: new Map([...declared.objects.app].map(([key, { value }]): [AppKey, Weights] => [key as AppKey, weightsAt(value, now)])),
+      serving: servingReplicas(this.#replicas, workloads),
+      captured: this.#captured(declared, workloads),
+      gateway,
+    });
+    this.#order(declared);
+    const ticks = [...apps.map((app) => nextTickAt(app, now)), replacement.wakeAt].filter((at) => at !== undefined);
+    this.#wakeAt.set(ticks.length === 0 ? undefined : Math.min(...ticks));
+    const { connected, reason, generation } = platform;
+    const replicas = { wanted, replicas: this.#replicas, workloads, envoy: knowledge };
+    const upToDate = connected && generation >= this.#ordered.generation;
+    this.#observed.set({ declared, world, replicas, ackedRevision: envoy.state.get().ackedRevision, platform: { connected, upToDate, ...(reason === undefined ? {} : { reason }) } });
+  }
+
+  /** Writes down what replicas are made from before any of them starts: they may outlive their declaration, and us. */
+  #keepTemplates(declared: DeclaredSnapshot): DeclaredSnapshot {
+    const writes = this.#wanted.templateWrites(declared, this.#replicas.values());
+    if (writes.length === 0) return declared;
+    const result = this.#options.store.commit(writes);
+    if (result.ok) return result.value;
+    throw new Error(`templates: ${result.problems.map((problem) => problem.message).join("; ")}`);
+  }
+
+  #captured(declared: DeclaredSnapshot, workloads: ReadonlyMap<string, Workload>): readonly { readonly workload: Workload; readonly egress: boolean }[] {
+    return [...workloads.values()]
+      .filter((workload) => workload.network !== undefined && workload.phase !== "exited")
+      .map((workload) => ({ workload, egress: declared.objects.template.get(templateKey(workload.key, workload.hash))?.value.service.egress ?? false }));
+  }
+
+  #order(declared: DeclaredSnapshot): void {
+    const replicas = [...this.#replicas.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const names = namesByNamespace(declared);
+    const text = JSON.stringify([replicas.map(({ id, hash, stage }) => [id, hash, stage === "stopping"]), names]);
+    if (text === this.#ordered.text) return;
+    const orders = replicas.flatMap(({ id, index, hash, key, stage }): ReplicaOrder[] => {
+      const template = declared.objects.template.get(templateKey(key, hash))?.value;
+      // Without a template nobody can say what it is: left out, it is drained and ended.
+      return template === undefined ? [] : [{ id, index, template, state: stage === "stopping" ? "stop" : "run" }];
+    });
+    const order: PlatformOrder = { replicas: orders, names };
+    this.#ordered = { text, generation: this.#options.provider.apply(order) };
+  }
+}
+
+function namesByNamespace(declared: DeclaredSnapshot): PlatformOrder["names"] {
+  const names: Record<string, Record<string, string>> = {};
+  for (const [key, { value }] of [...declared.objects.address].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    const cut = key.indexOf("/");
+    (names[key.slice(0, cut)] ??= {})[key.slice(cut + 1)] = value.ip;
+  }
+  return names;
+}

@@ -1,0 +1,77 @@
+/** Flags and environment, read once into complete settings. */
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { type AgentSettings, defaultLimits } from "../agent/settings.ts";
+import { findTools, isComplete } from "../dataplane/tools.ts";
+import { failed, ok, type Problem, type Result } from "../lib/problem.ts";
+import { type StatePaths, statePaths } from "../lib/state-paths.ts";
+
+export const weirVersion = "0.1.0";
+
+export interface DaemonSettings {
+  readonly paths: StatePaths;
+  /** Where the gateway listens. */
+  readonly listen: { readonly address: string; readonly port: number };
+  readonly agent: AgentSettings;
+}
+
+const usage = "usage: daemon [--state DIR] [--listen ADDRESS:PORT]";
+
+/**
+ * `--state` or WEIR_HOME and XDG_STATE_HOME; `--listen` or WEIR_LISTEN, default 127.0.0.1:8080; WEIR_ENVOY, else the Envoy that set-up brought.
+ * `here` is the folder of the running program. Problems: `settings-invalid`, `tool-missing`.
+ */
+export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv, here: string): Result<DaemonSettings> {
+  const flags = readFlags(args);
+  if (flags === undefined) return failed({ code: "settings-invalid", message: `${args.join(" ")} is not understood`, hint: usage });
+  const { WEIR_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR, HOME } = env;
+  const home = flags.state ?? WEIR_HOME;
+  const paths = statePaths({ WEIR_HOME: home === undefined || home === "" ? undefined : path.resolve(home), XDG_STATE_HOME, XDG_RUNTIME_DIR, HOME }, process.getuid?.() ?? 0);
+  const listenText = flags.listen ?? (env["WEIR_LISTEN"] || "127.0.0.1:8080");
+  const listen = parseListen(listenText);
+  const root = rootOf(here);
+  const tools = findTools([path.join(root, ".cache/tools/bin")], env["PATH"] ?? "");
+  const problems: Problem[] = [];
+  if (listen === undefined) problems.push({ code: "settings-invalid", message: `cannot listen on ${listenText}`, hint: "write ADDRESS:PORT, like 127.0.0.1:8080" });
+  if (tools.missing.length > 0) problems.push({ code: "tool-missing", message: `this machine lacks ${tools.missing.join(", ")}`, hint: "`weir check` says how to get them" });
+  if (listen === undefined || !isComplete(tools.found)) return { ok: false, problems };
+  const agent: AgentSettings = {
+    ...defaultLimits,
+    stateDir: paths.stateDir,
+    runDir: paths.runDir,
+    tools: tools.found,
+    envoy: env["WEIR_ENVOY"] || path.join(root, ".cache/envoy/1.40.0/envoy"),
+    ...entries(here),
+    concurrency: Math.max(1, Math.min(4, availableParallelism())),
+    hidden: [],
+  };
+  return ok({ paths, listen, agent });
+}
+
+function readFlags(args: readonly string[]): { readonly state?: string | undefined; readonly listen?: string | undefined } | undefined {
+  try {
+    return parseArgs({ args: [...args], options: { state: { type: "string" }, listen: { type: "string" } } }).values;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `127.0.0.1:8080`, `[::1]:8080`. */
+function parseListen(text: string): DaemonSettings["listen"] | undefined {
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const port = Number(parts?.[3]);
+  const address = parts?.[1] ?? parts?.[2];
+  return address === undefined || port < 1 || port > 65_535 ? undefined : { address, port };
+}
+
+/** The project's folder: we run from `src/daemon` or from the bundle in `dist`. */
+function rootOf(here: string): string {
+  return path.basename(here) === "daemon" ? path.resolve(here, "../..") : path.resolve(here, "..");
+}
+
+function entries(here: string): Pick<AgentSettings, "agentEntry" | "nodeEntry"> {
+  if (path.basename(here) !== "daemon") return { agentEntry: path.join(here, "agent.js"), nodeEntry: path.join(here, "node.js") };
+  const agent = path.resolve(here, "../agent");
+  return { agentEntry: path.join(agent, "main.ts"), nodeEntry: path.join(agent, "node-main.ts") };
+}

@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto";
+import type { Declared, DeclaredSnapshot, Template, Write } from "../model/declared.ts";
+import type { VersionKey } from "../model/names.ts";
+import type { Replica, WantedVersion } from "../release/replace.ts";
+import { templateOf, templateText, usedData } from "../release/template.ts";
+
+interface Known {
+  readonly parts: readonly Declared[];
+  readonly template: Template;
+}
+
+/** Says what should run of everything declared; hashes only what changed. */
+export class WantedVersions {
+  readonly #known = new WeakMap<Declared, Known>();
+
+  /** By key, what a snapshot wants. */
+  of(snapshot: DeclaredSnapshot): ReadonlyMap<VersionKey, WantedVersion> {
+    return new Map(
+      [...snapshot.objects.service.values()].map((declared): [VersionKey, WantedVersion] => {
+        const key = declared.key as VersionKey;
+        const { app, version, scale } = declared.value.service;
+        return [key, { key, app, version, scale, hash: this.#template(snapshot, declared).hash }];
+      }),
+    );
+  }
+
+  /** What to write so that every wanted and every running replica has its template, and nothing else has one. */
+  templateWrites(snapshot: DeclaredSnapshot, replicas: Iterable<Replica>): readonly Write[] {
+    const needed = new Set([...replicas].map((replica) => templateKey(replica.key, replica.hash)));
+    const writes: Write[] = [];
+    for (const declared of snapshot.objects.service.values()) {
+      const template = this.#template(snapshot, declared);
+      const key = templateKey(declared.key, template.hash);
+      needed.add(key);
+      if (!snapshot.objects.template.has(key)) writes.push({ op: "put", kind: "template", key, value: template });
+    }
+    for (const key of snapshot.objects.template.keys()) if (!needed.has(key)) writes.push({ op: "delete", kind: "template", key });
+    return writes;
+  }
+
+  #template(snapshot: DeclaredSnapshot, declared: Declared<"service">): Template {
+    const parts = [...usedData(snapshot, declared, "config"), ...usedData(snapshot, declared, "secret")];
+    const known = this.#known.get(declared);
+    if (known !== undefined && known.parts.length === parts.length && known.parts.every((part, i) => part === parts[i])) return known.template;
+    const made = templateOf(snapshot, declared);
+    const template = { ...made, hash: createHash("sha256").update(templateText(made)).digest("hex").slice(0, 16) };
+    this.#known.set(declared, { parts, template });
+    return template;
+  }
+}
+
+/** Key of a template in the store. */
+export function templateKey(key: string, hash: string): string {
+  return `${key}#${hash}`;
+}

@@ -1,0 +1,32 @@
+/** What a replica is made from: the service with the configs and secrets it refers to, as they are now. */
+import { canonicalJson } from "../lib/canonical-json.ts";
+import type { Declared, DeclaredSnapshot, Template } from "../model/declared.ts";
+import { objectKey } from "../model/names.ts";
+import type { Config } from "../model/types.ts";
+
+type Kind = "config" | "secret";
+
+/** The configs or secrets that a service refers to and that are declared; sorted by name. */
+export function usedData(snapshot: DeclaredSnapshot, declared: Declared<"service">, kind: Kind): readonly Declared<Kind>[] {
+  const { namespace, env, mounts } = declared.value.service;
+  const references = [...Object.values(env), ...mounts].filter((reference) => reference.kind === kind);
+  const names = [...new Set(references.map((reference) => ("name" in reference ? reference.name : "")))].toSorted();
+  return names.map((name) => snapshot.objects[kind].get(objectKey(namespace, name))).filter((object) => object !== undefined);
+}
+
+/** The template without its hash. */
+export function templateOf(snapshot: DeclaredSnapshot, declared: Declared<"service">): Omit<Template, "hash"> {
+  const { service, restarts } = declared.value;
+  const values = (kind: Kind): readonly Config[] => usedData(snapshot, declared, kind).map((object) => object.value);
+  return { service, restarts, configs: values("config"), secrets: values("secret") };
+}
+
+/**
+ * Text that differs exactly when a running replica must be replaced by a new one. Changes of scale, of the callers' ports, of being public
+ * and of the times to stop need no new process. It holds secrets: hash it at once.
+ */
+export function templateText(template: Omit<Template, "hash">): string {
+  const { scale: _scale, public: _public, drainMs: _drain, graceMs: _grace, ports, ...service } = template.service;
+  const listening = ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`);
+  return canonicalJson({ ...template, service: { ...service, listening } });
+}
