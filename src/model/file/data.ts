@@ -33,17 +33,18 @@ const secretValue: Shape<SourceFields> = {
   },
 };
 
-export const configsShape: DataShape = mapOf("the configs", mapOf("a config", configValue));
-export const secretsShape: DataShape = mapOf("the secrets", mapOf("a secret", secretValue));
+export const configsShape: DataShape = mapOf("the configs", mapOf("a config", configValue), []);
+export const secretsShape: DataShape = mapOf("the secrets", mapOf("a secret", secretValue), []);
 
 /** Completes a config or secret: every value is fetched from what was read beside the file. Adds it to the index of names. */
-export function buildData(kind: "config" | "secret", entry: LocatedEntry<readonly DataEntry[]>, scope: Scope, isSound: boolean): Config | undefined {
+export function buildData(kind: "config" | "secret", entry: LocatedEntry<readonly DataEntry[]>, scope: Scope): Config | undefined {
   const key = readPlainKey(entry, scope, undefined);
   if (key === undefined) return undefined;
   const index = kind === "config" ? scope.names.configs : scope.names.secrets;
+  const before = scope.report.count;
   const pairs = entry.value.map((item) => [item.key, readValue(item, scope)] as const);
   for (const { key: name, keyAt } of entry.value) checkKey(name, keyAt, scope.report);
-  index.set(objectKey(key.namespace, key.name), { keys: pairs.map(([name]) => name), isSound });
+  index.set(objectKey(key.namespace, key.name), { keys: pairs.map(([name]) => name), isSound: entry.isSound && scope.report.count === before });
   return { namespace: key.namespace, name: key.name, data: Object.fromEntries(pairs) };
 }
 

@@ -52,23 +52,25 @@ const synonyms = { host: "address", url: "address", endpoints: "addresses", host
 export const externalShape: Shape<ExternalFields> = object("an external service", externalFields, synonyms);
 
 /** Completes one external service; what is wrong is reported. Adds it to the index of names. */
-export function buildExternal(entry: LocatedEntry<ExternalFields>, scope: Scope, isSound: boolean): ExternalService | undefined {
+export function buildExternal(entry: LocatedEntry<ExternalFields>, scope: Scope): ExternalService | undefined {
   const fields = entry.value;
   const key = readPlainKey(entry, scope, fields.namespace);
   if (key === undefined) return undefined;
-  const endpoints = readEndpoints(fields, entry.keyAt, scope);
+  const before = scope.report.count;
+  const endpoints = readEndpoints(entry, scope);
   const ports = readExternalPorts(fields, endpoints, scope);
   const tls = readTls(fields, endpoints, scope);
-  scope.names.externals.set(objectKey(key.namespace, key.name), { ports, isSound });
+  scope.names.externals.set(objectKey(key.namespace, key.name), { ports, isSound: entry.isSound && scope.report.count === before });
   return { namespace: key.namespace, name: key.name, endpoints, ports, ...(tls && { tls }), where: scope.report.place(entry.keyAt) };
 }
 
-function readEndpoints({ address: one, addresses }: ExternalFields, at: number, scope: Scope): readonly Endpoint[] {
+function readEndpoints({ value: { address: one, addresses }, keyAt, isSound }: LocatedEntry<ExternalFields>, scope: Scope): readonly Endpoint[] {
   const all = [...(one === undefined ? [] : [one]), ...(addresses?.value ?? [])];
   if (one !== undefined && addresses !== undefined)
     scope.report.add(addresses.at, "address-invalid", "this says both address and addresses", "say one of them");
   if (one === undefined && addresses?.value.length === 0) scope.report.add(addresses.at, "address-invalid", "there is no address here", "write HOST:PORT");
-  if (one === undefined && addresses === undefined) scope.report.add(at, "missing-key", 'an external service needs "address"', "add address: HOST:PORT");
+  if (one === undefined && addresses === undefined && isSound)
+    scope.report.add(keyAt, "missing-key", 'an external service needs "address"', "add address: HOST:PORT");
   const seen = new Set<string>();
   for (const { value, at: itemAt } of all) {
     const text = `${value.host} ${value.port}`;

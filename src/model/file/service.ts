@@ -87,9 +87,13 @@ export interface ReadService {
   readonly at: number;
 }
 
-/** Completes one service with its defaults; what is wrong is reported. Returns undefined when it has no usable name. */
+/**
+ * Completes one service with its defaults; what is wrong is reported. Adds it to the index of names.
+ * Returns undefined when it has no usable name.
+ */
 export function buildService(entry: LocatedEntry<ServiceFields>, scope: Scope): ReadService | undefined {
   const fields = entry.value;
+  const before = scope.report.count;
   const names = readNames(entry, scope);
   if (names === undefined) return undefined;
   const ports = readPorts(fields.ports?.value ?? [], scope.report);
@@ -109,6 +113,7 @@ export function buildService(entry: LocatedEntry<ServiceFields>, scope: Scope): 
     egress: fields.egress?.value ?? false,
   };
   const weight = fields.weight && { at: fields.weight.at, value: { ...names, weight: fields.weight.value } };
+  scope.names.addService(service, entry.isSound && scope.report.count === before);
   return { service, at: entry.keyAt, ...(weight && { weight }) };
 }
 
@@ -160,7 +165,7 @@ function splitAssignments(items: readonly Located<string>[], _at: number, report
     else if (seen.has(key)) report.add(at, "duplicate-key", `${quote(key)} is set twice`);
     if (cut < 0 || seen.has(key)) return [];
     seen.add(key);
-    return [{ key, keyAt: at, value: value.slice(cut + 1), at }];
+    return [{ key, keyAt: at, value: value.slice(cut + 1), at, isSound: true }];
   });
 }
 

@@ -6,7 +6,7 @@ import { closest, didYouMean } from "../../lib/did-you-mean.ts";
 import type { Result } from "../../lib/problem.ts";
 import { quote } from "../quote.ts";
 import type { Report } from "./report.ts";
-import type { YamlEntry, YamlMap, YamlNode, YamlScalar } from "./yaml-tree.ts";
+import type { YamlEntry, YamlNode, YamlScalar } from "./yaml-tree.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -26,6 +26,8 @@ export interface Located<T> {
 export interface LocatedEntry<T> extends Located<T> {
   readonly key: string;
   readonly keyAt: number;
+  /** False: something in it was wrong and was reported. */
+  readonly isSound: boolean;
 }
 
 interface Field<T> {
@@ -105,22 +107,22 @@ function listed(names: readonly string[]): string {
   return names.length > 8 ? `${names.slice(0, 8).join(", ")}, …` : names.join(", ");
 }
 
-/** A map whose keys the user chooses, each value of one shape. Wrong values are reported and left out. */
-export function mapOf<T>(noun: string, shape: Shape<T>): Shape<readonly LocatedEntry<T>[]> {
+/**
+ * A map whose keys the user chooses, each value of one shape. A wrong value is reported and left out,
+ * or replaced by `fallback`, so that its name is still known.
+ */
+export function mapOf<T>(noun: string, shape: Shape<T>, fallback?: T): Shape<readonly LocatedEntry<T>[]> {
   return {
     schema: { type: "object", additionalProperties: shape.schema },
     read(node, report, ownerAt) {
       if (node.kind !== "map") return wrongKind(node, report, ownerAt, noun, "name: value");
-      return readEntries(node, shape, report);
+      return node.entries.flatMap(({ key, keyAt, node: child }) => {
+        const before = report.count;
+        const value = shape.read(child, report, keyAt) ?? fallback;
+        return value === undefined ? [] : [{ key, keyAt, value, at: child.at, isSound: report.count === before }];
+      });
     },
   };
-}
-
-function readEntries<T>(node: YamlMap, shape: Shape<T>, report: Report): readonly LocatedEntry<T>[] {
-  return node.entries.flatMap(({ key, keyAt, node: child }) => {
-    const value = shape.read(child, report, keyAt);
-    return value === undefined ? [] : [{ key, keyAt, value, at: child.at }];
-  });
 }
 
 /** A list, each item of one shape. Wrong items are reported and left out. */

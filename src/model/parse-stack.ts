@@ -1,0 +1,113 @@
+/** weir.yaml → Stack: every default filled in, every mistake found, each with its place. */
+import type { Problem, Result } from "../lib/problem.ts";
+import { lastPathPart } from "../lib/posix-path.ts";
+import { buildData, configsShape, secretsShape } from "./file/data.ts";
+import { buildExternal, externalShape, type ExternalFields } from "./file/external.ts";
+import { checkHosts, checkNames, checkWeights } from "./file/clash.ts";
+import { Report } from "./file/report.ts";
+import { buildRouter, routerShape, type RouterFields } from "./file/router.ts";
+import { choice, label } from "./file/scalars.ts";
+import { asNamespace, NameIndex, type Scope } from "./file/scope.ts";
+import { buildService, serviceShape, type ServiceFields } from "./file/service.ts";
+import { listOf, mapOf, type ObjectOf, object, optional } from "./file/shape.ts";
+import { readYaml } from "./file/yaml-tree.ts";
+import { type KnownNames, nothingKnown } from "./known-names.ts";
+import { defaultNamespace, isLabel, type Namespace } from "./names.ts";
+import type { Stack } from "./types.ts";
+
+/** A file as somebody read it, with everything that it refers to. */
+export interface SourceText {
+  /** Name for messages. */
+  readonly file: string;
+  readonly text: string;
+  /** Absolute folder that relative paths start from. */
+  readonly dir: string;
+  /** Contents of files, by the path as written. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface ParseOptions {
+  /** Instead of what the file or its folder says. */
+  readonly stack?: string;
+  /** Instead of the file's own default namespace. */
+  readonly namespace?: Namespace;
+  /** Names that exist apart from the file. */
+  readonly known?: KnownNames;
+}
+
+const services = mapOf<ServiceFields>("the services", serviceShape);
+const routers = mapOf<RouterFields>("the routers", routerShape);
+const externals = mapOf<ExternalFields>("the external services", externalShape);
+
+const stackFields = {
+  weir: optional(choice("a version of this format", ["v1"]), "version of this format: v1"),
+  stack: optional(label("stack"), "name of what this file owns (default: the folder's name)"),
+  namespace: optional(label("namespace"), "where everything below lives that does not say its own (default: default)"),
+  namespaces: optional(listOf("the namespaces", label("namespace")), "namespaces to have, even if nothing is in them"),
+  services: optional(services, "what runs"),
+  routers: optional(routers, "host names and rules in front of apps"),
+  externalServices: optional(externals, "services outside the mesh under names of ours"),
+  configs: optional(configsShape, "named texts"),
+  secrets: optional(secretsShape, "named texts that are never printed"),
+};
+const synonyms = { service: "services", apps: "services", router: "routers", external: "externalServices", externals: "externalServices", config: "configs", secret: "secrets", version: "weir", name: "stack" };
+
+/** The shape of a whole file; its schema is what editors use. */
+export const stackShape = object("the file", stackFields, synonyms);
+
+/** Reads a stack. All problems at once, in the order of the file. Never throws, whatever the text is. */
+export function parseStack(source: SourceText, options: ParseOptions = {}): Result<Stack> {
+  const report = new Report(source.file, source.text);
+  const tree = readYaml(source.text, report);
+  const fields = tree === undefined ? undefined : stackShape.read(tree, report, 0);
+  const stack = fields === undefined ? undefined : buildStack(fields, { source, options, report });
+  // Without a stack something was reported.
+  return report.result(stack as Stack);
+}
+
+interface Reading {
+  readonly source: SourceText;
+  readonly options: ParseOptions;
+  readonly report: Report;
+}
+
+function buildStack(fields: ObjectOf<typeof stackFields>, { source, options, report }: Reading): Stack {
+  const known = options.known ?? nothingKnown;
+  const namespace = options.namespace ?? (fields.namespace === undefined ? defaultNamespace : asNamespace(fields.namespace.value));
+  const scope: Scope = { report, dir: source.dir, files: source.files, env: source.env, namespace, names: new NameIndex(known) };
+  // In this order: what is referred to comes before what refers to it.
+  const configs = (fields.configs?.value ?? []).flatMap((entry) => buildData("config", entry, scope) ?? []);
+  const secrets = (fields.secrets?.value ?? []).flatMap((entry) => buildData("secret", entry, scope) ?? []);
+  const readServices = (fields.services?.value ?? []).flatMap((entry) => buildService(entry, scope) ?? []);
+  const readExternals = (fields.externalServices?.value ?? []).flatMap((entry) => {
+    const external = buildExternal(entry, scope);
+    return external === undefined ? [] : [{ external, at: entry.keyAt }];
+  });
+  const readRouters = (fields.routers?.value ?? []).flatMap((entry) => buildRouter(entry, scope) ?? []);
+  checkNames({ services: readServices, routers: readRouters, externals: readExternals }, known, report);
+  checkHosts(readRouters, report);
+  checkWeights(readServices, known, report);
+  const stack = {
+    name: stackName(fields, { source, options, report }),
+    services: readServices.map(({ service }) => service),
+    weights: readServices.flatMap(({ weight }) => (weight === undefined ? [] : [weight.value])),
+    routers: readRouters.map(({ router }) => router),
+    externals: readExternals.map(({ external }) => external),
+    configs,
+    secrets,
+  };
+  const used = [stack.services, stack.routers, stack.externals, configs, secrets].flat().map((named) => named.namespace);
+  const said = (fields.namespaces?.value ?? []).map(({ value }) => asNamespace(value));
+  return { ...stack, namespaces: [...new Set([...said, ...used])].toSorted() };
+}
+
+/** What the caller says, else the file, else its folder, in lower case with `-` for what a name cannot have. */
+function stackName(fields: ObjectOf<typeof stackFields>, { source, options, report }: Reading): string {
+  const written = options.stack ?? fields.stack?.value;
+  const name = written ?? lastPathPart(source.dir).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 63).replace(/-+$/, "");
+  if (isLabel(name)) return name;
+  const problem: Problem = { code: "name-invalid", message: written === undefined ? "the folder's name gives no name for the stack" : `"${name}" cannot be a stack's name`, hint: "add stack: NAME (letters, digits and -)" };
+  report.addProblem(fields.stack?.at ?? 0, problem);
+  return "stack";
+}
