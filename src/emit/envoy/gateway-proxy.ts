@@ -1,7 +1,9 @@
 /** The gateway Envoy: moves bytes in, and out to what is declared (docs/decisions/0001). */
-import { Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy, ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
+import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
 import { ProxyProtocolConfig_Version } from "../../../gen/envoy/config/core/v3/proxy_protocol_pb.js";
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
+import { DnsLookupFamily } from "../../../gen/envoy/extensions/clusters/common/dns/v3/dns_pb.js";
+import { DnsClusterSchema } from "../../../gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.js";
 import { RouterSchema } from "../../../gen/envoy/extensions/filters/http/router/v3/router_pb.js";
 import { HttpConnectionManagerSchema } from "../../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { ProxyProtocolUpstreamTransportSchema } from "../../../gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js";
@@ -73,19 +75,28 @@ function outside(external: External): EnvoyResource {
   const endpoints = external.targets.map(({ host, port }) => ({
     hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(host === "localhost" ? "127.0.0.1" : host, port) } },
   }));
-  const isName = external.targets.some(({ host }) => host !== "localhost" && !isAddress(host));
-  const type = !isName ? Cluster_DiscoveryType.STATIC : external.targets.length === 1 ? Cluster_DiscoveryType.LOGICAL_DNS : Cluster_DiscoveryType.STRICT_DNS;
-  const init: Init<typeof ClusterSchema> = {
+  return resource(ClusterSchema, external.id, {
     name: external.id,
     connectTimeout: duration(external.connectTimeoutMs),
-    clusterDiscoveryType: { case: "type", value: type },
-    // One name may have addresses of both families: LOGICAL_DNS tries them one after the other (RFC 8305). Of many names only what surely works is taken.
-    dnsLookupFamily: type === Cluster_DiscoveryType.LOGICAL_DNS ? Cluster_DnsLookupFamily.ALL : Cluster_DnsLookupFamily.V4_PREFERRED,
-    respectDnsTtl: isName,
+    clusterDiscoveryType: discovery(external),
     circuitBreakers: many,
     loadAssignment: { clusterName: external.id, endpoints: [{ lbEndpoints: endpoints }] },
-  };
-  return resource(ClusterSchema, external.id, init);
+  });
+}
+
+/**
+ * Names are resolved for as long as DNS says. All addresses of a single name are one endpoint: the families are tried one after the other (RFC 8305), and a
+ * name with ever changing addresses keeps its connections. Of several names each address is an endpoint, IPv4 where there is any.
+ */
+function discovery({ targets }: External): NonNullable<Init<typeof ClusterSchema>["clusterDiscoveryType"]> {
+  if (targets.every(({ host }) => host === "localhost" || isAddress(host))) return { case: "type", value: Cluster_DiscoveryType.STATIC };
+  const isSingle = targets.length === 1;
+  const typedConfig = any(DnsClusterSchema, {
+    respectDnsTtl: true,
+    dnsLookupFamily: isSingle ? DnsLookupFamily.ALL : DnsLookupFamily.V4_PREFERRED,
+    allAddressesInSingleEndpoint: isSingle,
+  });
+  return { case: "clusterType", value: { name: "envoy.clusters.dns", typedConfig } };
 }
 
 /** An IPv4 or IPv6 address, which needs no resolver. */
