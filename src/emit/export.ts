@@ -9,7 +9,7 @@ import { failed, ok, type Problem, type Result } from "../lib/problem.ts";
 import { defaultNamespace, type Namespace } from "../model/names.ts";
 import type { Config, Stack } from "../model/types.ts";
 import { emitGatewayApi } from "./gateway-api/emit.ts";
-import { publicHosts } from "./gateway-api/gateway.ts";
+import { gatewayHttpPort, publicHosts } from "./gateway-api/gateway.ts";
 import { emitIstio } from "./istio/emit.ts";
 import { appLabel, versionLabel } from "./kubernetes/names.ts";
 import { emitNamespaces, joinCommand } from "./kubernetes/namespace.ts";
@@ -34,7 +34,7 @@ export interface Exported {
 
 /** Prints a stack for `mesh`; names at the gateway end in `domain`. */
 export function printStack(stack: Stack, mesh: Mesh, { domain = localGateway.domain }: { readonly domain?: string } = {}): Result<Exported> {
-  const { plan, problems } = compileWorld(worldOfStack(stack, { gateway: { ...localGateway, domain } }));
+  const { plan, problems } = compileWorld(worldOfStack(stack, { gateway: { ...localGateway, port: gatewayHttpPort, domain } }));
   if (problems.length > 0) return failed(...problems);
   const emitted = emitters[mesh](plan);
   const unprintable = stack.configs.flatMap(configProblems);

@@ -46,7 +46,9 @@ function objectsIn(yaml: string): readonly Checked[] {
 }
 
 function goldenFiles(mesh: Mesh): readonly string[] {
-  return readdirSync(goldenDir)
+  return readdirSync(goldenDir, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
     .sort()
     .flatMap((name) =>
       readdirSync(path.join(goldenDir, name))

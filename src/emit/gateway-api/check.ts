@@ -176,25 +176,34 @@ function orderProblems(host: Host, groups: readonly RouteGroup[], { mesh }: Dial
     const order = port.kind === "http" ? port.routes : [];
     const here = order.flatMap((route) => placed.find((one) => one.route === route) ?? []);
     return here.flatMap((later, index) => {
-      const overtaken = here.slice(0, index).find((earlier) => takesFrom(earlier, later));
-      if (overtaken === undefined) return [];
-      const line = overtaken.route.where === undefined ? "" : ` (line ${overtaken.route.where.line})`;
-      return [
-        outOfOrder({
-          mesh,
-          because: `takes the most specific rule, not the first: this one could get requests meant for \`${overtaken.route.name}\`${line} before it`,
-          where: placeOf(later.route, host),
-          hint: "Put the more specific rule first, or make the two match different requests, or export for istio.",
-        }),
-      ];
+      const found = here.slice(0, index).flatMap((earlier) => orderReason(earlier, later) ?? []);
+      return found.slice(0, 1).map((because) => {
+        const hint = "Put the more specific rule first, or make the two match different requests, or export for istio.";
+        return outOfOrder({ mesh, because, where: placeOf(later.route, host), hint });
+      });
     });
   });
 }
 
-/** Between objects even equally specific rules have no order that the file decides. */
-function takesFrom(earlier: Placed, later: Placed): boolean {
+/** Why the later of two rules could get requests that the file gives to the earlier; undefined if it cannot. */
+function orderReason(earlier: Placed, later: Placed): string | undefined {
+  const { name, where } = earlier.route;
+  const before = where === undefined ? `\`${name}\` before it` : `the one in line ${where.line}`;
   const result = overtaking(earlier.route.match, later.route.match);
-  return result === "more-specific" || result === "undefined" || (result === "tied" && earlier.group !== later.group);
+  switch (result) {
+    case "more-specific":
+      return `takes the most specific rule, not the first: this one could get requests meant for ${before}`;
+    case "undefined":
+      return `leaves open where a path pattern stands among rules: this one could get requests meant for ${before}`;
+    case "tied":
+      return earlier.group === later.group
+        ? undefined
+        : `needs separate routes for different retries, without an order: this one could get requests meant for ${before}`;
+    case "none":
+      return undefined;
+    default:
+      return result satisfies never;
+  }
 }
 
 function placeOf(route: Route, host: Host): SourcePlace | undefined {

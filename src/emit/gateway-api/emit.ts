@@ -60,10 +60,12 @@ function problemsOf(plan: MeshPlan, backends: Backends, dialects: Dialects): rea
   return [
     ...nameProblems(plan.hosts),
     ...[...externals.values()].flatMap((host) => [...localAddressProblems(host, backends, dialects.mesh.mesh), ...externalProblems(host, inMesh)]),
-    ...plan.hosts.flatMap((host) => [
-      ...(isPlainHost(host) || host.kind === "external" ? [] : host.ports.flatMap((port) => portProblems(host, port, inMesh))),
-      ...(publicHosts(plan).includes(host) ? host.ports.slice(0, firstHttp(host) + 1).flatMap((port) => portProblems(host, port, atGateway)) : []),
-    ]),
+    ...plan.hosts.flatMap((host) => {
+      const inside = isPlainHost(host) || host.kind === "external" ? [] : host.ports.flatMap((port) => portProblems(host, port, inMesh));
+      const outside = publicHosts(plan).includes(host) ? host.ports.slice(0, firstHttp(host) + 1).flatMap((port) => portProblems(host, port, atGateway)) : [];
+      // One reason for a rule is enough: what the mesh already refuses need not be refused again at the gateway.
+      return [...inside, ...outside.filter(({ where }) => !inside.some((problem) => problem.where === where))];
+    }),
   ];
 }
 
