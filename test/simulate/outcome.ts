@@ -26,18 +26,12 @@ export type Outcome =
 
 /** Carries out a route's action on paper. */
 export function act(configuration: RouteConfiguration, route: Route, request: Request): Outcome {
-  switch (route.action.case) {
-    case "directResponse": {
-      const body = route.action.value.body?.specifier;
-      return { kind: "answer", status: route.action.value.status, text: body?.case === "inlineString" ? body.value : "" };
-    }
-    case "redirect":
-      return { kind: "redirect", ...redirect(route.action.value, route, request) };
-    case "route":
-      return forward(route.action.value, configuration, route, request);
-    default:
-      throw new Error(`the simulator does not know the action ${route.action.case}`);
-  }
+  const { case: kind, value } = route.action;
+  if (kind === "directResponse")
+    return { kind: "answer", status: value.status, text: value.body?.specifier.case === "inlineString" ? value.body.specifier.value : "" };
+  if (kind === "redirect") return { kind: "redirect", ...redirect(value, route, request) };
+  if (kind === "route") return forward(value, configuration, route, request);
+  throw new Error(`the simulator does not know the action ${kind}`);
 }
 
 function forward(action: RouteAction, configuration: RouteConfiguration, route: Route, request: Request): Outcome {

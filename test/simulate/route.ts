@@ -48,19 +48,12 @@ function fits(match: RouteMatch, request: Request): boolean {
   );
 }
 
-function pathFits({ pathSpecifier }: RouteMatch, path: string): boolean {
-  switch (pathSpecifier.case) {
-    case "prefix":
-      return path.startsWith(pathSpecifier.value);
-    case "path":
-      return path === pathSpecifier.value;
-    case "pathSeparatedPrefix":
-      return path === pathSpecifier.value || path.startsWith(`${pathSpecifier.value}/`);
-    case "safeRegex":
-      return whole(pathSpecifier.value.regex).test(path);
-    default:
-      throw new Error(`the simulator does not know the path match ${pathSpecifier.case}`);
-  }
+function pathFits({ pathSpecifier: { case: kind, value } }: RouteMatch, path: string): boolean {
+  if (kind === "prefix") return path.startsWith(value);
+  if (kind === "path") return path === value;
+  if (kind === "pathSeparatedPrefix") return path === value || path.startsWith(`${value}/`);
+  if (kind === "safeRegex") return whole(value.regex).test(path);
+  throw new Error(`the simulator does not know the path match ${kind}`);
 }
 
 function headerFits({ name, headerMatchSpecifier }: HeaderMatcher, request: Request): boolean {
@@ -72,7 +65,7 @@ function headerFits({ name, headerMatchSpecifier }: HeaderMatcher, request: Requ
 
 function queryFits({ name, queryParameterMatchSpecifier: specifier }: QueryParameterMatcher, request: Request): boolean {
   const value = new URLSearchParams(request.path.split("?")[1] ?? "").get(name) ?? undefined;
-  return specifier.case === "presentMatch" ? (value !== undefined) === specifier.value : textFits(specifier.value as StringMatcher | undefined, value);
+  return specifier.case === "presentMatch" ? (value !== undefined) === specifier.value : textFits(specifier.value, value);
 }
 
 function cookies(request: Request): Readonly<Record<string, string>> {
@@ -80,19 +73,13 @@ function cookies(request: Request): Readonly<Record<string, string>> {
   return Object.fromEntries(pairs.map(([name = "", ...value]) => [name, value.join("=")]));
 }
 
-function textFits(matcher: StringMatcher | undefined, value: string | undefined): boolean {
-  const pattern = must(matcher, "a match without a matcher").matchPattern;
-  if (value === undefined) return false;
-  switch (pattern.case) {
-    case "exact":
-      return value === pattern.value;
-    case "prefix":
-      return value.startsWith(pattern.value);
-    case "safeRegex":
-      return whole(pattern.value.regex).test(value);
-    default:
-      throw new Error(`the simulator does not know the text match ${pattern.case}`);
-  }
+function textFits(matcher: StringMatcher | undefined, text: string | undefined): boolean {
+  const { case: kind, value } = must(matcher, "a match without a matcher").matchPattern;
+  if (text === undefined) return false;
+  if (kind === "exact") return text === value;
+  if (kind === "prefix") return text.startsWith(value);
+  if (kind === "safeRegex") return whole(value.regex).test(text);
+  throw new Error(`the simulator does not know the text match ${kind}`);
 }
 
 /** Envoy's regular expressions must match the whole text. */

@@ -19,14 +19,14 @@ function inlineRoutes(value: JsonValue, routes: ReadonlyMap<string, JsonObject>)
   if (Array.isArray(value)) return value.map((one) => inlineRoutes(one, routes));
   if (typeof value !== "object" || value === null) return value;
   const { rds, ...others } = value as JsonObject & { rds?: { routeConfigName: string } };
-  const inner = Object.fromEntries(Object.entries(others).map(([key, one]) => [key, inlineRoutes(one as JsonValue, routes)]));
+  const inner = Object.fromEntries(Object.entries(others).map(([key, one]) => [key, inlineRoutes(one, routes)]));
   return rds === undefined ? inner : { ...inner, routeConfig: found(routes, rds.routeConfigName) };
 }
 
 function inlineEndpoints(cluster: JsonObject, assignments: ReadonlyMap<string, JsonObject>): JsonObject {
   if (cluster["type"] !== "EDS") return cluster;
   const { edsClusterConfig: _, ...others } = cluster;
-  return { ...others, type: "STATIC", loadAssignment: found(assignments, String(cluster["name"])) };
+  return { ...others, type: "STATIC", loadAssignment: found(assignments, JSON.stringify(cluster["name"]).slice(1, -1)) };
 }
 
 function found(resources: ReadonlyMap<string, JsonObject>, name: string): JsonObject {
