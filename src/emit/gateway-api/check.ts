@@ -177,13 +177,12 @@ function orderProblems(host: Host, groups: readonly RouteGroup[], { mesh }: Dial
     const here = order.flatMap((route) => placed.find((one) => one.route === route) ?? []);
     return here.flatMap((later, index) => {
       const found = here.slice(0, index).flatMap((earlier) => orderReason(earlier, later) ?? []);
-      return found.slice(0, 1).map((because) => {
-        const hint = "Put the more specific rule first, or make the two match different requests, or export for istio.";
-        return outOfOrder({ mesh, because, where: placeOf(later.route, host), hint });
-      });
+      return found.slice(0, 1).map((because) => outOfOrder({ mesh, because, where: placeOf(later.route, host), hint: orderHint }));
     });
   });
 }
+
+const orderHint = "Put the more specific rule first, let the two match different requests, or export for istio.";
 
 /** Why the later of two rules could get requests that the file gives to the earlier; undefined if it cannot. */
 function orderReason(earlier: Placed, later: Placed): string | undefined {
