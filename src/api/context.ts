@@ -44,7 +44,14 @@ export interface ApiContext {
   readonly machine: Machine;
   readonly clock: Clock;
   readonly log: Log;
-  readonly about: { readonly version: string; readonly pid: number; readonly startedAt: number; readonly stateDir: string; readonly sockets: Readonly<Record<string, string>>; readonly gatewayUrl: string };
+  readonly about: {
+    readonly version: string;
+    readonly pid: number;
+    readonly startedAt: number;
+    readonly stateDir: string;
+    readonly sockets: Readonly<Record<string, string>>;
+    readonly gatewayUrl: string;
+  };
   /** Called when an answer to `system stop` is on its way: the daemon ends. */
   readonly quit: () => void;
 }

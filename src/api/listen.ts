@@ -10,7 +10,8 @@ import { failed, ok, type Result } from "../lib/problem.ts";
  * Problem: `api-socket-in-use`.
  */
 export async function listenOnSocket(app: Hono, socketPath: string): Promise<Result<Server>> {
-  if (await answers(socketPath)) return failed({ code: "api-socket-in-use", message: `somebody serves ${socketPath} already`, hint: "one state folder has one daemon" });
+  if (await answers(socketPath))
+    return failed({ code: "api-socket-in-use", message: `somebody serves ${socketPath} already`, hint: "one state folder has one daemon" });
   rmSync(socketPath, { force: true });
   const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }) as Server;
   // A stream lives as long as somebody reads it.

@@ -14,7 +14,7 @@ interface NdjsonOptions {
  * Answers a stream, one JSON value a line. The first value is awaited, so that a refusal before it still has its status.
  * Values are made only as fast as the client reads them; the generator ends when the client goes away.
  */
-export async function ndjson(values: AsyncGenerator<unknown>, { signal, clock, log }: NdjsonOptions): Promise<Response> {
+export async function ndjson(values: AsyncGenerator, { signal, clock, log }: NdjsonOptions): Promise<Response> {
   const encoder = new TextEncoder();
   let pending: Promise<IteratorResult<unknown>> | undefined = Promise.resolve(await values.next());
   const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {

@@ -9,7 +9,12 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
   for (const route of routes) (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route);
   return {
     openapi: "3.1.0",
-    info: { title: "Weir", version, description: "JSON over HTTP on a Unix socket. Streams are NDJSON: one value a line, empty lines are heartbeats. Times are milliseconds since the epoch, weights basis points." },
+    info: {
+      title: "Weir",
+      version,
+      description:
+        "JSON over HTTP on a Unix socket. Streams are NDJSON: one value a line, empty lines are heartbeats. Times are milliseconds since the epoch, weights basis points.",
+    },
     paths,
     components: { schemas: { Error: errorSchema } },
   };

@@ -20,7 +20,10 @@ export function findRef(snapshot: DeclaredSnapshot, text: string, namespace: str
   const found = findApp(snapshot, ref) ?? findNamed(snapshot, ref);
   if (found !== undefined) return found;
   const code = ref.version === undefined ? "not-found" : "version-unknown";
-  throw refuse(code, `there is no ${ref.kind === undefined ? "" : `${ref.kind} `}${shown(ref)} in namespace ${ref.namespace}`, { hint: didYouMean(ref.name, namesIn(snapshot, ref.namespace)), status: 404 });
+  throw refuse(code, `there is no ${ref.kind === undefined ? "" : `${ref.kind} `}${shown(ref)} in namespace ${ref.namespace}`, {
+    hint: didYouMean(ref.name, namesIn(snapshot, ref.namespace)),
+    status: 404,
+  });
 }
 
 function findApp(snapshot: DeclaredSnapshot, ref: Ref): Found | undefined {
@@ -68,7 +71,11 @@ export function findServices(snapshot: DeclaredSnapshot, text: string, namespace
 }
 
 /** The same for an app with an optional version, as requests name them. */
-export function findTargets(snapshot: DeclaredSnapshot, namespace: string, target: { readonly app: string; readonly version?: string }): readonly Declared<"service">[] {
+export function findTargets(
+  snapshot: DeclaredSnapshot,
+  namespace: string,
+  target: { readonly app: string; readonly version?: string },
+): readonly Declared<"service">[] {
   return findServices(snapshot, `app/${target.app}${target.version === undefined ? "" : `@${target.version}`}`, namespace);
 }
 

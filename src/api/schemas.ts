@@ -35,7 +35,13 @@ const scale = z.int().min(0).max(100);
 const env = z.record(z.string().regex(/^[^=\0]+$/, "is not a variable's name"), longText);
 const command = z.array(z.string().max(200_000)).min(1).max(1000);
 
-const source: z.ZodType<StackSource> = z.object({ file: z.string().max(4096), text: longText, dir: absolute, files: z.record(z.string(), longText), env: z.record(z.string(), longText) });
+const source: z.ZodType<StackSource> = z.object({
+  file: z.string().max(4096),
+  text: longText,
+  dir: absolute,
+  files: z.record(z.string(), longText),
+  env: z.record(z.string(), longText),
+});
 const plan = z.object({ source, stack: name.exactOptional(), namespace: name.exactOptional() });
 
 export const planRequest: z.ZodType<PlanRequest> = plan;
@@ -65,17 +71,34 @@ export const stageRequest: z.ZodType<StageRequest> = z.object({
   scale: scale.exactOptional(),
   wait: z.boolean(),
 });
-export const weightRequest: z.ZodType<WeightRequest> = z.object({ namespace: name, app: name, weights: z.record(name, basisPoints), durationMs, wait: z.boolean() });
+export const weightRequest: z.ZodType<WeightRequest> = z.object({
+  namespace: name,
+  app: name,
+  weights: z.record(name, basisPoints),
+  durationMs,
+  wait: z.boolean(),
+});
 export const promoteRequest: z.ZodType<PromoteRequest> = z.object({ namespace: name, app: name, version: name, durationMs, wait: z.boolean() });
-export const rollbackRequest: z.ZodType<RollbackRequest> = z.object({ namespace: name, app: name, revision: z.int().min(1).exactOptional(), wait: z.boolean() });
+export const rollbackRequest: z.ZodType<RollbackRequest> = z.object({
+  namespace: name,
+  app: name,
+  revision: z.int().min(1).exactOptional(),
+  wait: z.boolean(),
+});
 export const scaleRequest: z.ZodType<ScaleRequest> = z.object({
   namespace: name,
-  targets: z.array(z.object({ app: name, version: name.exactOptional(), scale })).min(1).max(1000),
+  targets: z
+    .array(z.object({ app: name, version: name.exactOptional(), scale }))
+    .min(1)
+    .max(1000),
   wait: z.boolean(),
 });
 export const restartRequest: z.ZodType<RestartRequest> = z.object({
   namespace: name,
-  targets: z.array(z.object({ app: name, version: name.exactOptional() })).min(1).max(1000),
+  targets: z
+    .array(z.object({ app: name, version: name.exactOptional() }))
+    .min(1)
+    .max(1000),
   wait: z.boolean(),
 });
 export const removeRequest: z.ZodType<RemoveRequest> = z.object({ namespace: name, refs: z.array(ref).min(1).max(1000) });

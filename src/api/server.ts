@@ -1,5 +1,5 @@
 /** HTTP: finds the route, checks the input, answers JSON, NDJSON or problems. Nothing that a client sends may end the daemon. */
-import { Hono, type Context } from "hono";
+import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
 import type { Problem } from "../lib/problem.ts";
@@ -19,7 +19,9 @@ export function createApi(context: ApiContext, routes: readonly Route[], signal:
   app.use(bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }));
   app.get("/v1/openapi.json", (c) => c.json(openApiDocument(routes, context.about.version)));
   for (const route of routes) app.on(route.method, honoPath(route.path), (c) => answer(c, context, { route, signal }));
-  app.notFound((c) => answerProblems(c, 404, [{ code: "route-unknown", message: `there is no ${c.req.method} ${c.req.path}`, hint: "GET /v1/openapi.json lists what there is" }]));
+  app.notFound((c) =>
+    answerProblems(c, 404, [{ code: "route-unknown", message: `there is no ${c.req.method} ${c.req.path}`, hint: "GET /v1/openapi.json lists what there is" }]),
+  );
   app.onError((error, c) => {
     if (error instanceof Refusal) return answerProblems(c, error.status, error.problems);
     context.log.error("unexpected in a request", { method: c.req.method, path: c.req.path, error: error.stack ?? error.message });
@@ -62,11 +64,13 @@ function queryOf(c: Context): Readonly<Record<string, string | readonly string[]
 function check(schema: z.ZodType, value: unknown, what: string): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue): Problem => ({ code: "request-invalid", message: `${what}: ${issue.path.length === 0 ? "" : `${issue.path.join(".")}: `}${issue.message}` }));
+  const problems = result.error.issues.map(
+    (issue): Problem => ({ code: "request-invalid", message: `${what}: ${issue.path.length === 0 ? "" : `${issue.path.join(".")}: `}${issue.message}` }),
+  );
   throw new Refusal(400, problems);
 }
 
-function isStream(value: unknown): value is AsyncGenerator<unknown> {
+function isStream(value: unknown): value is AsyncGenerator {
   return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
 

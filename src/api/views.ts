@@ -36,7 +36,9 @@ export function serviceView(observed: Observed, object: Declared<"service">, now
   const progress = progressOf(observed.replicas, key);
   const [state, reason] = judge(observed, progress);
   const weights = observed.declared.objects.app.get(appKey(namespace, app))?.value;
-  const workloads = [...observed.replicas.workloads.values()].filter((workload) => workload.key === key && workload.phase !== "exited").toSorted((a, b) => compare(a.id, b.id));
+  const workloads = [...observed.replicas.workloads.values()]
+    .filter((workload) => workload.key === key && workload.phase !== "exited")
+    .toSorted((a, b) => compare(a.id, b.id));
   const url = service.public && service.ports.some(isHttp) ? gatewayUrl(observed.world.gateway, namespace, app) : undefined;
   return {
     namespace,
@@ -72,9 +74,13 @@ function judge(observed: Observed, progress: VersionProgress): readonly [Service
   if (wanted === 0) return ending > 0 ? ["draining", undefined] : ["stopped", undefined];
   if (!observed.platform.connected) return ["degraded", `the node agent does not answer: ${observed.platform.reason ?? "no connection"}`];
   const looping = crashLooping(current);
-  const troubled = looping ?? current.find((workload) => workload.phase === "unready" || workload.phase === "backoff") ?? current.find((workload) => workload.phase !== "ready");
+  const troubled =
+    looping ??
+    current.find((workload) => workload.phase === "unready" || workload.phase === "backoff") ??
+    current.find((workload) => workload.phase !== "ready");
   const reason = troubled === undefined ? undefined : whyNotReady(troubled);
-  if (looping !== undefined && ready === 0) return ["failing", oldReady > 0 ? `${reason}; ${oldReady} of before still ${oldReady === 1 ? "serves" : "serve"}` : reason];
+  if (looping !== undefined && ready === 0)
+    return ["failing", oldReady > 0 ? `${reason}; ${oldReady} of before still ${oldReady === 1 ? "serves" : "serve"}` : reason];
   if (available >= wanted) return ["ready", undefined];
   if (ready >= wanted) return ["starting", "waits for Envoy"];
   const wasReady = current.some((workload) => workload.phase === "unready" || workload.phase === "backoff");
@@ -88,7 +94,8 @@ export function publicUrls(observed: Observed, stack: string): readonly NamedUrl
   const apps = new Map<string, NamedUrl>();
   for (const object of service.values()) {
     const { namespace, app, ports } = object.value.service;
-    if (object.stack === stack && object.value.service.public && ports.some(isHttp)) apps.set(`${namespace}/${app}`, { name: app, url: gatewayUrl(gateway, namespace, app) });
+    if (object.stack === stack && object.value.service.public && ports.some(isHttp))
+      apps.set(`${namespace}/${app}`, { name: app, url: gatewayUrl(gateway, namespace, app) });
   }
   const routers = [...router.values()]
     .filter((object) => object.stack === stack && object.value.public)

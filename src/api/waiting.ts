@@ -15,7 +15,11 @@ export async function observe(context: ApiContext, signal: AbortSignal, holds: (
 }
 
 /** Resolves when all that was declared up to `version` is in Envoy and, with `app`, its weights stand still. Refuses with 503 after `timeoutMs`. */
-export async function untilInEnvoy(context: ApiContext, wish: { readonly version: number; readonly app?: string; readonly timeoutMs: number }, signal: AbortSignal): Promise<Observed> {
+export async function untilInEnvoy(
+  context: ApiContext,
+  wish: { readonly version: number; readonly app?: string; readonly timeoutMs: number },
+  signal: AbortSignal,
+): Promise<Observed> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(wish.timeoutMs)]);
   const observed = await observe(context, deadline, (now) => {
     if (now.declared.version < wish.version || now.ackedRevision < now.world.revision) return false;
@@ -23,7 +27,10 @@ export async function untilInEnvoy(context: ApiContext, wish: { readonly version
     return app === undefined || (!isMoving(app, context.clock.now()) && holdsTarget(now, wish.app ?? ""));
   });
   if (observed !== undefined) return observed;
-  throw refuse("envoy-pending", "Envoy has not acknowledged the change yet; it is declared and will be applied", { hint: "`weir system status` shows the proxies", status: 503 });
+  throw refuse("envoy-pending", "Envoy has not acknowledged the change yet; it is declared and will be applied", {
+    hint: "`weir system status` shows the proxies",
+    status: 503,
+  });
 }
 
 function holdsTarget(observed: Observed, key: string): boolean {

@@ -12,14 +12,14 @@ import type { PlatformOrder, Provider, ReplicaOrder } from "../providers/provide
 import type { Registry } from "../registry/registry.ts";
 import { type Replica, replace, servingReplicas } from "../release/replace.ts";
 import { nextTickAt, weightsAt } from "../release/rollout.ts";
-import { type EnvoyLink, knowledgeOf } from "./envoy-link.ts";
+import { type EnvoyState, knowledgeOf } from "./envoy-link.ts";
 import { templateKey, WantedVersions } from "./wanted-versions.ts";
 
 export interface ControlOptions {
   readonly store: DeclaredStore;
   readonly provider: Provider;
   readonly registry: Registry;
-  readonly envoy: EnvoyLink;
+  readonly envoy: { readonly state: Readable<EnvoyState> };
   readonly gateway: GatewaySettings;
   readonly clock: Clock;
   readonly log: Log;
@@ -48,7 +48,13 @@ export class ControlLoop {
   /** Works until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
     const { store, provider, envoy } = this.#options;
-    await Promise.all([this.#follow(store.snapshot, signal), this.#follow(provider.state, signal), this.#follow(envoy.state, signal), this.#alarm(signal), this.#run(signal)]);
+    await Promise.all([
+      this.#follow(store.snapshot, signal),
+      this.#follow(provider.state, signal),
+      this.#follow(envoy.state, signal),
+      this.#alarm(signal),
+      this.#run(signal),
+    ]);
   }
 
   async #follow(source: Readable<unknown>, signal: AbortSignal): Promise<void> {
@@ -67,7 +73,10 @@ export class ControlLoop {
       // Node's timers hold 24 days at most; a longer wait is asked for again.
       const ms = Math.min(Math.max(0, at - clock.now()), 1_000_000_000);
       void clock.sleep(ms, AbortSignal.any([mine, signal])).then(() => {
-        if (!mine.aborted && !signal.aborted) this.#wakes.update((count) => count + 1);
+        if (mine.aborted || signal.aborted) return;
+        // A timer may fire a moment early: the step then asks for the same time again, and that must be news.
+        this.#wakeAt.set(undefined);
+        this.#wakes.update((count) => count + 1);
       });
     }
     sleeping.abort();
@@ -112,7 +121,13 @@ export class ControlLoop {
     const { connected, reason, generation } = platform;
     const replicas = { wanted, replicas: this.#replicas, workloads, envoy: knowledge };
     const upToDate = connected && generation >= this.#ordered.generation;
-    this.#observed.set({ declared, world, replicas, ackedRevision: envoy.state.get().ackedRevision, platform: { connected, upToDate, ...(reason === undefined ? {} : { reason }) } });
+    this.#observed.set({
+      declared,
+      world,
+      replicas,
+      ackedRevision: envoy.state.get().ackedRevision,
+      platform: { connected, upToDate, ...(reason === undefined ? {} : { reason }) },
+    });
   }
 
   /** Writes down what replicas are made from before any of them starts: they may outlive their declaration, and us. */

@@ -61,15 +61,15 @@ export async function startDaemon(settings: DaemonSettings, store: SqliteStore, 
   await rpc.listen({ path: paths.xdsSocket });
   const work = Promise.all([providing, control.start(stopping.signal), envoy.start(stopping.signal), sendWorlds(registry, envoy, stopping.signal)]);
   log.info("serving", { api: settings.paths.apiSocket, version: weirVersion });
-  const ended = work.finally(async () => {
+  const close = async (): Promise<void> => {
     api.value.close();
     api.value.closeAllConnections();
     rmSync(settings.paths.apiSocket, { force: true });
     await rpc.close(rpcGoodbyeMs);
     store.close();
     log.info("ended");
-  });
-  return ok({ ended: ended.then(() => undefined), stop });
+  };
+  return ok({ ended: work.then(close, close), stop });
 }
 
 async function sendWorlds(registry: Registry, envoy: EnvoyLink, signal: AbortSignal): Promise<void> {
@@ -99,4 +99,3 @@ function aboutUs({ paths, listen }: DaemonSettings, xds: string, agent: string):
 export function storeFile(stateDir: string): string {
   return path.join(stateDir, "weir.db");
 }
-

@@ -50,8 +50,12 @@ export class EnvoyLink {
     const { plan, problems } = compileWorld(world);
     for (const problem of problems) this.#log.warn("cannot be served", { code: problem.code, message: problem.message });
     const config = emitEnvoy(plan);
-    const resources = (list: readonly EnvoyResource[]): readonly Resource[] => list.map((resource) => this.#cached(resource.typeUrl, resource.name, resource, () => resource.body));
-    this.#snapshots = { node: createSnapshot(resources(config.node), this.#snapshots.node), gateway: createSnapshot(resources(config.gateway), this.#snapshots.gateway) };
+    const resources = (list: readonly EnvoyResource[]): readonly Resource[] =>
+      list.map((resource) => this.#cached(resource.typeUrl, resource.name, resource, () => resource.body));
+    this.#snapshots = {
+      node: createSnapshot(resources(config.node), this.#snapshots.node),
+      gateway: createSnapshot(resources(config.gateway), this.#snapshots.gateway),
+    };
     // The gateway's way to a socket is there before the node's Envoy listens on it only if it goes first; it only moves bytes, so nothing depends on the order.
     const gatewayRevision = this.#ads.publish("gateway", this.#snapshots.gateway);
     const nodeRevision = this.#ads.publish("node", this.#snapshots.node);

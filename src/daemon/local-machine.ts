@@ -32,7 +32,14 @@ export function createLocalMachine({ paths, clock, ads, store, release }: LocalM
     },
     async proxies() {
       const proxies = (await status())?.proxies;
-      return (["gateway", "node"] as const).map((name) => proxyView(name, ads.status().find((node) => node.nodeId === name), proxies?.[name], clock.now()));
+      return (["gateway", "node"] as const).map((name) =>
+        proxyView(
+          name,
+          ads.status().find((node) => node.nodeId === name),
+          proxies?.[name],
+          clock.now(),
+        ),
+      );
     },
     agent: async () => agentView(await status()),
     async stop(purge) {
@@ -60,7 +67,9 @@ function agentView(status: AgentStatus | undefined): SystemView["agent"] {
 }
 
 function proxyView(name: "node" | "gateway", node: NodeStatus | undefined, process: EnvoyStatus | undefined, now: number): ProxyView {
-  const rejected = [...(node?.types ?? [])].flatMap(([type, { rejected }]) => rejected.map(({ message, at }) => ({ type: type.slice(type.lastIndexOf(".") + 1), message, at })));
+  const rejected = [...(node?.types ?? [])].flatMap(([type, { rejected }]) =>
+    rejected.map(({ message, at }) => ({ type: type.slice(type.lastIndexOf(".") + 1), message, at })),
+  );
   return {
     name,
     ...(process?.pid === undefined ? {} : { pid: process.pid }),

@@ -3,8 +3,8 @@ import path from "node:path";
 import { realClock } from "../agent/real-clock.ts";
 import type { Problem } from "../lib/problem.ts";
 import { openSqliteStore } from "../store/sqlite-store.ts";
-import { openDaemonLog } from "./daemon-log.ts";
 import { startDaemon, storeFile } from "./daemon.ts";
+import { openDaemonLog } from "./daemon-log.ts";
 import { readSettings } from "./settings.ts";
 import { secureFolders } from "./state-dir.ts";
 

@@ -27,14 +27,19 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv, he
   if (flags === undefined) return failed({ code: "settings-invalid", message: `${args.join(" ")} is not understood`, hint: usage });
   const { WEIR_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR, HOME } = env;
   const home = flags.state ?? WEIR_HOME;
-  const paths = statePaths({ WEIR_HOME: home === undefined || home === "" ? undefined : path.resolve(home), XDG_STATE_HOME, XDG_RUNTIME_DIR, HOME }, process.getuid?.() ?? 0);
+  const paths = statePaths(
+    { WEIR_HOME: home === undefined || home === "" ? undefined : path.resolve(home), XDG_STATE_HOME, XDG_RUNTIME_DIR, HOME },
+    process.getuid?.() ?? 0,
+  );
   const listenText = flags.listen ?? (env["WEIR_LISTEN"] || "127.0.0.1:8080");
   const listen = parseListen(listenText);
   const root = rootOf(here);
   const tools = findTools([path.join(root, ".cache/tools/bin")], env["PATH"] ?? "");
   const problems: Problem[] = [];
-  if (listen === undefined) problems.push({ code: "settings-invalid", message: `cannot listen on ${listenText}`, hint: "write ADDRESS:PORT, like 127.0.0.1:8080" });
-  if (tools.missing.length > 0) problems.push({ code: "tool-missing", message: `this machine lacks ${tools.missing.join(", ")}`, hint: "`weir check` says how to get them" });
+  if (listen === undefined)
+    problems.push({ code: "settings-invalid", message: `cannot listen on ${listenText}`, hint: "write ADDRESS:PORT, like 127.0.0.1:8080" });
+  if (tools.missing.length > 0)
+    problems.push({ code: "tool-missing", message: `this machine lacks ${tools.missing.join(", ")}`, hint: "`weir check` says how to get them" });
   if (listen === undefined || !isComplete(tools.found)) return { ok: false, problems };
   const agent: AgentSettings = {
     ...defaultLimits,

@@ -37,7 +37,10 @@ async function* logs(context: ApiContext, query: LogsQuery, signal: AbortSignal)
   }
 }
 
-async function addNew(context: ApiContext, { workloads, wanted, signal }: { readonly workloads: string[]; readonly wanted: () => ReadonlySet<VersionKey>; readonly signal: AbortSignal }): Promise<void> {
+async function addNew(
+  context: ApiContext,
+  { workloads, wanted, signal }: { readonly workloads: string[]; readonly wanted: () => ReadonlySet<VersionKey>; readonly signal: AbortSignal },
+): Promise<void> {
   for await (const _ of context.observed.watch(signal)) {
     let keys: ReadonlySet<VersionKey>;
     try {
@@ -61,9 +64,14 @@ function workloadsOf(context: ApiContext, keys: ReadonlySet<VersionKey>): readon
   return all.filter((workload) => keys.has(workload.key)).map((workload) => workload.id);
 }
 
-async function exec(context: ApiContext, { namespace, ref, workload }: { readonly namespace: string; readonly ref: string; readonly workload?: string }): Promise<ExecView> {
+async function exec(
+  context: ApiContext,
+  { namespace, ref, workload }: { readonly namespace: string; readonly ref: string; readonly workload?: string },
+): Promise<ExecView> {
   const keys = new Set(versionKeys(findServices(context.store.snapshot.get(), ref, namespace)));
-  const candidates = [...(context.observed.get()?.replicas.workloads.values() ?? [])].filter((known) => keys.has(known.key) && (workload === undefined || known.id === workload));
+  const candidates = [...(context.observed.get()?.replicas.workloads.values() ?? [])].filter(
+    (known) => keys.has(known.key) && (workload === undefined || known.id === workload),
+  );
   const chosen = candidates.find((known) => known.phase === "ready") ?? candidates.find((known) => known.phase === "unready" || known.phase === "starting");
   if (chosen === undefined) {
     const hint = candidates.length === 0 ? "`weir ps` shows what runs" : `${candidates[0]?.id} is ${candidates[0]?.phase}`;
@@ -75,7 +83,11 @@ async function exec(context: ApiContext, { namespace, ref, workload }: { readonl
 }
 
 export const logRoutes = [
-  route("GET /v1/logs", { summary: "What workloads say: a stream, oldest first", query: logsQuery, handle: (context, { query, signal }) => logs(context, query, signal) }),
+  route("GET /v1/logs", {
+    summary: "What workloads say: a stream, oldest first",
+    query: logsQuery,
+    handle: (context, { query, signal }) => logs(context, query, signal),
+  }),
   route("GET /v1/exec/{namespace}/{ref}", {
     summary: "How to start a command inside a workload",
     query: execQuery,

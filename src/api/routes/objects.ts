@@ -55,7 +55,9 @@ function describeTarget(action: RouteAction): string {
     const { scheme, host, port, path, code } = action.redirect;
     return `${code} ${scheme === undefined ? "" : `${scheme}://`}${host ?? ""}${port === undefined ? "" : `:${port}`}${path ?? ""}`.trim();
   }
-  const shown = action.destinations.map(({ to, weight }) => `${to.name}${to.version === undefined ? "" : `@${to.version}`}${action.destinations.length === 1 ? "" : ` ${formatPercent(weight)}`}`);
+  const shown = action.destinations.map(
+    ({ to, weight }) => `${to.name}${to.version === undefined ? "" : `@${to.version}`}${action.destinations.length === 1 ? "" : ` ${formatPercent(weight)}`}`,
+  );
   return shown.join(", ");
 }
 
@@ -77,20 +79,40 @@ function inspectFound(context: ApiContext, observed: Observed, found: Found): Om
       const key = appKey(found.namespace, found.app);
       const versions = serviceViews(observed, found.namespace, now).filter((view) => view.app === found.app);
       const { history, ...record } = context.store.snapshot.get().objects.app.get(key)?.value ?? { history: [] };
-      return { kind: "app", name: found.app, spec: record, status: { weights: sharesAt(observed, key, now), inEnvoy: envoyOfApp(observed, key), versions, changes: history.length } };
+      return {
+        kind: "app",
+        name: found.app,
+        spec: record,
+        status: { weights: sharesAt(observed, key, now), inEnvoy: envoyOfApp(observed, key), versions, changes: history.length },
+      };
     }
     case "version": {
       const { object } = found;
       const { service, origin, restarts } = object.value;
       const told = observed.world.endpoints.get(object.key as VersionKey) ?? [];
       const view = serviceView(observed, object, now);
-      const about = { generation: object.generation, createdAt: object.createdAt, updatedAt: object.updatedAt, origin, restarts };
-      return { kind: "service", name: `${service.app}@${service.version}`, spec: service, status: { ...view, ...about, inEnvoy: { endpoints: told, acknowledged: isAcked(observed) } } };
+      const about = { generation: object.generation, createdAt: object.createdAt, updatedAt: object.updatedAt, origin, restartsAsked: restarts };
+      return {
+        kind: "service",
+        name: `${service.app}@${service.version}`,
+        spec: service,
+        status: { ...view, ...about, inEnvoy: { endpoints: told, acknowledged: isAcked(observed) } },
+      };
     }
     case "router":
-      return { kind: "router", name: found.object.key.slice(found.namespace.length + 1), spec: found.object.value, status: { ...routerView(found.object.value as Router, observed), inEnvoy: { acknowledged: isAcked(observed) } } };
+      return {
+        kind: "router",
+        name: found.object.key.slice(found.namespace.length + 1),
+        spec: found.object.value,
+        status: { ...routerView(found.object.value as Router, observed), inEnvoy: { acknowledged: isAcked(observed) } },
+      };
     case "external":
-      return { kind: "external", name: found.object.key.slice(found.namespace.length + 1), spec: found.object.value, status: { inEnvoy: { acknowledged: isAcked(observed) } } };
+      return {
+        kind: "external",
+        name: found.object.key.slice(found.namespace.length + 1),
+        spec: found.object.value,
+        status: { inEnvoy: { acknowledged: isAcked(observed) } },
+      };
     case "config":
       return { kind: "config", name: (found.object.value as Config).name, spec: found.object.value, status: dataView(found.object as Declared<"config">) };
     case "secret": {
@@ -124,9 +146,22 @@ export const objectRoutes = [
     query: namespaceQuery,
     handle: (context, { query }) =>
       inNamespace(context, "external", query.namespace).map(
-        ({ value }): ExternalView => ({ namespace: value.namespace, name: value.name, ports: value.ports.map(formatPort), targets: value.endpoints.map(({ host, port }) => `${host}:${port}`) }),
+        ({ value }): ExternalView => ({
+          namespace: value.namespace,
+          name: value.name,
+          ports: value.ports.map(formatPort),
+          targets: value.endpoints.map(({ host, port }) => `${host}:${port}`),
+        }),
       ),
   }),
-  route("GET /v1/configs", { summary: "Every config, keys only", query: namespaceQuery, handle: (context, { query }) => inNamespace(context, "config", query.namespace).map(dataView) }),
-  route("GET /v1/secrets", { summary: "Every secret, keys only", query: namespaceQuery, handle: (context, { query }) => inNamespace(context, "secret", query.namespace).map(dataView) }),
+  route("GET /v1/configs", {
+    summary: "Every config, keys only",
+    query: namespaceQuery,
+    handle: (context, { query }) => inNamespace(context, "config", query.namespace).map(dataView),
+  }),
+  route("GET /v1/secrets", {
+    summary: "Every secret, keys only",
+    query: namespaceQuery,
+    handle: (context, { query }) => inNamespace(context, "secret", query.namespace).map(dataView),
+  }),
 ];

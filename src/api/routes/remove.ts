@@ -4,7 +4,7 @@ import { settle } from "../../release/settle.ts";
 import { usedData } from "../../release/template.ts";
 import type { ApiContext } from "../context.ts";
 import type { DownRequest, RemoveRequest, RemoveResult } from "../contract.ts";
-import { findRef, type Found } from "../refs.ts";
+import { type Found, findRef } from "../refs.ts";
 import { need, refuse } from "../refusal.ts";
 import { route } from "../route.ts";
 import { downRequest, removeRequest } from "../schemas.ts";
@@ -39,7 +39,11 @@ function checkUnused(snapshot: DeclaredSnapshot, objects: readonly Declared[]): 
   }
 }
 
-function commitRemoval(context: ApiContext, objects: readonly Declared[], change: string): { readonly version: number; readonly removed: readonly string[]; readonly keys: ReadonlySet<VersionKey> } {
+function commitRemoval(
+  context: ApiContext,
+  objects: readonly Declared[],
+  change: string,
+): { readonly version: number; readonly removed: readonly string[]; readonly keys: ReadonlySet<VersionKey> } {
   const snapshot = context.store.snapshot.get();
   const unique = [...new Set(objects)];
   const deletes = unique.map(({ kind, key }): Write => ({ op: "delete", kind, key }));
@@ -55,7 +59,11 @@ function commitRemoval(context: ApiContext, objects: readonly Declared[], change
 /** Stacks that own nothing any more once `leaving` is gone. */
 function emptyStacks(snapshot: DeclaredSnapshot, leaving: readonly Declared[]): readonly Write[] {
   const gone = new Set(leaving);
-  const left = new Set(removableKinds.flatMap((kind) => ([...snapshot.objects[kind].values()] as readonly Declared[]).filter((object) => !gone.has(object)).map((object) => object.stack)));
+  const left = new Set(
+    removableKinds.flatMap((kind) =>
+      ([...snapshot.objects[kind].values()] as readonly Declared[]).filter((object) => !gone.has(object)).map((object) => object.stack),
+    ),
+  );
   return [...snapshot.objects.stack.keys()].filter((name) => !left.has(name)).map((key) => ({ op: "delete", kind: "stack", key }));
 }
 
@@ -73,7 +81,8 @@ function downObjects(snapshot: DeclaredSnapshot, { stack, namespace, all }: Down
   const objects = removableKinds.flatMap((kind) => [...snapshot.objects[kind].values()] as readonly Declared[]);
   if (all) return objects;
   if (stack !== undefined) {
-    if (!snapshot.objects.stack.has(stack)) throw refuse("stack-unknown", `there is no stack ${stack}`, { hint: `known are: ${[...snapshot.objects.stack.keys()].join(", ") || "none"}` });
+    if (!snapshot.objects.stack.has(stack))
+      throw refuse("stack-unknown", `there is no stack ${stack}`, { hint: `known are: ${[...snapshot.objects.stack.keys()].join(", ") || "none"}` });
     return objects.filter((object) => object.stack === stack);
   }
   const prefix = `${namespace ?? "default"}/`;
@@ -84,7 +93,9 @@ async function down(context: ApiContext, request: DownRequest, signal: AbortSign
   const objects = downObjects(context.store.snapshot.get(), request);
   const { version, removed, keys } = commitRemoval(context, objects, "down");
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(goneTimeoutMs)]);
-  const gone = await observe(context, deadline, (now) => (request.all ? isEmpty(now.replicas.workloads, now.replicas.replicas) && areGone(now, version, keys) : areGone(now, version, keys)));
+  const gone = await observe(context, deadline, (now) =>
+    request.all ? isEmpty(now.replicas.workloads, now.replicas.replicas) && areGone(now, version, keys) : areGone(now, version, keys),
+  );
   if (gone === undefined) throw refuse("still-ending", "removed, but not everything has ended yet", { hint: "`weir system stop` ends it", status: 503 });
   return { removed };
 }
@@ -94,6 +105,14 @@ function isEmpty(...maps: readonly ReadonlyMap<unknown, unknown>[]): boolean {
 }
 
 export const removeRoutes = [
-  route("POST /v1/rm", { summary: "Removes objects; answers when nobody can reach them any more", body: removeRequest, handle: (context, { body, signal }) => remove(context, body, signal) }),
-  route("POST /v1/down", { summary: "Removes a stack, a namespace or everything; answers when it is gone", body: downRequest, handle: (context, { body, signal }) => down(context, body, signal) }),
+  route("POST /v1/rm", {
+    summary: "Removes objects; answers when nobody can reach them any more",
+    body: removeRequest,
+    handle: (context, { body, signal }) => remove(context, body, signal),
+  }),
+  route("POST /v1/down", {
+    summary: "Removes a stack, a namespace or everything; answers when it is gone",
+    body: downRequest,
+    handle: (context, { body, signal }) => down(context, body, signal),
+  }),
 ];

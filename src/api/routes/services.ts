@@ -24,19 +24,30 @@ const watchPauseMs = 50;
 const serviceDefaults = { health: {}, mounts: [], drainMs: 30_000, graceMs: 10_000, stopSignal: "SIGTERM" } as const;
 
 /** Waits until these versions are as declared, one of them crashes again and again, or it takes too long; answers how they are then. */
-async function settledViews(context: ApiContext, keys: readonly VersionKey[], options: { readonly version: number; readonly wait: boolean; readonly signal: AbortSignal }): Promise<readonly ServiceView[]> {
+async function settledViews(
+  context: ApiContext,
+  keys: readonly VersionKey[],
+  options: { readonly version: number; readonly wait: boolean; readonly signal: AbortSignal },
+): Promise<readonly ServiceView[]> {
   const { version, wait, signal } = options;
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(wait ? settleTimeoutMs : 10_000)]);
-  const isOver = (now: Observed): boolean => areSettled(now, version, keys) || (now.declared.version >= version && keys.some((key) => crashLooping(progressOf(now.replicas, key).current) !== undefined));
+  const isOver = (now: Observed): boolean =>
+    areSettled(now, version, keys) ||
+    (now.declared.version >= version && keys.some((key) => crashLooping(progressOf(now.replicas, key).current) !== undefined));
   const observed = (await observe(context, deadline, (now) => (wait ? isOver(now) : now.declared.version >= version))) ?? context.observed.get();
-  if (observed === undefined) throw refuse("platform-starting", "the node agent has not answered yet; what you asked for is declared and will be done", { status: 503 });
+  if (observed === undefined)
+    throw refuse("platform-starting", "the node agent has not answered yet; what you asked for is declared and will be done", { status: 503 });
   return keys.flatMap((key) => {
     const object = observed.declared.objects.service.get(key);
     return object === undefined ? [] : [serviceView(observed, object, context.clock.now())];
   });
 }
 
-async function one(context: ApiContext, key: VersionKey, options: { readonly version: number; readonly wait: boolean; readonly signal: AbortSignal }): Promise<ServiceView> {
+async function one(
+  context: ApiContext,
+  key: VersionKey,
+  options: { readonly version: number; readonly wait: boolean; readonly signal: AbortSignal },
+): Promise<ServiceView> {
   const [view] = await settledViews(context, [key], options);
   if (view === undefined) throw refuse("not-found", `${key} was removed meanwhile`, { status: 409 });
   return view;
@@ -74,19 +85,27 @@ async function run(context: ApiContext, request: RunRequest, signal: AbortSignal
   const { namespace, app, version } = service;
   const key = versionKey(namespace, app, version);
   const snapshot = context.store.snapshot.get();
-  if (snapshot.objects.service.has(key)) throw refuse("version-exists", `${app}@${version} exists already`, { hint: `\`weir rm ${app}@${version}\` removes it; or choose another version` });
+  if (snapshot.objects.service.has(key))
+    throw refuse("version-exists", `${app}@${version} exists already`, { hint: `\`weir rm ${app}@${version}\` removes it; or choose another version` });
   need(checkNames(snapshot, service));
   const now = context.clock.now();
   const put: Write = { op: "put", kind: "service", key, value: { service, origin: "command", restarts: 0 }, expected: 0 };
   const change = request.weight === undefined ? `run ${version}` : `run ${version} with ${request.weight}%`;
   const settled = settle(snapshot, [put], { now, change });
-  const writes = request.weight === undefined ? settled : weighted(context, settled, { key: appKey(namespace, app), version, weight: Math.round(request.weight * 100), change });
+  const writes =
+    request.weight === undefined
+      ? settled
+      : weighted(context, settled, { key: appKey(namespace, app), version, weight: Math.round(request.weight * 100), change });
   const accepted = need(context.store.commit(writes));
   return one(context, key, { version: accepted.version, wait: request.wait, signal });
 }
 
 /** The batch with the first weight of a version in it. */
-function weighted(context: ApiContext, writes: readonly Write[], wish: { readonly key: ReturnType<typeof appKey>; readonly version: VersionName; readonly weight: number; readonly change: string }): readonly Write[] {
+function weighted(
+  context: ApiContext,
+  writes: readonly Write[],
+  wish: { readonly key: ReturnType<typeof appKey>; readonly version: VersionName; readonly weight: number; readonly change: string },
+): readonly Write[] {
   const snapshot = context.store.snapshot.get();
   const app = appIn(snapshot, writes, wish.key);
   if (app === undefined) return writes;
@@ -100,7 +119,13 @@ async function stage(context: ApiContext, request: StageRequest, signal: AbortSi
   const snapshot = context.store.snapshot.get();
   const { namespace, app, version, from, ...rest } = request;
   const put = need(
-    stageVersion(snapshot, { ...rest, namespace: namespace as Namespace, app: app as AppName, version: version as VersionName, ...(from === undefined ? {} : { from: from as VersionName }) }),
+    stageVersion(snapshot, {
+      ...rest,
+      namespace: namespace as Namespace,
+      app: app as AppName,
+      version: version as VersionName,
+      ...(from === undefined ? {} : { from: from as VersionName }),
+    }),
   );
   if (put.kind === "service") need(checkNames(snapshot, put.value.service));
   const accepted = need(context.store.commit(settle(snapshot, [put], { now: context.clock.now(), change: `stage ${version}` })));
@@ -122,7 +147,15 @@ async function scale(context: ApiContext, { namespace, targets, wait }: ScaleReq
 async function restart(context: ApiContext, { namespace, targets, wait }: RestartRequest, signal: AbortSignal): Promise<readonly ServiceView[]> {
   const snapshot = context.store.snapshot.get();
   const objects = [...new Set(targets.flatMap((target) => findTargets(snapshot, namespace, target)))];
-  const puts = objects.map(({ key, stack, value }): Put => ({ op: "put", kind: "service", key, ...(stack === undefined ? {} : { stack }), value: { ...value, restarts: value.restarts + 1 } }));
+  const puts = objects.map(
+    ({ key, stack, value }): Put => ({
+      op: "put",
+      kind: "service",
+      key,
+      ...(stack === undefined ? {} : { stack }),
+      value: { ...value, restarts: value.restarts + 1 },
+    }),
+  );
   const accepted = need(context.store.commit(puts));
   return settledViews(context, versionKeys(objects), { version: accepted.version, wait, signal });
 }
@@ -142,8 +175,13 @@ async function* watchServices(context: ApiContext, namespace: string, signal: Ab
 
 async function listServices(context: ApiContext, namespace: string, signal: AbortSignal): Promise<readonly ServiceView[]> {
   const { version } = context.store.snapshot.get();
-  const observed = (await observe(context, AbortSignal.any([signal, AbortSignal.timeout(10_000)]), (now) => now.declared.version >= version)) ?? context.observed.get();
-  if (observed === undefined) throw refuse("platform-starting", "the node agent has not answered yet", { hint: "`weir system status` says more; `weir check` looks at the machine", status: 503 });
+  const observed =
+    (await observe(context, AbortSignal.any([signal, AbortSignal.timeout(10_000)]), (now) => now.declared.version >= version)) ?? context.observed.get();
+  if (observed === undefined)
+    throw refuse("platform-starting", "the node agent has not answered yet", {
+      hint: "`weir system status` says more; `weir check` looks at the machine",
+      status: 503,
+    });
   return serviceViews(observed, namespace, context.clock.now());
 }
 
@@ -154,7 +192,19 @@ export const serviceRoutes = [
     handle: (context, { query, signal }) => (query.watch ? watchServices(context, query.namespace, signal) : listServices(context, query.namespace, signal)),
   }),
   route("POST /v1/run", { summary: "Declares a service without a file", body: runRequest, handle: (context, { body, signal }) => run(context, body, signal) }),
-  route("POST /v1/stage", { summary: "Declares a copy of a version with changes, at 0 %", body: stageRequest, handle: (context, { body, signal }) => stage(context, body, signal) }),
-  route("POST /v1/scale", { summary: "Changes how many replicas run", body: scaleRequest, handle: (context, { body, signal }) => scale(context, body, signal) }),
-  route("POST /v1/restart", { summary: "Replaces every replica, new before old", body: restartRequest, handle: (context, { body, signal }) => restart(context, body, signal) }),
+  route("POST /v1/stage", {
+    summary: "Declares a copy of a version with changes, at 0 %",
+    body: stageRequest,
+    handle: (context, { body, signal }) => stage(context, body, signal),
+  }),
+  route("POST /v1/scale", {
+    summary: "Changes how many replicas run",
+    body: scaleRequest,
+    handle: (context, { body, signal }) => scale(context, body, signal),
+  }),
+  route("POST /v1/restart", {
+    summary: "Replaces every replica, new before old",
+    body: restartRequest,
+    handle: (context, { body, signal }) => restart(context, body, signal),
+  }),
 ];

@@ -1,6 +1,7 @@
 import type { Declared, DeclaredSnapshot } from "../../model/declared.ts";
 import type { VersionKey } from "../../model/names.ts";
 import { planStack, type StackPlan } from "../../release/plan.ts";
+import { crashLooping, progressOf, whyNotReady } from "../../release/progress.ts";
 import { settle, undo } from "../../release/settle.ts";
 import type { ApiContext, Observed } from "../context.ts";
 import type { Plan, PlanRequest, ServiceView, StackView, UpEvent, UpFailure, UpRequest } from "../contract.ts";
@@ -8,7 +9,6 @@ import { parseSource } from "../parse-source.ts";
 import { need } from "../refusal.ts";
 import { route } from "../route.ts";
 import { planRequest, upRequest } from "../schemas.ts";
-import { crashLooping, progressOf, whyNotReady } from "../../release/progress.ts";
 import { keysOf, publicUrls, serviceView } from "../views.ts";
 import { areSettled } from "../waiting.ts";
 
@@ -45,7 +45,13 @@ async function* up(context: ApiContext, request: UpRequest, signal: AbortSignal)
   const keys = [...keysOf({ declared: accepted }, (object) => object.stack === plan.stack), ...gone];
   yield { kind: "plan", plan: planView(plan) };
   yield { kind: "applied" };
-  if (request.wait) yield* progress(context, { plan, before, version: accepted.version, keys, startedAt }, AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)]), signal);
+  if (request.wait)
+    yield* progress(
+      context,
+      { plan, before, version: accepted.version, keys, startedAt },
+      AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)]),
+      signal,
+    );
 }
 
 async function* progress(context: ApiContext, up: Up, deadline: AbortSignal, signal: AbortSignal): AsyncGenerator<UpEvent, void, void> {
@@ -82,7 +88,11 @@ function viewsOf(observed: Observed, up: Up, now: number): readonly ServiceView[
 }
 
 /** Says why, and brings back what was declared before: what ran goes on, what is new goes. */
-async function fail(context: ApiContext, up: Up, { observed, keys }: { readonly observed: Observed | undefined; readonly keys: readonly VersionKey[] }): Promise<UpEvent> {
+async function fail(
+  context: ApiContext,
+  up: Up,
+  { observed, keys }: { readonly observed: Observed | undefined; readonly keys: readonly VersionKey[] },
+): Promise<UpEvent> {
   const failures = observed === undefined ? [] : await Promise.all(keys.map((key) => explain(context, observed, key)));
   const restored = restore(context, up);
   const nobody: UpFailure = { namespace: "", name: up.plan.stack, reason: reasonWithout(observed), lastLog: [] };
@@ -116,15 +126,26 @@ function restore(context: ApiContext, up: Up): boolean {
 
 function listStacks(snapshot: DeclaredSnapshot): readonly StackView[] {
   const owned = (name: string): readonly Declared[] =>
-    (["service", "router", "external", "config", "secret"] as const).flatMap((kind) => [...snapshot.objects[kind].values()].filter((object) => object.stack === name) as readonly Declared[]);
+    (["service", "router", "external", "config", "secret"] as const).flatMap(
+      (kind) => [...snapshot.objects[kind].values()].filter((object) => object.stack === name) as readonly Declared[],
+    );
   return [...snapshot.objects.stack.values()].map(({ value, updatedAt }) => {
     const objects = owned(value.name);
-    return { name: value.name, namespaces: value.namespaces, objects: objects.length, updatedAt: Math.max(updatedAt, ...objects.map((object) => object.updatedAt)) };
+    return {
+      name: value.name,
+      namespaces: value.namespaces,
+      objects: objects.length,
+      updatedAt: Math.max(updatedAt, ...objects.map((object) => object.updatedAt)),
+    };
   });
 }
 
 export const stackRoutes = [
   route("POST /v1/plan", { summary: "What `up` would change", body: planRequest, handle: (context, { body }) => planView(planOf(context, body)) }),
-  route("POST /v1/up", { summary: "Makes a stack what its file says; a stream of what happens", body: upRequest, handle: (context, { body, signal }) => up(context, body, signal) }),
+  route("POST /v1/up", {
+    summary: "Makes a stack what its file says; a stream of what happens",
+    body: upRequest,
+    handle: (context, { body, signal }) => up(context, body, signal),
+  }),
   route("GET /v1/stacks", { summary: "Every stack", handle: (context) => listStacks(context.store.snapshot.get()) }),
 ];

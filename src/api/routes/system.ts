@@ -22,7 +22,10 @@ async function replaceEnvoy(context: ApiContext): Promise<ReplaceEnvoyResult> {
   try {
     return { replaced: await context.machine.replaceProxies() };
   } catch (error) {
-    throw refuse("replace-failed", `the proxies were not replaced: ${error instanceof Error ? error.message : String(error)}`, { hint: "the ones of before still carry the traffic", status: 503 });
+    throw refuse("replace-failed", `the proxies were not replaced: ${error instanceof Error ? error.message : String(error)}`, {
+      hint: "the ones of before still carry the traffic",
+      status: 503,
+    });
   }
 }
 
@@ -32,12 +35,21 @@ async function* watch(context: ApiContext, from: number | undefined, signal: Abo
 }
 
 function redacted(batch: Extract<DeclaredBatch, { kind: "changes" }>): unknown {
-  return { ...batch, changes: batch.changes.filter((change) => change.kind !== "template").map(({ version, kind, key, object }) => ({ version, kind, key, deleted: object === undefined, generation: object?.generation })) };
+  return {
+    ...batch,
+    changes: batch.changes
+      .filter((change) => change.kind !== "template")
+      .map(({ version, kind, key, object }) => ({ version, kind, key, deleted: object === undefined, generation: object?.generation })),
+  };
 }
 
 export const systemRoutes = [
   route("GET /v1/system", { summary: "Daemon, agent and proxies", handle: system }),
-  route("POST /v1/system/stop", { summary: "Ends everything; what is declared stays unless purged", body: systemStopRequest, handle: (context, { body }) => stop(context, body.purge) }),
+  route("POST /v1/system/stop", {
+    summary: "Ends everything; what is declared stays unless purged",
+    body: systemStopRequest,
+    handle: (context, { body }) => stop(context, body.purge),
+  }),
   route("POST /v1/system/replace-envoy", { summary: "New Envoy processes for old, without losing a request", handle: replaceEnvoy }),
   route("GET /v1/watch", {
     summary: "Every change of what is declared after resource version `from`, in order and without gaps: a stream of batches. `expired`: list again",

@@ -49,13 +49,18 @@ export const weightRoutes = [
     body: weightRequest,
     handle: (context, { body, signal }) => {
       const wanted = new Map(Object.entries(body.weights)) as Map<VersionName, number>;
-      return apply(context, { ...body, signal, change: (app, now) => changeWeights(app, wanted, { now, durationMs: body.durationMs, change: describeWeights(wanted) }) });
+      return apply(context, {
+        ...body,
+        signal,
+        change: (app, now) => changeWeights(app, wanted, { now, durationMs: body.durationMs, change: describeWeights(wanted) }),
+      });
     },
   }),
   route("POST /v1/promote", {
     summary: "Gives one version all traffic of its app",
     body: promoteRequest,
-    handle: (context, { body, signal }) => apply(context, { ...body, signal, change: (app, now) => promote(app, body.version as VersionName, { now, durationMs: body.durationMs }) }),
+    handle: (context, { body, signal }) =>
+      apply(context, { ...body, signal, change: (app, now) => promote(app, body.version as VersionName, { now, durationMs: body.durationMs }) }),
   }),
   route("POST /v1/rollback", {
     summary: "Brings back the weights before the last change, or those of a revision",
