@@ -113,7 +113,7 @@ function change(headers: Readonly<Record<string, string>>, add: readonly HeaderV
     const name = must(header?.key, "a header without a name").toLowerCase();
     const value = (header?.value ?? "").replaceAll("%%", "%");
     const isAdded = appendAction === HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD && result[name] !== undefined;
-    result[name] = isAdded ? `${result[name]},${value}` : value;
+    result[name] = isAdded ? `${result[name]}, ${value}` : value;
   }
   return result;
 }

@@ -188,7 +188,7 @@ test("headers are set, added to and removed, in both directions; a percent sign 
   const changes = { set: [{ name: "x-set", value: "100%" }], add: [{ name: "x-add", value: "2" }], remove: ["x-gone"] };
   const expectCall = www(rule("web@v2", { requestHeaders: changes, responseHeaders: changes }));
   const outcome = expectCall({ from, to: "http://www/", headers: { "x-set": "0", "x-add": "1", "x-gone": "1", "x-kept": "1" } }).reaches("web@v2");
-  assert.deepEqual(outcome.shares[0]?.request.headers, { "x-set": "100%", "x-add": "1,2", "x-kept": "1" });
+  assert.deepEqual(outcome.shares[0]?.request.headers, { "x-set": "100%", "x-add": "1, 2", "x-kept": "1" });
   assert.deepEqual(outcome.responseHeaders, { "x-set": "100%", "x-add": "2" });
 });
 
