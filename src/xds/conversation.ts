@@ -42,6 +42,7 @@ export class Conversation {
     const subscription = this.#subscriptions.get(request.typeUrl);
     if (subscription === undefined) {
       this.#subscriptions.set(request.typeUrl, new Subscription(request));
+      if (request.typeUrl === typeUrls.endpoints) this.#warm(this.#subscriptions.get(typeUrls.cluster)?.flight?.updates ?? []);
       return;
     }
     if (request.nonce !== "" && subscription.flight?.nonce === request.nonce) {
@@ -97,7 +98,8 @@ export class Conversation {
    */
   losePatience(): void {
     this.#patience -= 1;
-    if (this.#patience > 0 && !this.#subscriptions.has(typeUrls.cluster)) this.#subscriptions.get(typeUrls.endpoints)?.forgetAll();
+    if (this.#patience <= 0 || this.#newest === undefined || this.#subscriptions.has(typeUrls.cluster)) return;
+    this.#subscriptions.get(typeUrls.endpoints)?.forgetAll(this.#newest.snapshot);
   }
 
   /** Whether the proxy has everything of the snapshot with this revision or of a newer one, apart from what it refused. */
@@ -140,8 +142,10 @@ export class Conversation {
     const source = this.#source(typeUrl, newest);
     if (subscription.flight !== undefined || source === undefined) return undefined;
     subscription.forgive(source.snapshot);
-    const updates = this.#holdBack(typeUrl, subscription.missing(source.snapshot));
-    const difference = subscription.difference(updates, this.#removals(subscription, source, newest));
+    const sources = [newest, source, ...this.#usersOf(typeUrl)];
+    const exists = (name: string): boolean => sources.some(({ snapshot }) => resourcesOf(snapshot, typeUrl).has(name));
+    const updates = this.#holdBack(typeUrl, [...subscription.missing(source.snapshot), ...this.#missingForUsers(subscription, source)]);
+    const difference = subscription.difference(updates, this.#removals(subscription, exists, newest));
     if (difference === undefined) {
       subscription.settled = source;
       return undefined;
@@ -206,10 +210,28 @@ export class Conversation {
     return updates.filter((resource) => !held.has(resource));
   }
 
-  #removals(subscription: Subscription, source: Published, newest: Published): string[] {
-    const inNewest = resourcesOf(newest.snapshot, subscription.typeUrl);
-    const inSource = resourcesOf(source.snapshot, subscription.typeUrl);
-    const exists = (name: string): boolean => inNewest.has(name) || inSource.has(name);
+  /** The older snapshots from which the proxy has, or is about to have, the clusters whose endpoints it asks for. */
+  #usersOf(typeUrl: string): Published[] {
+    if (typeUrl !== typeUrls.endpoints) return [];
+    const clusters = this.#subscriptions.get(typeUrls.cluster);
+    return [clusters?.flight?.from, clusters?.settled].filter((published) => published !== undefined);
+  }
+
+  /** Endpoints that the newest snapshot no longer has, of clusters that are not gone yet and would serve nobody without. */
+  #missingForUsers(subscription: Subscription, source: Published): Resource[] {
+    const found = new Map<string, Resource>();
+    const there = resourcesOf(source.snapshot, subscription.typeUrl);
+    for (const { snapshot } of this.#usersOf(subscription.typeUrl)) {
+      if (snapshot === source.snapshot) continue;
+      for (const resource of subscription.missing(snapshot)) {
+        // What it has of them is good enough: only what it lacks matters.
+        if (!there.has(resource.name) && !subscription.has(resource.name) && !found.has(resource.name)) found.set(resource.name, resource);
+      }
+    }
+    return [...found.values()];
+  }
+
+  #removals(subscription: Subscription, exists: (name: string) => boolean, newest: Published): string[] {
     const gone = subscription.leftOver(exists);
     const unused = gone.length === 0 || orderOf(subscription.typeUrl).usedBy.every((user) => this.#isCurrent(user, newest));
     return [...(unused ? gone : []), ...subscription.unknownNames(exists)];

@@ -113,9 +113,10 @@ export class Subscription {
     if (this.flight !== undefined) this.#again.add(name);
   }
 
-  /** To be sent again, all of it. */
-  forgetAll(): void {
-    for (const name of [...this.#known.keys()]) this.forget(name);
+  /** To be sent again: everything of a snapshot. What it no longer contains stays. */
+  forgetAll(snapshot: Snapshot): void {
+    const resources = resourcesOf(snapshot, this.typeUrl);
+    for (const name of [...this.#known.keys()]) if (resources.has(name)) this.forget(name);
   }
 
   /** Names the proxy has and `keep` does not want to keep. */

@@ -78,6 +78,8 @@ export class FakeProxy {
   /** The first requests of a stream: everything wanted, and what it has from before. */
   connect(): DeltaRequest[] {
     const clusters = this.#request(typeUrls.cluster, { initialVersions: this.versions(typeUrls.cluster) });
+    // Only Envoy's own time limit helps one that is cut off while it starts.
+    if (this.#options.eager === true) this.#cold.clear();
     this.#pending = this.#isWarming() ? [clusters] : [];
     const requests = this.#isWarming() ? [] : [clusters];
     const listeners = this.#request(typeUrls.listener, { initialVersions: this.versions(typeUrls.listener) });
@@ -86,6 +88,12 @@ export class FakeProxy {
       if (typeUrl === typeUrls.endpoints) requests.push(listeners);
     }
     return requests;
+  }
+
+  /** Waits for endpoints no longer, as Envoy does after 15 s, and says what it had put off. */
+  timeOut(): DeltaRequest[] {
+    this.#cold.clear();
+    return this.#pending.splice(0);
   }
 
   /** Takes a response in; returns the requests it sends then. A refused response changes what comes before the refused resource, as Envoy does. */
@@ -123,6 +131,7 @@ export class FakeProxy {
   }
 
   #update(typeUrl: string, name: string, held: Held): void {
+    if (this.#asked.get(typeUrl)?.has(name) === false) return;
     this.journal.push(`+${short(typeUrl)} ${name}`);
     if (typeUrl === typeUrls.cluster && this.#of(typeUrl).get(name)?.version !== held.version) this.#cold.add(name);
     if (typeUrl === typeUrls.endpoints) {
@@ -134,8 +143,11 @@ export class FakeProxy {
   }
 
   #remove(typeUrl: string, name: string): void {
-    // Told that there are none, it waits for endpoints no longer.
-    if (typeUrl === typeUrls.endpoints) this.#cold.delete(name);
+    // Told that there are none, a cluster waits no longer: it replaces the old one, without endpoints.
+    if (typeUrl === typeUrls.endpoints && this.#cold.delete(name)) {
+      this.#everWarm.delete(name);
+      for (const [route, held] of this.#of(typeUrls.route)) this.#check(`${name} without endpoints: route ${route}`, held);
+    }
     if (!this.#of(typeUrl).delete(name)) return;
     this.journal.push(`-${short(typeUrl)} ${name}`);
     if (typeUrl === typeUrls.cluster) {
