@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { connect as dial } from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { SystemView } from "../api/contract.ts";
 import { type StatePaths, statePaths } from "../lib/state-paths.ts";
 import { type Client, createClient } from "./client.ts";
 import { exitCode } from "./exit-code.ts";
@@ -23,16 +24,24 @@ export async function connectIfRunning(): Promise<Client | undefined> {
   return (await accepts(apiSocket)) ? createClient(apiSocket) : undefined;
 }
 
-/** A client of the daemon, which is started when it does not run. */
-export async function connect(): Promise<Client> {
-  return (await connectIfRunning()) ?? startDaemon();
+/** A client of the daemon, which is started when it does not run. `listen` is where the gateway should listen, `ADDRESS:PORT`. */
+export async function connect(listen?: string): Promise<Client> {
+  const running = await connectIfRunning();
+  if (running !== undefined && listen !== undefined) await checkListen(running, listen);
+  return running ?? startDaemon(listen === undefined ? [] : ["--listen", listen]);
+}
+
+async function checkListen(client: Client, listen: string): Promise<void> {
+  const { gatewayUrl } = await client.get<SystemView>("/v1/system");
+  if (gatewayUrl === `http://${listen}`) return;
+  throw failure("gateway-elsewhere", `the gateway listens on ${gatewayUrl} already, not on ${listen}`, { hint: "to move it: weir system stop, then this command again", exit: exitCode.conflict });
 }
 
 /** A client for commands that only look: starts the daemon only when there is something declared that it should run. */
 export async function connectToLook(): Promise<Client> {
   const running = await connectIfRunning();
   if (running !== undefined) return running;
-  if (existsSync(path.join(paths().stateDir, "weir.db"))) return startDaemon();
+  if (existsSync(path.join(paths().stateDir, "weir.db"))) return startDaemon([]);
   throw failure("nothing-running", "nothing runs here yet", { hint: "start with: weir up DIR, or: weir run -n NAME -p 80:8080 -- COMMAND", exit: exitCode.unavailable });
 }
 
@@ -47,14 +56,14 @@ function accepts(socketPath: string): Promise<boolean> {
   });
 }
 
-async function startDaemon(): Promise<Client> {
+async function startDaemon(args: readonly string[]): Promise<Client> {
   const { stateDir, apiSocket, logDir } = paths();
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   mkdirSync(logDir, { recursive: true, mode: 0o700 });
   const logFile = path.join(logDir, "daemon.out");
   const output = openSync(logFile, "a", 0o600);
   const entry = path.join(import.meta.dirname, "daemon.js");
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry], { stdio: ["ignore", output, output], detached: true, cwd: "/" });
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry, ...args], { stdio: ["ignore", output, output], detached: true, cwd: "/" });
   let ended = false;
   child.on("exit", () => (ended = true));
   child.on("error", () => (ended = true));

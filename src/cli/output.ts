@@ -51,8 +51,8 @@ export async function printList<T>(listing: Listing<T>, format: Format): Promise
 /** Prints one value; a table's place is taken by YAML, which reads well. */
 export async function printValue(value: unknown, format: Format): Promise<void> {
   if (format === "json") return out(`${JSON.stringify(value, null, 2)}\n`);
-  const { stringify } = await import("yaml");
-  out(stringify(value, { lineWidth: 0 }));
+  const { toYaml } = await import("./yaml.ts");
+  out(toYaml(value));
 }
 
 function tableText<T>(listing: Listing<T>, wide: boolean): string {

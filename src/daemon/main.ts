@@ -5,7 +5,7 @@ import type { Problem } from "../lib/problem.ts";
 import { openSqliteStore } from "../store/sqlite-store.ts";
 import { startDaemon, storeFile } from "./daemon.ts";
 import { openDaemonLog } from "./daemon-log.ts";
-import { readSettings } from "./settings.ts";
+import { readSettings, rememberListen } from "./settings.ts";
 import { secureFolders } from "./state-dir.ts";
 
 function giveUp(problems: readonly Problem[]): never {
@@ -19,6 +19,7 @@ if (!settings.ok) giveUp(settings.problems);
 const { paths } = settings.value;
 const folders = secureFolders([paths.stateDir, paths.runDir, paths.logDir]);
 if (!folders.ok) giveUp(folders.problems);
+rememberListen(settings.value);
 const store = openSqliteStore(storeFile(paths.stateDir), realClock);
 if (!store.ok) giveUp(store.problems);
 const log = openDaemonLog(path.join(paths.logDir, "daemon.log"));

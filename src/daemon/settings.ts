@@ -1,4 +1,5 @@
 /** Flags and environment, read once into complete settings. */
+import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -19,7 +20,7 @@ export interface DaemonSettings {
 const usage = "usage: daemon [--state DIR] [--listen ADDRESS:PORT]";
 
 /**
- * `--state` or WEIR_HOME and XDG_STATE_HOME; `--listen` or WEIR_LISTEN, default 127.0.0.1:8080; WEIR_ENVOY, else the Envoy that set-up brought.
+ * `--state` or WEIR_HOME and XDG_STATE_HOME; `--listen` or WEIR_LISTEN, else where the gateway listened last, else 127.0.0.1:8080; WEIR_ENVOY, else the Envoy that set-up brought.
  * `here` is the folder of the running program. Problems: `settings-invalid`, `tool-missing`.
  */
 export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv, here: string): Result<DaemonSettings> {
@@ -31,7 +32,7 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv, he
     { WEIR_HOME: home === undefined || home === "" ? undefined : path.resolve(home), XDG_STATE_HOME, XDG_RUNTIME_DIR, HOME },
     process.getuid?.() ?? 0,
   );
-  const listenText = flags.listen ?? (env["WEIR_LISTEN"] || "127.0.0.1:8080");
+  const listenText = flags.listen ?? (env["WEIR_LISTEN"] || lastListen(paths.stateDir) || "127.0.0.1:8080");
   const listen = parseListen(listenText);
   const root = rootOf(here);
   const tools = findTools([path.join(root, ".cache/tools/bin")], env["PATH"] ?? "");
@@ -54,6 +55,24 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv, he
   return ok({ paths, listen, agent });
 }
 
+/** A daemon that is started again, by whomever, must not move the gateway: its address is written down. */
+export function rememberListen({ paths, listen }: DaemonSettings): void {
+  const host = listen.address.includes(":") ? `[${listen.address}]` : listen.address;
+  writeFileSync(listenFile(paths.stateDir), `${host}:${listen.port}\n`, { mode: 0o600 });
+}
+
+function lastListen(stateDir: string): string | undefined {
+  try {
+    return readFileSync(listenFile(stateDir), "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function listenFile(stateDir: string): string {
+  return path.join(stateDir, "listen");
+}
+
 function readFlags(args: readonly string[]): { readonly state?: string | undefined; readonly listen?: string | undefined } | undefined {
   try {
     return parseArgs({ args: [...args], options: { state: { type: "string" }, listen: { type: "string" } } }).values;
@@ -62,8 +81,8 @@ function readFlags(args: readonly string[]): { readonly state?: string | undefin
   }
 }
 
-/** `127.0.0.1:8080`, `[::1]:8080`. */
-function parseListen(text: string): DaemonSettings["listen"] | undefined {
+/** Reads `127.0.0.1:8080` or `[::1]:8080`; undefined when it is neither. */
+export function parseListen(text: string): DaemonSettings["listen"] | undefined {
   const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const port = Number(parts?.[3]);
   const address = parts?.[1] ?? parts?.[2];
@@ -71,7 +90,7 @@ function parseListen(text: string): DaemonSettings["listen"] | undefined {
 }
 
 /** The project's folder: we run from `src/daemon` or from the bundle in `dist`. */
-function rootOf(here: string): string {
+export function rootOf(here: string): string {
   return path.basename(here) === "daemon" ? path.resolve(here, "../..") : path.resolve(here, "..");
 }
 

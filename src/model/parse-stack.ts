@@ -66,6 +66,14 @@ export function parseStack(source: SourceText, options: ParseOptions = {}): Resu
   return report.result(stack as Stack);
 }
 
+/** The name of the stack that a source declares, as `parseStack` would give it; undefined when the source is too broken to have one. */
+export function stackNameOf(source: SourceText, options: ParseOptions = {}): string | undefined {
+  const report = new Report(source.file, source.text);
+  const tree = readYaml(source.text, report);
+  const fields = tree === undefined ? undefined : stackShape.read(tree, report, 0);
+  return fields === undefined ? undefined : stackName(fields, { source, options, report });
+}
+
 interface Reading {
   readonly source: SourceText;
   readonly options: ParseOptions;

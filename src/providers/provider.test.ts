@@ -234,7 +234,7 @@ test("a replica's configs and secrets end in its environment and files, and only
       },
     ),
   });
-  assert.deepEqual(spec.env, { A: "1", B: "debug", C: "hunter2" });
+  assert.deepEqual(spec.env, { WEIR_NAMESPACE: "default", WEIR_APP: "web", WEIR_VERSION: "v1", WEIR_REPLICA: "3", A: "1", B: "debug", C: "hunter2" });
   assert.deepEqual(spec.files, [
     { path: "/etc/app/a.txt", content: "x", mode: 0o444 },
     { path: "/etc/app/level", content: "debug", mode: 0o444 },

@@ -37,7 +37,7 @@ async function run({ format }: Invocation): Promise<number> {
 
 /** The agent knows what it needs: it looks, in a process of its own. */
 function machineChecks(): readonly Check[] {
-  const found = spawnSync(process.execPath, [path.join(import.meta.dirname, "agent.js"), "check", "--json"], { encoding: "utf8", timeout: 30_000 });
+  const found = spawnSync(process.execPath, [path.join(import.meta.dirname, "check.js")], { encoding: "utf8", timeout: 30_000 });
   try {
     return JSON.parse(found.stdout) as readonly Check[];
   } catch {

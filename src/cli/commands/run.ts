@@ -23,6 +23,7 @@ export const run: Command = {
     { flags: "--public", description: "reachable through the gateway (default: with an http port)" },
     { flags: "--private", description: "not reachable through the gateway" },
     { flags: "--egress", description: "may call anything outside the mesh" },
+    { flags: "--listen <address:port>", description: "where the gateway listens (default: 127.0.0.1:8080, or as before)" },
     { flags: "--no-wait", description: "return before it is ready" },
   ],
   namespaced: false,
@@ -53,7 +54,7 @@ async function start({ options, rest, format }: Invocation): Promise<number> {
     ...(weight === undefined ? {} : { weight }),
     ...(options.flag("public") ? { public: true } : options.flag("private") ? { public: false } : {}),
   };
-  const client = await connect();
+  const client = await connect(options.text("listen"));
   const answer = client.post<ServiceView>("/v1/run", request);
   await printServices([await (wait ? whileWaiting(`waits until ${ref.name} is ready`, answer) : answer)], format);
   return exitCode.ok;

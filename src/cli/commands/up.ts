@@ -17,6 +17,7 @@ export const up: Command = {
     { flags: "--plan", description: "only show what would change" },
     { flags: "--no-wait", description: "return before everything is ready" },
     { flags: "--timeout <time>", description: "give up, and put everything back, after this (default: 2m)" },
+    { flags: "--listen <address:port>", description: "where the gateway listens (default: 127.0.0.1:8080, or as before)" },
     { flags: "--stack <name>", description: "name of what this file owns (default: the file's `stack`, else its folder's name)" },
   ],
   output: true,
@@ -33,7 +34,7 @@ async function run({ args, options, namespace, format }: Invocation): Promise<nu
     ...(stack === undefined ? {} : { stack }),
     ...(given === undefined ? {} : { namespace }),
   };
-  const client = await connect();
+  const client = await connect(options.text("listen"));
   if (options.flag("plan")) {
     const plan = await client.post<Plan>("/v1/plan", request);
     if (format === "json" || format === "yaml") await printValue(plan, format);

@@ -17,7 +17,8 @@ export function workloadSpec({ id, index, template, state }: ReplicaOrder): Work
     replica: index,
     command: service.command,
     dir: service.dir,
-    env: resolveEnv(template),
+    // Who it is comes first: a service's own variables win.
+    env: { WEIR_NAMESPACE: service.namespace, WEIR_APP: service.app, WEIR_VERSION: service.version, WEIR_REPLICA: String(index), ...resolveEnv(template) },
     files: service.mounts.flatMap((mount) => mountFiles(mount, template)),
     ports: service.ports.map(({ containerPort, protocol }): WorkloadPort => ({ containerPort, protocol })),
     health: service.health satisfies WorkloadHealth,
