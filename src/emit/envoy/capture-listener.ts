@@ -10,8 +10,8 @@ import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_p
 import { OriginalDstSchema } from "../../../gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js";
 import { DestinationIPInputSchema, DestinationPortInputSchema } from "../../../gen/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.js";
 import { type Matcher, type Matcher_OnMatch, Matcher_OnMatchSchema, MatcherSchema } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
-import type { Host, HostPort } from "../../compile/mesh-plan.ts";
-import { memoize, memoizeLast } from "../../lib/memoize.ts";
+import type { Host, HostPort, MeshPlan } from "../../compile/mesh-plan.ts";
+import { memoizeLast } from "../../lib/memoize.ts";
 import type { CapturePoint } from "../../model/world.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { identityFilter } from "./identity.ts";
@@ -42,11 +42,14 @@ export interface CaptureChains {
   readonly tcp: ReadonlyMap<string, { readonly byPort: ReadonlyMap<number, string>; readonly rest: "http" | "close" }>;
 }
 
-/** One chain for all HTTP, one for each TCP port of a host. */
-export const captureChains: (hosts: readonly Host[]) => CaptureChains = memoize((hosts) => {
-  const tcpHosts = hosts
-    .filter(hasTcp)
-    .map((host) => ({ host, answers: host.ports.filter(isOpenTcp).map((port) => ({ port, chain: chainName(host, port) })) }));
+/** One chain for all HTTP, one for each TCP port of a host. Only hosts with TCP ports matter, so what happens to HTTP leaves every listener as it was. */
+export function captureChains({ gateway, hosts }: MeshPlan): CaptureChains {
+  return chainsOf(gateway, ...hosts.filter(hasTcp));
+}
+
+/** Remembered by the gateway's settings, of which there are as many as meshes. */
+const chainsOf = memoizeLast((_gateway: MeshPlan["gateway"], ...hosts: readonly TcpHost[]): CaptureChains => {
+  const tcpHosts = hosts.map((host) => ({ host, answers: host.ports.filter(isOpenTcp).map((port) => ({ port, chain: chainName(host, port) })) }));
   const tcpChains = tcpHosts.flatMap(({ answers }) => answers.map(({ port, chain }) => ({ name: chain, filters: [tcpProxy(chain, port.destinations)] })));
   const tcp = tcpHosts.map(({ host, answers }) => {
     const byPort = new Map(answers.flatMap(({ port, chain }) => port.ports.map((number) => [number, chain] as const)));
@@ -55,9 +58,10 @@ export const captureChains: (hosts: readonly Host[]) => CaptureChains = memoize(
   return { chains: [{ name: httpChain, filters: [httpConnectionManager("mesh")] }, ...tcpChains], tcp: new Map(tcp) };
 });
 
+type TcpHost = Host & { readonly address: string };
 type TcpPort = HostPort & { readonly kind: "tcp" };
 
-function hasTcp(host: Host): host is Host & { readonly address: string } {
+function hasTcp(host: Host): host is TcpHost {
   return host.address !== undefined && host.ports.some((port) => port.kind === "tcp");
 }
 

@@ -133,8 +133,11 @@ test("only what changed is made anew", () => {
   assert.ok(web);
   const weights = new Map([...web.weights.keys()].map((version, index) => [version, index === 0 ? 9_000 : 1_000]));
   const [, routes] = step({ ...world, apps: new Map([...world.apps, [appKey(defaultNamespace, web.name), { ...web, weights }]]) }, grown);
-  const http = routes.filter((name) => !name.startsWith("ClusterLoadAssignment"));
-  assert.deepEqual(http, ["Listener capture/open-v1", "Listener capture/web-v1", "RouteConfiguration gateway", "RouteConfiguration mesh"]);
+  assert.deepEqual(
+    routes,
+    ["ClusterLoadAssignment web@v1.default:80", "RouteConfiguration gateway", "RouteConfiguration mesh"],
+    "and the endpoint is gone again",
+  );
 });
 
 test("a weight changes routes only: every other resource keeps its bytes", () => {

@@ -27,7 +27,7 @@ export function emitEnvoy(plan: MeshPlan): EnvoyConfig {
 
 function nodeProxy(plan: MeshPlan): readonly EnvoyResource[] {
   const { gateway } = plan;
-  const chains = captureChains(plan.hosts);
+  const chains = captureChains(plan);
   const open = plan.captures.some((capture) => capture.egress);
   return [
     ...plan.backends.map((backend) => backendCluster(backend, gateway.socketDir)),
