@@ -130,11 +130,7 @@ export class Conversation {
   /** A changed cluster starts without endpoints in the proxy and waits for them, although it asks for nothing: they are sent again. */
   #warm(clusters: readonly Resource[]): void {
     const endpoints = this.#subscriptions.get(typeUrls.endpoints);
-    if (endpoints === undefined) return;
-    for (const cluster of clusters) {
-      if (endpoints.wants(cluster.name)) endpoints.forget(cluster.name);
-      else for (const name of endpoints.leftOver((known) => !mentions(cluster.body, known))) endpoints.forget(name);
-    }
+    for (const { name } of clusters) if (endpoints?.wants(name) === true) endpoints.forget(name);
   }
 
   #push(subscription: Subscription, newest: Published): DeltaResponse | undefined {

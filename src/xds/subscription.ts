@@ -116,7 +116,7 @@ export class Subscription {
   /** To be sent again: everything of a snapshot. What it no longer contains stays. */
   forgetAll(snapshot: Snapshot): void {
     const resources = resourcesOf(snapshot, this.typeUrl);
-    for (const name of [...this.#known.keys()]) if (resources.has(name)) this.forget(name);
+    for (const name of this.#known.keys()) if (resources.has(name)) this.forget(name);
   }
 
   /** Names the proxy has and `keep` does not want to keep. */

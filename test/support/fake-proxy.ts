@@ -1,5 +1,5 @@
 /** A proxy as the discovery protocol sees it, without a network: for models and for streams. It notices what would break traffic. */
-import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { encodeResource, type Resource } from "../../src/xds/snapshot.ts";
 import { typeUrls } from "../../src/xds/type-urls.ts";
 import type { DeltaRequest } from "../../src/xds/wire.ts";
@@ -15,8 +15,8 @@ export interface Response {
 /** A resource whose body says which others it uses, and something that can change. */
 export function resource(typeUrl: string, name: string, uses: readonly string[] = [], content = ""): Resource {
   const body = new BinaryWriter();
-  for (const used of uses) body.tag(1, 2).string(used);
-  return encodeResource(typeUrl, name, body.tag(2, 2).string(content).finish());
+  for (const used of uses) body.tag(1, WireType.LengthDelimited).string(used);
+  return encodeResource(typeUrl, name, body.tag(2, WireType.LengthDelimited).string(content).finish());
 }
 
 /** What a body of `resource` uses. */

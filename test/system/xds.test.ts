@@ -189,10 +189,10 @@ test("configuration arrives whole, changes apply without a failed request, a ref
   });
 
   await t.test("forty moves from cluster to cluster under load: no request fails", async () => {
-    let stop = false;
+    const stop = new AbortController();
     const answers = new Map<string, number>();
     const load = (async () => {
-      while (!stop) {
+      while (!stop.signal.aborted) {
         const answer = await get(inbound).catch((error: unknown) => String(error));
         answers.set(answer, (answers.get(answer) ?? 0) + 1);
       }
@@ -204,7 +204,7 @@ test("configuration arrives whole, changes apply without a failed request, a ref
       else discovery.publish("node", snapshot);
     }
     assert.deepEqual(await apply(meshSnapshot({ folder, clusters: { z: three }, to: "z" })), { kind: "acked" });
-    stop = true;
+    stop.abort();
     await load;
     assert.deepEqual(
       [...answers.keys()].filter((answer) => !answer.startsWith("200 ")),
