@@ -2,15 +2,15 @@
 import { lookup } from "node:dns/promises";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { Cell, type Readable } from "../lib/cell.ts";
-import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
 import { Envoy, type EnvoyState } from "../dataplane/envoy.ts";
 import { isRunning } from "../dataplane/proc.ts";
 import { enterFromHost } from "../dataplane/sandbox.ts";
+import { Cell, type Readable } from "../lib/cell.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
 import type { AgentPaths, AgentStatus, Desired, EnvoyStatus, ExecPlan, ReplaceResult } from "./contract.ts";
 import type { NodeStatus } from "./node.ts";
-import { findNode, forgetNode, hostPid, killNode, lastWords, nodePid, startNode, type NodeProcess } from "./node-process.ts";
+import { findNode, forgetNode, hostPid, killNode, lastWords, type NodeProcess, nodePid, startNode } from "./node-process.ts";
 import type { AgentSettings } from "./settings.ts";
 import { callUnix, HttpProblem, watchUnix } from "./unix-http.ts";
 
@@ -124,7 +124,10 @@ export class Agent {
       await callUnix(this.#options.paths.nodeSocket, "POST", "/envoy/replace", { timeoutMs: 60_000 });
       replaced.push("node");
     } catch (error) {
-      throw new HttpProblem(503, `${error instanceof Error ? error.message : String(error)}${replaced.length > 0 ? ` (already replaced: ${replaced.join(", ")})` : ""}`);
+      throw new HttpProblem(
+        503,
+        `${error instanceof Error ? error.message : String(error)}${replaced.length > 0 ? ` (already replaced: ${replaced.join(", ")})` : ""}`,
+      );
     }
     // The new process is known now; status has its pid with the answer.
     await this.#options.clock.sleep(50);
@@ -167,7 +170,13 @@ export class Agent {
     const pid = this.#process === undefined || phase !== "running" ? undefined : nodePid(this.#process);
     const { restarts, since } = this.#node;
     const same = this.#node.phase === phase && this.#node.pid === pid;
-    this.#node = { phase, restarts, since: same ? since : this.#options.clock.now(), ...(pid === undefined ? {} : { pid }), ...(reason === undefined ? {} : { reason }) };
+    this.#node = {
+      phase,
+      restarts,
+      since: same ? since : this.#options.clock.now(),
+      ...(pid === undefined ? {} : { pid }),
+      ...(reason === undefined ? {} : { reason }),
+    };
     this.#publish();
   }
 
@@ -249,7 +258,14 @@ export class Agent {
 
 function envoyStatus(state: EnvoyState, pid: number | undefined): EnvoyStatus {
   const { phase, since, restarts, reason, version } = state;
-  return { phase, since, restarts, ...(pid === undefined ? {} : { pid }), ...(version === undefined ? {} : { version }), ...(reason === undefined ? {} : { reason }) };
+  return {
+    phase,
+    since,
+    restarts,
+    ...(pid === undefined ? {} : { pid }),
+    ...(version === undefined ? {} : { version }),
+    ...(reason === undefined ? {} : { reason }),
+  };
 }
 
 function desiredFile(paths: AgentPaths): string {

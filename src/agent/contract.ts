@@ -149,7 +149,13 @@ export interface AgentStatus {
   readonly generation: number;
   readonly agent: { readonly pid: number; readonly startedAt: number };
   /** The process that holds all namespaces. `pid` is the host's. */
-  readonly node: { readonly phase: "starting" | "running" | "backoff" | "stopped"; readonly pid?: number; readonly since: number; readonly restarts: number; readonly reason?: string };
+  readonly node: {
+    readonly phase: "starting" | "running" | "backoff" | "stopped";
+    readonly pid?: number;
+    readonly since: number;
+    readonly restarts: number;
+    readonly reason?: string;
+  };
   readonly proxies: { readonly node: EnvoyStatus; readonly gateway: EnvoyStatus };
   /** In the order of their ids. */
   readonly workloads: readonly WorkloadStatus[];

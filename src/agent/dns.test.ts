@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { decode, encode, type DecodedPacket } from "dns-packet";
+import { type DecodedPacket, decode, encode } from "dns-packet";
 import type { Log } from "../lib/log.ts";
-import { answer, decide, type DnsView, startDns } from "./dns.ts";
+import { answer, type DnsView, decide, startDns } from "./dns.ts";
 
 const nothing = (): void => undefined;
 const log: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
@@ -32,7 +32,8 @@ test("names by the caller's namespace", () => {
 test("what exists has no other records; what does not exist is unknown; strangers are refused", () => {
   assert.deepEqual(ask("100.64.0.1", "web", "AAAA"), { kind: "empty" });
   assert.deepEqual(ask("100.64.0.1", "web", "HTTPS"), { kind: "empty" });
-  for (const name of ["nope", "web.nope", "web.team.svc.cluster.nope", "web.team.svc.cluster.local.more", "constructor", "web.constructor", "__proto__", ""]) assert.deepEqual(ask("100.64.0.1", name), { kind: "unknown" }, name);
+  for (const name of ["nope", "web.nope", "web.team.svc.cluster.nope", "web.team.svc.cluster.local.more", "constructor", "web.constructor", "__proto__", ""])
+    assert.deepEqual(ask("100.64.0.1", name), { kind: "unknown" }, name);
   assert.deepEqual(ask("9.9.9.9", "web"), { kind: "refused" });
 });
 
@@ -47,12 +48,21 @@ test("outside names only with egress, and never names of ours", () => {
 const question = (name: string, id = 7) => encode({ type: "query", id, flags: 256, questions: [{ type: "A", name, class: "IN" }] });
 
 test("answers carry id, question and code; noise gets none", async () => {
-  const options = { view: () => view, log, resolveOutside: (name: string) => (name === "broken.example" ? Promise.reject(new Error("down")) : Promise.resolve(name === "none.example" ? [] : ["1.2.3.4", "1.2.3.5"])) };
-  const get = async (source: string, name: string): Promise<DecodedPacket> => decode((await answer(options, source, question(name))) ?? Buffer.alloc(0));
+  const options = {
+    view: () => view,
+    log,
+    resolveOutside: (name: string) =>
+      name === "broken.example" ? Promise.reject(new Error("down")) : Promise.resolve(name === "none.example" ? [] : ["1.2.3.4", "1.2.3.5"]),
+  };
+  const get = async (source: string, name: string): Promise<DecodedPacket & { readonly rcode?: string }> =>
+    decode((await answer(options, source, question(name))) ?? Buffer.alloc(0));
   const web = await get("100.64.0.1", "web");
   assert.equal(web.id, 7);
   assert.equal(web.rcode, "NOERROR");
-  assert.deepEqual(web.answers?.map((one) => ("data" in one ? one.data : undefined)), ["100.100.0.1"]);
+  assert.deepEqual(
+    web.answers?.map((one) => ("data" in one ? one.data : undefined)),
+    ["100.100.0.1"],
+  );
   assert.equal((await get("100.64.0.1", "nope")).rcode, "NXDOMAIN");
   assert.equal((await get("100.64.9.9", "web")).rcode, "REFUSED");
   assert.equal((await get("100.64.0.2", "two.example")).answers?.length, 2);
@@ -65,7 +75,13 @@ test("answers carry id, question and code; noise gets none", async () => {
 
 test("over UDP and TCP; what is too long for a datagram says so", async (t) => {
   const many = Array.from({ length: 60 }, (_, at) => `10.0.0.${at}`);
-  const dns = await startDns({ address: "127.0.0.1", port: 0, view: () => view, resolveOutside: (name) => Promise.resolve(name === "long.example" ? many : []), log });
+  const dns = await startDns({
+    address: "127.0.0.1",
+    port: 0,
+    view: () => view,
+    resolveOutside: (name) => Promise.resolve(name === "long.example" ? many : []),
+    log,
+  });
   const udp = createSocket("udp4");
   t.after(async () => {
     udp.close();

@@ -144,7 +144,11 @@ export async function answer(options: Pick<DnsOptions, "view" | "resolveOutside"
 
 const responseCodes = { noError: 0, serverFailure: 2, noSuchName: 3, refused: 5 } as const;
 
-async function records(decision: Decision, question: Question, options: Pick<DnsOptions, "resolveOutside" | "log">): Promise<{ readonly code: number; readonly answers: readonly Answer[] }> {
+async function records(
+  decision: Decision,
+  question: Question,
+  options: Pick<DnsOptions, "resolveOutside" | "log">,
+): Promise<{ readonly code: number; readonly answers: readonly Answer[] }> {
   const toAnswer = (data: string): Answer => ({ type: "A", name: question.name, ttl: ttlSeconds, data });
   switch (decision.kind) {
     case "address":

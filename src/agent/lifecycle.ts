@@ -4,19 +4,22 @@ import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
-import type { Clock } from "../lib/clock.ts";
 import { endProcesses } from "../dataplane/envoy.ts";
 import { forgetFamily, loadFamily } from "../dataplane/envoy-family.ts";
-import { identify, isRunning, signalProcess, type ProcessId } from "../dataplane/proc.ts";
+import { identify, isRunning, type ProcessId, signalProcess } from "../dataplane/proc.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { AgentPaths, AgentStatus } from "./contract.ts";
 import { agentPaths } from "./contract.ts";
 import { findNode, forgetNode, killNode, openLog } from "./node-process.ts";
-import { encodeSettings, type AgentSettings } from "./settings.ts";
+import { type AgentSettings, encodeSettings } from "./settings.ts";
 import { callUnix } from "./unix-http.ts";
 
 /** Answers false when another process holds the lock. The kernel takes it away with the process, however that dies. */
 export async function takeLock(stateDir: string): Promise<boolean> {
-  const name = createHash("sha256").update(`${process.getuid?.() ?? 0}\0${stateDir}`).digest("hex").slice(0, 32);
+  const name = createHash("sha256")
+    .update(`${process.getuid?.() ?? 0}\0${stateDir}`)
+    .digest("hex")
+    .slice(0, 32);
   const lock = createServer((socket) => socket.destroy());
   lock.unref();
   return new Promise((resolve) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { LineSplitter, LogWriter, logFileName } from "./log-writer.ts";
 import { followLogs, logFile, parseLogLine, readLogs } from "./logs.ts";
@@ -42,9 +42,18 @@ test("written lines are read: all, the last, since, of several in order of time"
   a.close();
   b.close();
   const workloads = ["a", "b", "none"];
-  assert.deepEqual((await readLogs({ logDir, workloads })).map(({ line, stream }) => `${stream} ${line}`), ["stdout a1", "stdout a2", "stderr b1", "weir remark"]);
-  assert.deepEqual((await readLogs({ logDir, workloads, tail: 2 })).map((record) => record.line), ["b1", "remark"]);
-  assert.deepEqual((await readLogs({ logDir, workloads, since: 15 })).map((record) => record.line), ["b1", "remark"]);
+  assert.deepEqual(
+    (await readLogs({ logDir, workloads })).map(({ line, stream }) => `${stream} ${line}`),
+    ["stdout a1", "stdout a2", "stderr b1", "weir remark"],
+  );
+  assert.deepEqual(
+    (await readLogs({ logDir, workloads, tail: 2 })).map((record) => record.line),
+    ["b1", "remark"],
+  );
+  assert.deepEqual(
+    (await readLogs({ logDir, workloads, since: 15 })).map((record) => record.line),
+    ["b1", "remark"],
+  );
   assert.deepEqual(await readLogs({ logDir, workloads: ["a"], tail: 0 }), []);
 });
 
@@ -64,7 +73,10 @@ test("rotation keeps the number and size of files; reading goes back over them",
 test("a line that a crash cut is left out", async (t) => {
   const logDir = folder(t);
   writeFileSync(logFile(logDir, "a"), '[1,"o","whole"]\n[2,"o","cu');
-  assert.deepEqual((await readLogs({ logDir, workloads: ["a"] })).map((record) => record.line), ["whole"]);
+  assert.deepEqual(
+    (await readLogs({ logDir, workloads: ["a"] })).map((record) => record.line),
+    ["whole"],
+  );
   for (const text of ["", "null", "{}", '[1,"x","line"]', '["1","o","line"]', "[1]"]) assert.equal(parseLogLine("a", text), undefined, text);
 });
 
@@ -87,5 +99,8 @@ test("following: what is there, what comes, over rotation, of one that appears l
   appendFileSync(logFile(logDir, "late"), '[5,"e","!"]\n');
   await reading;
   writer.close();
-  assert.deepEqual(seen.filter((line) => line.startsWith("a")), Array.from({ length: 101 }, (_, at) => `a${at}`));
+  assert.deepEqual(
+    seen.filter((line) => line.startsWith("a")),
+    Array.from({ length: 101 }, (_, at) => `a${at}`),
+  );
 });

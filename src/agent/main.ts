@@ -31,7 +31,8 @@ const servers = await Promise.all([
     "GET /status": () => agent.status.get(),
     "GET /watch": ({ signal }) => agent.status.watch(signal),
     "GET /exec": ({ url }) => agent.exec(url.searchParams.get("workload") ?? ""),
-    "POST /envoy/replace": ({ body }) => agent.replaceEnvoys((body as { proxies?: readonly ("node" | "gateway")[] } | undefined)?.proxies ?? ["gateway", "node"]),
+    "POST /envoy/replace": ({ body }) =>
+      agent.replaceEnvoys((body as { proxies?: readonly ("node" | "gateway")[] } | undefined)?.proxies ?? ["gateway", "node"]),
     "POST /stop": () => {
       setImmediate(() => void stop());
       return {};

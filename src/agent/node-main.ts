@@ -1,10 +1,10 @@
 /** The node process: composition only. It runs as root of its own user, mount, network and pid namespaces; see `node-process.ts`. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { Cell } from "../lib/cell.ts";
 import { Envoy } from "../dataplane/envoy.ts";
 import { nodeAddress, nodeNetworkScript } from "../dataplane/network.ts";
 import { runScript } from "../dataplane/shell.ts";
+import { Cell } from "../lib/cell.ts";
 import type { Desired } from "./contract.ts";
 import { startDns } from "./dns.ts";
 import { fileLog } from "./file-log.ts";
@@ -25,7 +25,9 @@ makeFolders(paths.logDir, paths.agentDir, paths.egressDir);
 writeSharedFiles(dir, nodeAddress, readOptional("/etc/nsswitch.conf"));
 await runScript(settings.tools.sh, nodeNetworkScript(settings.tools));
 
-const inherited = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR"].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]] as const]));
+const inherited = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR"].flatMap((name) =>
+  process.env[name] === undefined ? [] : [[name, process.env[name]] as const],
+);
 const node = new Node({
   tools: settings.tools,
   dir,
@@ -56,7 +58,8 @@ const dns = await startDns({
   address: nodeAddress,
   port: 53,
   view: () => node.view,
-  resolveOutside: async (name) => (await callUnix<{ readonly addresses: readonly string[] }>(paths.outsideSocket, "GET", `/resolve?name=${encodeURIComponent(name)}`)).addresses,
+  resolveOutside: async (name) =>
+    (await callUnix<{ readonly addresses: readonly string[] }>(paths.outsideSocket, "GET", `/resolve?name=${encodeURIComponent(name)}`)).addresses,
   log,
 });
 

@@ -2,11 +2,11 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { Clock } from "../lib/clock.ts";
-import { childrenOf, identify, isRunning, namespacePids, signalProcess, type ProcessId } from "../dataplane/proc.ts";
+import { childrenOf, identify, isRunning, namespacePids, type ProcessId, signalProcess } from "../dataplane/proc.ts";
 import { quote } from "../dataplane/shell.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { AgentPaths } from "./contract.ts";
-import { encodeSettings, privateDir, type AgentSettings } from "./settings.ts";
+import { type AgentSettings, encodeSettings, privateDir } from "./settings.ts";
 
 const logLimitBytes = 10_000_000;
 

@@ -1,18 +1,18 @@
 /** The node: keeps the workloads of one machine as they are desired, inside its own namespaces. */
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
+import type { EnvoyState } from "../dataplane/envoy.ts";
+import { addNetworksScript, deviceName, removeNetworksScript, type WorkloadNetworkPlan } from "../dataplane/network.ts";
+import { quote, runScript } from "../dataplane/shell.ts";
+import type { Tools } from "../dataplane/tools.ts";
 import { Cell, type Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import { addNetworksScript, deviceName, removeNetworksScript, type WorkloadNetworkPlan } from "../dataplane/network.ts";
-import { quote, runScript } from "../dataplane/shell.ts";
-import type { EnvoyState } from "../dataplane/envoy.ts";
-import type { Tools } from "../dataplane/tools.ts";
 import { Addresses } from "./addresses.ts";
 import { capturePort, type Desired, type WorkloadSpec, type WorkloadStatus } from "./contract.ts";
 import type { DnsView } from "./dns.ts";
 import { Workload } from "./workload.ts";
-import { workloadDir, type FilesContext } from "./workload-files.ts";
+import { type FilesContext, workloadDir } from "./workload-files.ts";
 
 export interface NodeOptions extends FilesContext {
   readonly tools: Tools;
@@ -98,12 +98,14 @@ export class Node {
     const fresh = this.#desired.workloads.filter((spec) => spec.state === "run" && !this.#workloads.has(spec.id)).map((spec) => this.#add(spec));
     this.#refreshView();
     if (fresh.length > 0) {
-      this.#makeNetworks(fresh).then(
-        () => undefined,
-        (error: unknown) => this.#options.log.error("networks", { error: String(error) }),
-      ).finally(() => {
-        for (const workload of fresh) workload.begin();
-      });
+      this.#makeNetworks(fresh)
+        .then(
+          () => undefined,
+          (error: unknown) => this.#options.log.error("networks", { error: String(error) }),
+        )
+        .finally(() => {
+          for (const workload of fresh) workload.begin();
+        });
     }
     this.#publish();
   }
@@ -128,7 +130,9 @@ export class Node {
     }
     const { tools, dir, log } = this.#options;
     const files = gone.map((workload) => `rm -rf ${quote(workloadDir(dir, workload.spec.id))}`).join("\n");
-    void this.#inOrder(() => runScript(tools.sh, `${removeNetworksScript(tools, gone.map(planOf))}${files}\n`)).catch((error: unknown) => log.warn("removing networks", { error: String(error) }));
+    void this.#inOrder(() => runScript(tools.sh, `${removeNetworksScript(tools, gone.map(planOf))}${files}\n`)).catch((error: unknown) =>
+      log.warn("removing networks", { error: String(error) }),
+    );
     this.#addresses.keepOnly(new Set([...wanted.keys(), ...this.#workloads.keys()]));
     this.#pruneLogs(new Set([...wanted.keys(), ...this.#workloads.keys()]));
   }
@@ -188,7 +192,10 @@ export class Node {
       const id = file.replace(/\.log(\.\d+)?$/, "");
       if (!keep.has(id)) groups.set(id, [...(groups.get(id) ?? []), file]);
     }
-    const byAge = [...groups.values()].map((files) => ({ files, at: Math.max(...files.map((file) => statSync(path.join(logDir, file), { throwIfNoEntry: false })?.mtimeMs ?? 0)) }));
+    const byAge = [...groups.values()].map((files) => ({
+      files,
+      at: Math.max(...files.map((file) => statSync(path.join(logDir, file), { throwIfNoEntry: false })?.mtimeMs ?? 0)),
+    }));
     for (const { files } of byAge.sort((a, b) => b.at - a.at).slice(oldLogs)) for (const file of files) rmSync(path.join(logDir, file), { force: true });
   }
 }

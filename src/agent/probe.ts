@@ -100,7 +100,10 @@ function lookGrpc(check: Extract<WorkloadCheck, { kind: "grpc" }>, { address, ti
     let body = Buffer.alloc(0);
     let status = "";
     stream.on("error", (error: Error) => end(explain(error, timeoutMs)));
-    stream.on("response", (headers) => (status = String(headers["grpc-status"] ?? (Number(headers[":status"]) === 200 ? "" : `(HTTP ${String(headers[":status"])})`))));
+    stream.on(
+      "response",
+      (headers) => (status = String(headers["grpc-status"] ?? (Number(headers[":status"]) === 200 ? "" : `(HTTP ${String(headers[":status"])})`))),
+    );
     stream.on("trailers", (trailers) => (status = String(trailers["grpc-status"] ?? status)));
     stream.on("data", (piece: Buffer) => (body = Buffer.concat([body, piece])));
     stream.on("end", () => end(status !== "0" ? `grpc status ${status}` : body.at(5) === 0x08 && body.at(6) === 1 ? undefined : "not serving"));
@@ -109,7 +112,11 @@ function lookGrpc(check: Extract<WorkloadCheck, { kind: "grpc" }>, { address, ti
 }
 
 async function lookExec(command: readonly string[], context: ProbeContext): Promise<string | undefined> {
-  const finished = await runProgram(context.enter(command), { timeoutMs: context.timeoutMs, env: context.env }).catch((error: Error) => ({ code: null, signal: null, output: error.message }));
+  const finished = await runProgram(context.enter(command), { timeoutMs: context.timeoutMs, env: context.env }).catch((error: Error) => ({
+    code: null,
+    signal: null,
+    output: error.message,
+  }));
   if (finished.code === 0) return undefined;
   const end = finished.signal === "SIGKILL" ? `no end in ${context.timeoutMs} ms` : `code ${finished.code}`;
   return finished.output === "" ? end : `${end}: ${finished.output.split("\n").at(-1)?.slice(0, 160)}`;

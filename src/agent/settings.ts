@@ -1,6 +1,6 @@
 /** All that agent and node must be told; parsed once, passed on as one JSON argument. */
 import type { Tools } from "../dataplane/tools.ts";
-import { agentPaths, type AgentPaths } from "./contract.ts";
+import { type AgentPaths, agentPaths } from "./contract.ts";
 
 export interface AgentSettings {
   /** Absolute; mode 0700. */

@@ -4,7 +4,14 @@ import fc from "fast-check";
 import type { WorkloadProbe } from "./contract.ts";
 import { aliveMs, backoffMs, type Effect, type Machine, newMachine, phaseOf, type Rules, stableMs, step, type WorkloadEvent } from "./supervisor-state.ts";
 
-const probe: WorkloadProbe = { check: { kind: "tcp", port: 8080 }, initialDelayMs: 0, intervalMs: 1_000, timeoutMs: 500, failureThreshold: 3, successThreshold: 1 };
+const probe: WorkloadProbe = {
+  check: { kind: "tcp", port: 8080 },
+  initialDelayMs: 0,
+  intervalMs: 1_000,
+  timeoutMs: 500,
+  failureThreshold: 3,
+  successThreshold: 1,
+};
 const rules: Rules = { health: {}, ports: [{ containerPort: 8080, protocol: "http" }], stopSignal: "SIGINT", drainMs: 5_000, graceMs: 2_000 };
 
 /** Drives the machine on a clock of its own; keeps what it asked for last. */
@@ -98,7 +105,10 @@ test("start check: others wait for it; its budget is time, then the program is e
   assert.equal(other.phase, "starting", "550 ms of 600");
   other.probed("start", false);
   assert.equal(other.machine.stage.kind, "ending");
-  assert.deepEqual(other.effects, [{ kind: "signal", signal: "SIGINT" }, { kind: "wake", inMs: 2_000 }]);
+  assert.deepEqual(other.effects, [
+    { kind: "signal", signal: "SIGINT" },
+    { kind: "wake", inMs: 2_000 },
+  ]);
   other.send({ kind: "woken" }, 2_000);
   assert.deepEqual(other.effects, [{ kind: "signal", signal: "SIGKILL" }]);
   other.send({ kind: "exited", code: null, signal: "SIGKILL" });
@@ -170,7 +180,10 @@ test("stop: drain, signal, grace, kill", () => {
   one.probed("ready", false);
   assert.equal(one.phase, "draining", "health is no longer of interest");
   one.send({ kind: "drained" });
-  assert.deepEqual(one.effects, [{ kind: "signal", signal: "SIGINT" }, { kind: "wake", inMs: 2_000 }]);
+  assert.deepEqual(one.effects, [
+    { kind: "signal", signal: "SIGINT" },
+    { kind: "wake", inMs: 2_000 },
+  ]);
   one.send({ kind: "woken" }, 1_999);
   assert.deepEqual(one.effects, []);
   one.send({ kind: "woken" }, 1);
@@ -205,7 +218,12 @@ const anyEvent: fc.Arbitrary<WorkloadEvent> = fc.oneof(
   fc.record({ kind: fc.constant("exited" as const), code: fc.constantFrom(0, 1), signal: fc.constant(null) }),
   fc.record({ kind: fc.constant("start-failed" as const), reason: fc.constant("x") }),
   fc.record({ kind: fc.constant("stop" as const), drain: fc.boolean() }),
-  fc.record({ kind: fc.constant("probed" as const), probe: fc.constantFrom("start" as const, "ready" as const, "live" as const), ok: fc.boolean(), detail: fc.constant("d") }),
+  fc.record({
+    kind: fc.constant("probed" as const),
+    probe: fc.constantFrom("start" as const, "ready" as const, "live" as const),
+    ok: fc.boolean(),
+    detail: fc.constant("d"),
+  }),
 );
 
 test("any order of events: since moves with the phase alone, restarts never fall, an exited one asks for nothing but by run", () => {

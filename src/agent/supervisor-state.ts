@@ -168,7 +168,9 @@ function onStarted(machine: Machine, rules: Rules, now: number): Step {
 /** How readiness is found out once the program may answer. */
 function firstReadyLook(rules: Rules): readonly Effect[] {
   const probe = readyProbe(rules);
-  return probe === undefined ? [{ kind: "wake", inMs: aliveMs }] : [{ kind: "probe", probe: "ready", inMs: Math.max(probe.initialDelayMs, fastestProbeMs / 2) }];
+  return probe === undefined
+    ? [{ kind: "wake", inMs: aliveMs }]
+    : [{ kind: "probe", probe: "ready", inMs: Math.max(probe.initialDelayMs, fastestProbeMs / 2) }];
 }
 
 function onExited(machine: Machine, exit: WorkloadExit, now: number): Step {
@@ -210,7 +212,8 @@ function restartLater(machine: Machine, livedMs: number, reason: string, now: nu
 }
 
 function onStartFailed(machine: Machine, reason: string, now: number): Step {
-  if (machine.stage.kind === "exited" || machine.stage.kind === "draining" || machine.stage.kind === "stopping") return same(enter(machine, { kind: "exited" }, now, reason));
+  if (machine.stage.kind === "exited" || machine.stage.kind === "draining" || machine.stage.kind === "stopping")
+    return same(enter(machine, { kind: "exited" }, now, reason));
   return restartLater(machine, 0, reason, now);
 }
 
@@ -243,7 +246,8 @@ function becomeReady(machine: Machine, startedAt: number, rules: Rules, now: num
   const { live } = rules.health;
   const effects: Effect[] = [];
   if (ready !== undefined) effects.push({ kind: "probe", probe: "ready", inMs: ready.intervalMs });
-  if (live !== undefined && machine.stage.kind === "starting") effects.push({ kind: "probe", probe: "live", inMs: Math.max(0, startedAt + live.initialDelayMs - now) });
+  if (live !== undefined && machine.stage.kind === "starting")
+    effects.push({ kind: "probe", probe: "live", inMs: Math.max(0, startedAt + live.initialDelayMs - now) });
   return { machine: enter(machine, { kind: "ready", startedAt }, now), effects };
 }
 
@@ -256,7 +260,10 @@ function onStop(machine: Machine, rules: Rules, drain: boolean, now: number): St
     case "ready":
     case "unready":
       if (!drain || rules.drainMs === 0) return signalled(machine, stage.startedAt, rules, now);
-      return { machine: enter(machine, { kind: "draining", until: now + rules.drainMs, startedAt: stage.startedAt }, now), effects: [{ kind: "watch-drain" }, { kind: "wake", inMs: rules.drainMs }] };
+      return {
+        machine: enter(machine, { kind: "draining", until: now + rules.drainMs, startedAt: stage.startedAt }, now),
+        effects: [{ kind: "watch-drain" }, { kind: "wake", inMs: rules.drainMs }],
+      };
     case "starting":
     case "ending":
       return signalled(machine, stage.startedAt, rules, now);
@@ -273,7 +280,10 @@ function onStop(machine: Machine, rules: Rules, drain: boolean, now: number): St
 function signalled(machine: Machine, startedAt: number, rules: Rules, now: number): Step {
   return {
     machine: enter(machine, { kind: "stopping", killAt: now + rules.graceMs, startedAt }, now),
-    effects: [{ kind: "signal", signal: rules.stopSignal }, { kind: "wake", inMs: rules.graceMs }],
+    effects: [
+      { kind: "signal", signal: rules.stopSignal },
+      { kind: "wake", inMs: rules.graceMs },
+    ],
   };
 }
 
@@ -306,7 +316,8 @@ function onStartProbe(machine: Machine, event: Probed, streak: Streak, rules: Ru
   const probe = rules.health.start;
   if (stage.kind !== "starting" || stage.started || probe === undefined) return same(machine);
   if (streak.good >= probe.successThreshold) return { machine: { ...machine, stage: { ...stage, started: true } }, effects: firstReadyLook(rules) };
-  if (!event.ok && now >= stage.startedAt + probe.initialDelayMs + probe.failureThreshold * probe.intervalMs) return endAndRestart(machine, stage.startedAt, event.detail, rules, now);
+  if (!event.ok && now >= stage.startedAt + probe.initialDelayMs + probe.failureThreshold * probe.intervalMs)
+    return endAndRestart(machine, stage.startedAt, event.detail, rules, now);
   const next = event.ok ? machine : { ...machine, reason: event.detail };
   return { machine: next, effects: [{ kind: "probe", probe: "start", inMs: nextLookMs(streak.bad, probe.intervalMs) }] };
 }
@@ -318,14 +329,23 @@ function onReadyProbe(machine: Machine, event: Probed, streak: Streak, rules: Ru
   switch (stage.kind) {
     case "starting":
       if (streak.good >= probe.successThreshold) return becomeReady(machine, stage.startedAt, rules, now);
-      return { machine: event.ok ? machine : { ...machine, reason: event.detail }, effects: [{ kind: "probe", probe: "ready", inMs: nextLookMs(streak.bad, probe.intervalMs) }] };
+      return {
+        machine: event.ok ? machine : { ...machine, reason: event.detail },
+        effects: [{ kind: "probe", probe: "ready", inMs: nextLookMs(streak.bad, probe.intervalMs) }],
+      };
     case "ready": {
       const effects: readonly Effect[] = [{ kind: "probe", probe: "ready", inMs: probe.intervalMs }];
-      return { machine: streak.bad >= probe.failureThreshold ? enter(machine, { kind: "unready", startedAt: stage.startedAt }, now, event.detail) : machine, effects };
+      return {
+        machine: streak.bad >= probe.failureThreshold ? enter(machine, { kind: "unready", startedAt: stage.startedAt }, now, event.detail) : machine,
+        effects,
+      };
     }
     case "unready":
       if (streak.good >= probe.successThreshold) return becomeReady(machine, stage.startedAt, rules, now);
-      return { machine: event.ok ? machine : { ...machine, reason: event.detail }, effects: [{ kind: "probe", probe: "ready", inMs: Math.min(1_000, probe.intervalMs) }] };
+      return {
+        machine: event.ok ? machine : { ...machine, reason: event.detail },
+        effects: [{ kind: "probe", probe: "ready", inMs: Math.min(1_000, probe.intervalMs) }],
+      };
     case "pending":
     case "ending":
     case "backoff":
@@ -349,6 +369,9 @@ function onLiveProbe(machine: Machine, event: Probed, streak: Streak, rules: Rul
 function endAndRestart(machine: Machine, startedAt: number, reason: string, rules: Rules, now: number): Step {
   return {
     machine: enter(machine, { kind: "ending", startedAt, killAt: now + rules.graceMs }, now, reason),
-    effects: [{ kind: "signal", signal: rules.stopSignal }, { kind: "wake", inMs: rules.graceMs }],
+    effects: [
+      { kind: "signal", signal: rules.stopSignal },
+      { kind: "wake", inMs: rules.graceMs },
+    ],
   };
 }

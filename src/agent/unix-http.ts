@@ -1,6 +1,6 @@
 /** JSON over HTTP on a Unix socket: the few lines that agent and node need on both sides. */
 import { chmodSync, rmSync } from "node:fs";
-import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 
 /** Refuses a call with a status and one line. */
 export class HttpProblem extends Error {
@@ -54,11 +54,11 @@ function respond(outgoing: ServerResponse, status: number, value: unknown): void
   outgoing.end(`${JSON.stringify(value)}\n`);
 }
 
-function isGenerator(value: unknown): value is AsyncGenerator<unknown> {
+function isGenerator(value: unknown): value is AsyncGenerator {
   return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
 
-async function stream(values: AsyncGenerator<unknown>, outgoing: ServerResponse, signal: AbortSignal): Promise<void> {
+async function stream(values: AsyncGenerator, outgoing: ServerResponse, signal: AbortSignal): Promise<void> {
   outgoing.writeHead(200, { "content-type": "application/x-ndjson" });
   for await (const value of values) {
     if (signal.aborted) return;
@@ -87,7 +87,8 @@ export interface CallOptions {
 function open(socketPath: string, method: string, target: string, options: CallOptions): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const call = request({ socketPath, method, path: target, agent: false, ...(options.signal === undefined ? {} : { signal: options.signal }) }, resolve);
-    if (options.timeoutMs !== undefined) call.setTimeout(options.timeoutMs, () => call.destroy(new Error(`no answer from ${socketPath} in ${options.timeoutMs} ms`)));
+    if (options.timeoutMs !== undefined)
+      call.setTimeout(options.timeoutMs, () => call.destroy(new Error(`no answer from ${socketPath} in ${options.timeoutMs} ms`)));
     call.on("error", reject);
     call.end(options.body === undefined ? undefined : JSON.stringify(options.body));
   });

@@ -1,7 +1,7 @@
 /** What one workload's start needs on the node's private tmpfs: its script, environment, configs and secrets. */
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { environmentScript, sandboxScript, type SandboxFile, type SandboxOverlay } from "../dataplane/sandbox.ts";
+import { environmentScript, type SandboxFile, type SandboxOverlay, sandboxScript } from "../dataplane/sandbox.ts";
 import type { Tools } from "../dataplane/tools.ts";
 import type { WorkloadFile, WorkloadSpec } from "./contract.ts";
 
@@ -67,7 +67,10 @@ export function writeWorkloadFiles(spec: WorkloadSpec, context: FilesContext): {
     overlays,
   };
   writeFileSync(script, sandboxScript(context.tools, plan), { mode: 0o600 });
-  return { script, remarks: refused.map((name) => `environment variable ${JSON.stringify(name)} is left out: no program started by a shell can have a name like that`) };
+  return {
+    script,
+    remarks: refused.map((name) => `environment variable ${JSON.stringify(name)} is left out: no program started by a shell can have a name like that`),
+  };
 }
 
 /** A file that exists is covered by a bind mount; a new one appears through an overlay of the deepest folder that exists. */

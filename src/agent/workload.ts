@@ -1,20 +1,20 @@
 /** One workload: carries out what its state machine asks for. All decisions are in `supervisor-state.ts`. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, constants, mkdirSync, openSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { constants as osConstants } from "node:os";
 import path from "node:path";
-import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
 import { childrenOf, listening, openConnections, parseTcp } from "../dataplane/proc.ts";
 import { enterCommand, sandboxCommand } from "../dataplane/sandbox.ts";
 import { runProgram } from "../dataplane/shell.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
 import { capturePort, type WorkloadNetwork, type WorkloadSpec, type WorkloadStatus } from "./contract.ts";
 import { LineSplitter, LogWriter, type StreamLetter } from "./log-writer.ts";
 import { logFile } from "./logs.ts";
 import { probeOnce } from "./probe.ts";
-import { newMachine, phaseOf, readyProbe, step, type Effect, type Machine, type ProbeName, type WorkloadEvent } from "./supervisor-state.ts";
-import { pinFile, workloadDir, writeWorkloadFiles, type FilesContext } from "./workload-files.ts";
+import { type Effect, type Machine, newMachine, type ProbeName, phaseOf, readyProbe, step, type WorkloadEvent } from "./supervisor-state.ts";
+import { type FilesContext, pinFile, workloadDir, writeWorkloadFiles } from "./workload-files.ts";
 
 export interface WorkloadContext extends FilesContext {
   readonly logDir: string;
@@ -214,7 +214,9 @@ export class Workload {
   #listenHint(port: number): string {
     const pid = this.#init();
     const ports = pid === undefined ? [] : listening(pid).filter((one) => one.port === port);
-    return ports.length > 0 && ports.every((one) => one.address.startsWith("127.") || one.address === "::1") ? " (it listens on its localhost only; let it listen on 0.0.0.0)" : "";
+    return ports.length > 0 && ports.every((one) => one.address.startsWith("127.") || one.address === "::1")
+      ? " (it listens on its localhost only; let it listen on 0.0.0.0)"
+      : "";
   }
 
   /** Two looks in a row must find nothing: a request can arrive between the last answer and the next connection. */
@@ -227,8 +229,8 @@ export class Workload {
 
   /** SIGKILL ends all of its namespaces; anything else goes to the program through tini, once tini is there. */
   async #signal(signal: string): Promise<void> {
-    const child = this.#child;
-    for (let tries = 0; tries < 50 && this.#child === child && child !== undefined; tries += 1) {
+    const run = this.#run;
+    for (let tries = 0; tries < 50 && this.#run === run && this.#child !== undefined; tries += 1) {
       const pid = this.#init();
       if (pid !== undefined && (signal === "SIGKILL" || nameOf(pid) === "tini")) {
         await runKill(pid, signal, this.#context);
@@ -249,7 +251,7 @@ function nameOf(pid: number): string {
 
 async function runKill(pid: number, signal: string, context: WorkloadContext): Promise<void> {
   try {
-    process.kill(pid, signal as NodeJS.Signals);
+    process.kill(pid, signal);
   } catch (error) {
     context.log.warn("signal", { pid, signal, error: error instanceof Error ? error.message : String(error) });
     // A name that Node does not know (SIGRTMIN+3) is still one that `kill` may know.

@@ -11,7 +11,13 @@ const envoy = path.resolve(import.meta.dirname, "../../.cache/envoy/1.40.0/envoy
 test("Envoy takes the bootstrap", async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "weir-bootstrap-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const bootstrap = envoyBootstrap({ nodeId: "node", xdsSocket: `${folder}/xds.sock`, adminSocket: `${folder}/admin.sock`, maxHeapBytes: 1 << 30, maxDownstreamConnections: 1_000 });
+  const bootstrap = envoyBootstrap({
+    nodeId: "node",
+    xdsSocket: `${folder}/xds.sock`,
+    adminSocket: `${folder}/admin.sock`,
+    maxHeapBytes: 1 << 30,
+    maxDownstreamConnections: 1_000,
+  });
   const file = path.join(folder, "bootstrap.json");
   writeFileSync(file, JSON.stringify(bootstrap));
   const result = await runProgram([envoy, "--mode", "validate", "-c", file, "-l", "error"], { timeoutMs: 20_000 });

@@ -39,7 +39,14 @@ export function envoyBootstrap(options: BootstrapOptions): Json {
         inclusion_list: {
           patterns: [
             ...["server.", "control_plane.", "cluster_manager.", "listener_manager.", "overload."].map((prefix) => ({ prefix })),
-            ...["downstream_cx_active", "downstream_rq_active", "upstream_cx_active", "upstream_rq_active", "upstream_cx_connect_fail", "upstream_rq_total"].map((suffix) => ({ suffix })),
+            ...[
+              "downstream_cx_active",
+              "downstream_rq_active",
+              "upstream_cx_active",
+              "upstream_rq_active",
+              "upstream_cx_connect_fail",
+              "upstream_rq_total",
+            ].map((suffix) => ({ suffix })),
           ],
         },
       },

@@ -16,8 +16,14 @@ const options = {
 
 test("a machine that can do all says so, one fact a thing", async () => {
   const facts = await checkMachine(options);
-  assert.deepEqual(facts.map((fact) => fact.name), ["programs", "user namespaces", "virtual networks", "capture rules", "sandbox", "Envoy", "gateway port"]);
-  assert.deepEqual(facts.filter((fact) => !fact.ok), []);
+  assert.deepEqual(
+    facts.map((fact) => fact.name),
+    ["programs", "user namespaces", "virtual networks", "capture rules", "sandbox", "Envoy", "gateway port"],
+  );
+  assert.deepEqual(
+    facts.filter((fact) => !fact.ok),
+    [],
+  );
 });
 
 test("what is missing, wrong or taken comes with its fix", async (t) => {
@@ -28,7 +34,10 @@ test("what is missing, wrong or taken comes with its fix", async (t) => {
   assert.ok(address !== null && typeof address === "object");
   const facts = await checkMachine({ ...options, envoy: "/nowhere/envoy", listen: { address: "127.0.0.1", port: address.port } });
   const bad = facts.filter((fact) => !fact.ok);
-  assert.deepEqual(bad.map((fact) => fact.name), ["Envoy", "gateway port"]);
+  assert.deepEqual(
+    bad.map((fact) => fact.name),
+    ["Envoy", "gateway port"],
+  );
   assert.ok(bad.every((fact) => fact.fix !== undefined));
   assert.match(bad[1]?.detail ?? "", /another program listens there/);
   const other = await checkMachine({ ...options, envoyVersion: "9.9.9" });

@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { runProgram } from "./shell.ts";
 import { nodeNetworkScript, workloadRules } from "./network.ts";
+import { runProgram } from "./shell.ts";
 import { findTools, isComplete, type Tools } from "./tools.ts";
 
 export interface Fact {
@@ -59,7 +59,8 @@ async function namespaceFix(): Promise<string> {
   if ((await readSwitch("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")) === "1") {
     return "AppArmor forbids them: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (to keep it: write the setting to /etc/sysctl.d/60-weir.conf)";
   }
-  if ((await readSwitch("/proc/sys/kernel/unprivileged_userns_clone")) === "0") return "they are switched off: sudo sysctl -w kernel.unprivileged_userns_clone=1";
+  if ((await readSwitch("/proc/sys/kernel/unprivileged_userns_clone")) === "0")
+    return "they are switched off: sudo sysctl -w kernel.unprivileged_userns_clone=1";
   if ((await readSwitch("/proc/sys/user/max_user_namespaces")) === "0") return "their number is limited to 0: sudo sysctl -w user.max_user_namespaces=15000";
   return "inside a container: start it with --privileged, or with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined";
 }
@@ -73,7 +74,10 @@ async function readSwitch(file: string): Promise<string | undefined> {
 
 /** Runs a script as root of new namespaces. */
 async function within(tools: Tools, script: string): Promise<string | undefined> {
-  const tried = await runProgram([tools.unshare, "-U", "-r", "-m", "-n", "-p", "--fork", "--mount-proc", "--", tools.sh, "-e"], { input: script, timeoutMs: 10_000 });
+  const tried = await runProgram([tools.unshare, "-U", "-r", "-m", "-n", "-p", "--fork", "--mount-proc", "--", tools.sh, "-e"], {
+    input: script,
+    timeoutMs: 10_000,
+  });
   return tried.code === 0 ? undefined : lastLine(tried.output);
 }
 
@@ -107,7 +111,9 @@ async function checkEnvoy({ envoy, envoyVersion }: CheckOptions): Promise<Fact> 
   const tried = await runProgram([envoy, "--version"], { timeoutMs: 10_000 }).catch((error: Error) => ({ code: null, output: error.message }));
   const version = /version: [0-9a-f]+\/([\d.]+)/.exec(tried.output)?.[1];
   if (version === undefined) return { name: "Envoy", ok: false, detail: lastLine(tried.output), fix };
-  return version === envoyVersion ? { name: "Envoy", ok: true, detail: `${version} at ${envoy}` } : { name: "Envoy", ok: false, detail: `${version} at ${envoy}, ${envoyVersion} is wanted`, fix };
+  return version === envoyVersion
+    ? { name: "Envoy", ok: true, detail: `${version} at ${envoy}` }
+    : { name: "Envoy", ok: false, detail: `${version} at ${envoy}, ${envoyVersion} is wanted`, fix };
 }
 
 async function checkPort({ listen, gatewayRuns }: CheckOptions): Promise<Fact> {
@@ -119,7 +125,10 @@ async function checkPort({ listen, gatewayRuns }: CheckOptions): Promise<Fact> {
     server.listen(listen.port, listen.address, () => server.close(() => resolve(undefined)));
   });
   if (problem === undefined) return { name: "gateway port", ok: true, detail: `${where} is free` };
-  const fix = problem === "EACCES" ? "choose a port above 1023 with --listen" : `end what listens there (\`ss -ltnp sport = :${listen.port}\`), or choose another with --listen`;
+  const fix =
+    problem === "EACCES"
+      ? "choose a port above 1023 with --listen"
+      : `end what listens there (\`ss -ltnp sport = :${listen.port}\`), or choose another with --listen`;
   return { name: "gateway port", ok: false, detail: `${where}: ${problem === "EADDRINUSE" ? "another program listens there" : problem}`, fix };
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -34,7 +34,20 @@ function make(t: TestContext): { readonly envoy: Envoy; readonly folder: string;
   const program = path.join(folder, "stand-in.cjs");
   writeFileSync(program, standIn, { mode: 0o755 });
   const again = (): Envoy =>
-    new Envoy({ nodeId: "node", program, dir: folder, xdsSocket: `${folder}/xds.sock`, adminSocket: `${folder}/admin.sock`, concurrency: 1, maxHeapBytes: 1 << 30, maxDownstreamConnections: 10, drainSeconds: 1, parentSeconds: 2, clock, log });
+    new Envoy({
+      nodeId: "node",
+      program,
+      dir: folder,
+      xdsSocket: `${folder}/xds.sock`,
+      adminSocket: `${folder}/admin.sock`,
+      concurrency: 1,
+      maxHeapBytes: 1 << 30,
+      maxDownstreamConnections: 10,
+      drainSeconds: 1,
+      parentSeconds: 2,
+      clock,
+      log,
+    });
   const envoy = again();
   t.after(async () => {
     await envoy.stop();
@@ -104,7 +117,10 @@ test("replacing is refused when it would lose the configuration; a new one that 
   await until(envoy, "running", (one) => one.state.get().phase === "running");
   const family = loadFamily(path.join(folder, "node-envoy.pids"));
   assert.equal(family?.epoch, 1);
-  assert.deepEqual(family.retired.map((one) => one.id.pid), [before]);
+  assert.deepEqual(
+    family.retired.map((one) => one.id.pid),
+    [before],
+  );
   assert.ok(readFileSync(path.join(folder, "node-envoy.log"), "utf8").includes("told to fail"));
   await until(envoy, "the old one is ended when its time is over", () => !family.retired.some((one) => isRunning(one.id)));
 });

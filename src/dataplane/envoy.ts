@@ -2,7 +2,7 @@
  * Keeps one Envoy running: starts it, starts it again when it dies, replaces it without losing a request, stops it.
  * Knows nothing about its configuration but the bootstrap.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import path from "node:path";
@@ -10,9 +10,9 @@ import { Cell, type Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { serverInfo } from "./admin.ts";
-import { envoyBootstrap, type BootstrapOptions } from "./bootstrap.ts";
-import { forgetFamily, loadFamily, saveFamily, type Family } from "./envoy-family.ts";
-import { childrenOf, identify, isRunning, signalProcess, type ProcessId } from "./proc.ts";
+import { type BootstrapOptions, envoyBootstrap } from "./bootstrap.ts";
+import { type Family, forgetFamily, loadFamily, saveFamily } from "./envoy-family.ts";
+import { childrenOf, identify, isRunning, type ProcessId, signalProcess } from "./proc.ts";
 
 export interface EnvoyOptions extends BootstrapOptions {
   /** Path of the program. */
@@ -155,7 +155,10 @@ export class Envoy {
     if (this.#family !== family || this.#stopping.signal.aborted) return;
     log.warn("Envoy died", { id: nodeId, pid: family.current.pid });
     // Without its successor nobody ends a replaced process, and it holds names that a new family needs.
-    await endProcesses(family.retired.map((one) => one.id), clock);
+    await endProcesses(
+      family.retired.map((one) => one.id),
+      clock,
+    );
     forgetFamily(this.#familyFile, family.baseId);
     this.#family = undefined;
     this.#state.update((state) => ({ ...state, restarts: state.restarts + 1 }));
@@ -197,7 +200,18 @@ export class Envoy {
     const output = openSync(logFile, "a", 0o600);
     try {
       // A control plane that is away is no news every 200 ms.
-      const always = ["-c", this.#bootstrapFile, "--concurrency", String(concurrency), "-l", "warning", "--component-log-level", "config:error", "--drain-strategy", "immediate"];
+      const always = [
+        "-c",
+        this.#bootstrapFile,
+        "--concurrency",
+        String(concurrency),
+        "-l",
+        "warning",
+        "--component-log-level",
+        "config:error",
+        "--drain-strategy",
+        "immediate",
+      ];
       const times = ["--drain-time-s", String(drainSeconds), "--parent-shutdown-time-s", String(parentSeconds)];
       // Its own session: it outlives us, and a terminal's signals do not reach it.
       const { foster } = this.#options;
@@ -225,7 +239,8 @@ export class Envoy {
   async #replace(): Promise<void> {
     const { clock, parentSeconds, log, nodeId } = this.#options;
     const old = this.#family;
-    if (old === undefined || !isRunning(old.current) || this.#state.get().phase !== "running") throw new Error(`${nodeId}: no Envoy runs that could be replaced`);
+    if (old === undefined || !isRunning(old.current) || this.#state.get().phase !== "running")
+      throw new Error(`${nodeId}: no Envoy runs that could be replaced`);
     if (!(await answers(this.#options.xdsSocket))) throw new Error(`${nodeId}: the control plane is not there, a new Envoy would have no configuration`);
     this.#change("replacing", { pid: old.current.pid });
     try {
@@ -259,7 +274,11 @@ export class Envoy {
     for (;;) {
       const info = await serverInfo(adminSocket);
       if (info?.epoch === epoch && info.state === "LIVE") return;
-      const problem = !isRunning(id) ? `the new Envoy ended: ${this.#lastWords()}` : clock.now() > until ? "the new Envoy got no configuration in time" : undefined;
+      const problem = !isRunning(id)
+        ? `the new Envoy ended: ${this.#lastWords()}`
+        : clock.now() > until
+          ? "the new Envoy got no configuration in time"
+          : undefined;
       if (problem !== undefined) {
         await endProcesses([id], clock);
         throw new Error(`${nodeId}: ${problem}`);
@@ -270,7 +289,9 @@ export class Envoy {
 
   #lastWords(): string {
     try {
-      const lines = readFileSync(path.join(this.#options.dir, `${this.#options.nodeId}-envoy.log`), "utf8").trim().split("\n");
+      const lines = readFileSync(path.join(this.#options.dir, `${this.#options.nodeId}-envoy.log`), "utf8")
+        .trim()
+        .split("\n");
       return (lines.findLast((line) => /\[(critical|error)\]/.test(line)) ?? lines.at(-1) ?? "").slice(0, 300);
     } catch {
       return "none";

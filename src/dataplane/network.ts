@@ -91,7 +91,9 @@ export function addNetworksScript(tools: Tools, plans: readonly WorkloadNetworkP
     `link set ${plan.device} up`,
     `route add ${plan.address}/32 dev ${plan.device} src ${nodeAddress}`,
   ]);
-  const insides = plans.map((plan) => `${commandLine(tools.nsenter, `--net=${plan.pin}`, "--", tools.sh, "-e")} <<'WORKLOAD'\n${insideScript(tools, plan)}WORKLOAD`);
+  const insides = plans.map(
+    (plan) => `${commandLine(tools.nsenter, `--net=${plan.pin}`, "--", tools.sh, "-e")} <<'WORKLOAD'\n${insideScript(tools, plan)}WORKLOAD`,
+  );
   return [...pins, `${commandLine(tools.ip, "-batch", "-")} <<'END'`, ...links, "END", ...insides, ""].join("\n");
 }
 

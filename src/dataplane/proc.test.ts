@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
-import { readFileSync } from "node:fs";
 import { childrenOf, identify, isRunning, listening, namespacePids, openConnections, parseStat, parseTcp, signalProcess } from "./proc.ts";
 
 const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

@@ -30,7 +30,12 @@ export function isRunning(id: ProcessId): boolean {
 /** Children of all threads of a process. */
 export function childrenOf(pid: number): readonly number[] {
   try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((task) => (readOptional(`/proc/${pid}/task/${task}/children`) ?? "").split(" ").filter((word) => word !== "").map(Number));
+    return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      (readOptional(`/proc/${pid}/task/${task}/children`) ?? "")
+        .split(" ")
+        .filter((word) => word !== "")
+        .map(Number),
+    );
   } catch {
     return [];
   }
@@ -67,7 +72,13 @@ export function parseTcp(text: string): readonly TcpRow[] {
   const rows: TcpRow[] = [];
   for (const match of text.matchAll(/^\s*\d+: ([0-9A-F]{8}):([0-9A-F]{4}) ([0-9A-F]{8}):([0-9A-F]{4}) ([0-9A-F]{2}) /gm)) {
     const [, local = "", localPort = "", remote = "", remotePort = "", state = ""] = match;
-    rows.push({ local: dotted(local), localPort: Number.parseInt(localPort, 16), remote: dotted(remote), remotePort: Number.parseInt(remotePort, 16), state: Number.parseInt(state, 16) });
+    rows.push({
+      local: dotted(local),
+      localPort: Number.parseInt(localPort, 16),
+      remote: dotted(remote),
+      remotePort: Number.parseInt(remotePort, 16),
+      state: Number.parseInt(state, 16),
+    });
   }
   return rows;
 }

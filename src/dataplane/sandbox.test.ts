@@ -2,15 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { deviceName, workloadRules } from "./network.ts";
-import { environmentScript, enterFromHost, sandboxCommand, sandboxScript } from "./sandbox.ts";
+import { enterFromHost, environmentScript, sandboxCommand, sandboxScript } from "./sandbox.ts";
 import { commandLine, quote, runProgram, runScript } from "./shell.ts";
 import { findTools, isComplete } from "./tools.ts";
 
 const { found: tools } = findTools([], process.env["PATH"] ?? "");
 
 test("any word comes through the shell as it was", async () => {
-  const words = fc.sample(fc.string({ unit: "grapheme" }).filter((word) => !word.includes("\0")), { numRuns: 60, seed: 7 });
-  const all = [...words, "it's", "$HOME `id` \\ \"", "", "-n", "a\nb"];
+  const words = fc.sample(
+    fc.string({ unit: "grapheme" }).filter((word) => !word.includes("\0")),
+    { numRuns: 60, seed: 7 },
+  );
+  const all = [...words, "it's", '$HOME `id` \\ "', "", "-n", "a\nb"];
   const printed = await runScript("sh", `printf '%s\\0' ${commandLine(...all)}`);
   assert.equal(printed, `${all.join("\0")}\0`.trim());
   assert.equal(quote("plain/word-1"), "plain/word-1");
@@ -33,8 +36,34 @@ test("a failed script says so with its output, a slow one is ended", async () =>
 
 test("power is given up before the workload's own words are read", () => {
   assert.ok(isComplete(tools) || tools.unshare !== undefined);
-  const all = { hostname: "h", ip: "ip", mkfifo: "mkfifo", mount: "mount", nft: "nft", nsenter: "nsenter", setpriv: "setpriv", sh: "sh", tini: "tini", umount: "umount", unshare: "unshare" };
-  const plan = { pin: "/p", hostName: "web", uid: 1000, gid: 1000, dir: "/it's here", command: ["node", "a b.js"], envFile: "/env", resolvConf: "/r", hosts: "/h", nsswitch: "/n", binds: [], overlays: [], hidden: ["/state"] };
+  const all = {
+    hostname: "h",
+    ip: "ip",
+    mkfifo: "mkfifo",
+    mount: "mount",
+    nft: "nft",
+    nsenter: "nsenter",
+    setpriv: "setpriv",
+    sh: "sh",
+    tini: "tini",
+    umount: "umount",
+    unshare: "unshare",
+  };
+  const plan = {
+    pin: "/p",
+    hostName: "web",
+    uid: 1000,
+    gid: 1000,
+    dir: "/it's here",
+    command: ["node", "a b.js"],
+    envFile: "/env",
+    resolvConf: "/r",
+    hosts: "/h",
+    nsswitch: "/n",
+    binds: [],
+    overlays: [],
+    hidden: ["/state"],
+  };
   const script = sandboxScript(all, plan);
   const last = script.trim().split("\n").at(-1) ?? "";
   assert.match(last, /^exec unshare -U --map-user=1000 .*setpriv --bounding-set=-all .*--no-new-privs tini -g -- sh -c /);

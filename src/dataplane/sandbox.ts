@@ -48,7 +48,8 @@ export function sandboxScript(tools: Tools, plan: SandboxPlan): string {
   const drop = [tools.setpriv, "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs"];
   const enter = [tools.unshare, "-U", `--map-user=${plan.uid}`, `--map-group=${plan.gid}`, "--keep-caps"];
   const run = '. /dev/fd/3; exec 3<&-; cd "$1" || exit 125; shift; exec "$@"';
-  const hide = (folder: string): string => `[ ! -d ${quote(folder)} ] || ${mount("-t", "tmpfs", "-o", "ro,nosuid,nodev,noexec,size=4k,mode=555", "none", folder)}`;
+  const hide = (folder: string): string =>
+    `[ ! -d ${quote(folder)} ] || ${mount("-t", "tmpfs", "-o", "ro,nosuid,nodev,noexec,size=4k,mode=555", "none", folder)}`;
   return [
     "set -e",
     `exec 3<${quote(plan.envFile)}`,
@@ -96,13 +97,46 @@ function newRoot({ upper, work }: SandboxOverlay, mount: MountLine): readonly st
 
 /** Words that start the script `scriptFile` in new namespaces. The process stays until the workload ended and ends as it did. */
 export function sandboxCommand(tools: Tools, pin: string, scriptFile: string): readonly string[] {
-  return [tools.nsenter, `--net=${pin}`, "--", tools.unshare, "-m", "-p", "-i", "-u", "--fork", "--mount-proc", "--propagation", "private", "--", tools.sh, scriptFile];
+  return [
+    tools.nsenter,
+    `--net=${pin}`,
+    "--",
+    tools.unshare,
+    "-m",
+    "-p",
+    "-i",
+    "-u",
+    "--fork",
+    "--mount-proc",
+    "--propagation",
+    "private",
+    "--",
+    tools.sh,
+    scriptFile,
+  ];
 }
 
 /** Words that run a command inside a workload, from the node's namespaces; `pid` is the workload's process 1 as the node sees it. */
 export function enterCommand(tools: Tools, options: { readonly pid: number; readonly dir: string }): readonly string[] {
   const drop = [tools.setpriv, "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs"];
-  return [tools.nsenter, "-t", String(options.pid), "-U", "-m", "-n", "-p", "-i", "-u", "--preserve-credentials", "--", ...drop, tools.sh, "-c", 'cd "$0" && exec "$@"', options.dir];
+  return [
+    tools.nsenter,
+    "-t",
+    String(options.pid),
+    "-U",
+    "-m",
+    "-n",
+    "-p",
+    "-i",
+    "-u",
+    "--preserve-credentials",
+    "--",
+    ...drop,
+    tools.sh,
+    "-c",
+    'cd "$0" && exec "$@"',
+    options.dir,
+  ];
 }
 
 /** The same from the host: through the namespaces of the node process `nodePid` (the host's number). */

@@ -91,7 +91,14 @@ test("traffic goes through Envoy, inside by name and outside by host; workloads 
 
 test("supervision: back-off, why, live check, drain before the signal", { timeout: 120_000 }, async (t) => {
   const agent = await useAgent(t);
-  const live = { check: { kind: "exec", command: ["test", "!", "-e", "/dev/shm/sick"] }, initialDelayMs: 0, intervalMs: 100, timeoutMs: 1_000, failureThreshold: 2, successThreshold: 1 } as const;
+  const live = {
+    check: { kind: "exec", command: ["test", "!", "-e", "/dev/shm/sick"] },
+    initialDelayMs: 0,
+    intervalMs: 100,
+    timeoutMs: 1_000,
+    failureThreshold: 2,
+    successThreshold: 1,
+  } as const;
   await agent.want(
     workload("bad@v1-0", ["sh", "-c", "echo about to fail >&2; exit 3"]),
     workload("sick@v1-0", ["sh", "-c", "sleep 1.5; touch /dev/shm/sick; sleep 3600"], { health: { live } }),
@@ -132,7 +139,10 @@ test("logs are followed over restarts and rotation of who reads", { timeout: 60_
     if (record.stream === "stdout") seen.push(record.line);
     if (seen.length >= 40) stop.abort();
   }
-  assert.deepEqual(seen.slice(0, 40), Array.from({ length: 40 }, (_, at) => `line ${at + 1}`));
+  assert.deepEqual(
+    seen.slice(0, 40),
+    Array.from({ length: 40 }, (_, at) => `line ${at + 1}`),
+  );
   assert.equal((await readLogs({ logDir: agent.paths.logDir, workloads: ["talk-v1-0"], tail: 3 })).length, 3);
 });
 
@@ -143,7 +153,10 @@ test("whatever is killed comes back; what lives on is found again", { timeout: 1
   await agent.settled();
   const works = async (): Promise<void> => {
     for (const end = Date.now() + 20_000; ; await clock.sleep(50)) {
-      const outside = await request(agent.port, `echo.localhost:${agent.port}`).then((answer) => answer.status, () => 0);
+      const outside = await request(agent.port, `echo.localhost:${agent.port}`).then(
+        (answer) => answer.status,
+        () => 0,
+      );
       if (outside === 200) return;
       assert.ok(Date.now() < end, `gateway answers ${outside}`);
     }
@@ -164,14 +177,36 @@ test("whatever is killed comes back; what lives on is found again", { timeout: 1
       await works();
       await new TestAgentStarter(agent).again();
     }
-    await agent.until(`${name} is new`, (status) => ![status.proxies.node.pid, status.proxies.gateway.pid, status.node.pid, status.agent.pid].includes(pid) && status.node.phase === "running");
+    await agent.until(
+      `${name} is new`,
+      (status) => ![status.proxies.node.pid, status.proxies.gateway.pid, status.node.pid, status.agent.pid].includes(pid) && status.node.phase === "running",
+    );
     await agent.untilReady("echo-v1-0", "caller-v1-0");
     await works();
-    const inside = await agent.exec("caller-v1-0", "curl", "-s", "-m", "5", "--retry", "5", "--retry-all-errors", "-o", "/dev/null", "-w", "%{http_code}", "http://echo/");
+    const inside = await agent.exec(
+      "caller-v1-0",
+      "curl",
+      "-s",
+      "-m",
+      "5",
+      "--retry",
+      "5",
+      "--retry-all-errors",
+      "-o",
+      "/dev/null",
+      "-w",
+      "%{http_code}",
+      "http://echo/",
+    );
     assert.equal(inside.stdout, "200", name);
     const after = await agent.status();
-    assert.deepEqual(after.workloads.map((one) => one.network), before.workloads.map((one) => one.network), "the same addresses");
-    if (name === "agent") assert.deepEqual([after.node.pid, after.proxies.gateway.pid], [before.node.pid, before.proxies.gateway.pid], "the others were found, not started again");
+    assert.deepEqual(
+      after.workloads.map((one) => one.network),
+      before.workloads.map((one) => one.network),
+      "the same addresses",
+    );
+    if (name === "agent")
+      assert.deepEqual([after.node.pid, after.proxies.gateway.pid], [before.node.pid, before.proxies.gateway.pid], "the others were found, not started again");
     t.diagnostic(`${name} came back`);
   }
 });
@@ -252,7 +287,15 @@ test("all of it as an ordinary user", { timeout: 400_000, skip: process.getuid?.
   const home = await mkdtemp(path.join(tmpdir(), "weir-user-"));
   t.after(() => rm(home, { recursive: true, force: true }));
   await chmod(home, 0o777);
-  const args = ["--reuid=12345", "--regid=12345", "--clear-groups", process.execPath, "--test", "--test-concurrency=1", path.join(root, "test/system/agent.test.ts")];
+  const args = [
+    "--reuid=12345",
+    "--regid=12345",
+    "--clear-groups",
+    process.execPath,
+    "--test",
+    "--test-concurrency=1",
+    path.join(root, "test/system/agent.test.ts"),
+  ];
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const result = await execute("setpriv", args, { env: { ...env, HOME: home, TMPDIR: home }, timeoutMs: 380_000 });
   assert.equal(result.code, 0, result.stdout + result.stderr);

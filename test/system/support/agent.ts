@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import { agentPaths, type AgentPaths, type AgentStatus, type Desired, type ExecPlan, type WorkloadSpec } from "../../../src/agent/contract.ts";
+import { type AgentPaths, type AgentStatus, agentPaths, type Desired, type ExecPlan, type WorkloadSpec } from "../../../src/agent/contract.ts";
 import { ensureAgent, stopAgent } from "../../../src/agent/lifecycle.ts";
 import { realClock as clock } from "../../../src/agent/real-clock.ts";
 import { type AgentSettings, defaultLimits } from "../../../src/agent/settings.ts";
@@ -20,7 +20,7 @@ import { createAdsServer } from "../../../src/xds/server.ts";
 import { createSnapshot, encodeResource } from "../../../src/xds/snapshot.ts";
 import { service } from "../../support/declared.ts";
 import { silentLog } from "../../support/real.ts";
-import { execute, freePort, processesOf, root, type Run } from "./weir.ts";
+import { execute, freePort, processesOf, type Run, root } from "./weir.ts";
 
 const namespace = "default" as Namespace;
 
@@ -58,7 +58,19 @@ export class TestAgent {
     if (!isComplete(found)) throw new Error(`missing: ${missing.join(", ")}`);
     const entry = (file: string): string => path.join(root, "src/agent", file);
     const envoy = path.join(root, ".cache/envoy/1.40.0/envoy");
-    this.settings = { stateDir: home, runDir, tools: found, envoy, agentEntry: entry("main.ts"), nodeEntry: entry("node-main.ts"), concurrency: 2, ...defaultLimits, drainSeconds: 3, parentSeconds: 5, hidden: [home, runDir] };
+    this.settings = {
+      stateDir: home,
+      runDir,
+      tools: found,
+      envoy,
+      agentEntry: entry("main.ts"),
+      nodeEntry: entry("node-main.ts"),
+      concurrency: 2,
+      ...defaultLimits,
+      drainSeconds: 3,
+      parentSeconds: 5,
+      hidden: [home, runDir],
+    };
   }
 
   async start(): Promise<void> {
@@ -133,7 +145,9 @@ export class TestAgent {
     const { plan, problems } = compileWorld(this.#world(status));
     assert.deepEqual(problems, []);
     return Object.entries(emitEnvoy(plan)).map(([node, resources]) => {
-      const snapshot = createSnapshot(resources.map((one: { typeUrl: string; name: string; body: Uint8Array }) => encodeResource(one.typeUrl, one.name, one.body)));
+      const snapshot = createSnapshot(
+        resources.map((one: { typeUrl: string; name: string; body: Uint8Array }) => encodeResource(one.typeUrl, one.name, one.body)),
+      );
       return [node, this.#ads.publish(node, snapshot)] as const;
     });
   }
@@ -146,7 +160,8 @@ export class TestAgent {
       const ofApp = versions.get(appKey(namespace, app)) ?? new Map<VersionName, Service>();
       versions.set(appKey(namespace, app), ofApp.set(version, service(`${app}@${version}`)));
       const key = versionKey(namespace, app, version);
-      if (one.network !== undefined) endpoints.set(key, [...(endpoints.get(key) ?? []), { id: one.id, address: one.network.address, ready: one.phase === "ready" }]);
+      if (one.network !== undefined)
+        endpoints.set(key, [...(endpoints.get(key) ?? []), { id: one.id, address: one.network.address, ready: one.phase === "ready" }]);
     }
     const apps = [...versions].map(([key, ofApp]) => {
       const share = Math.floor(10_000 / ofApp.size);
@@ -158,7 +173,18 @@ export class TestAgent {
     const captures = status.workloads.flatMap((one) =>
       one.network === undefined || one.phase === "exited"
         ? []
-        : [{ workload: one.id, namespace, app: one.app as AppName, version: one.version as VersionName, networkNamespace: one.network.networkNamespace, address: one.network.captureAddress, port: one.network.capturePort, egress: false }],
+        : [
+            {
+              workload: one.id,
+              namespace,
+              app: one.app as AppName,
+              version: one.version as VersionName,
+              networkNamespace: one.network.networkNamespace,
+              address: one.network.captureAddress,
+              port: one.network.capturePort,
+              egress: false,
+            },
+          ],
     );
     const gateway = { address: "127.0.0.1", port: this.port, socketDir: this.paths.socketDir, domain: "localhost" };
     return { revision: this.#revision, apps: new Map(apps), routers: new Map(), externals: new Map(), endpoints, captures, addresses, gateway };
