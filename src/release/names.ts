@@ -17,7 +17,9 @@ export function checkNames(snapshot: DeclaredSnapshot, service: Service): Result
   }
   const problems = [app, `${app}-${version}`].flatMap((name) => {
     const owner = owners.get(`${namespace}/${name}`);
-    return owner === undefined ? [] : [{ code: "name-taken", message: `${app}@${version} needs the name ${name}, which is ${owner}`, hint: "choose another name or version" }];
+    return owner === undefined
+      ? []
+      : [{ code: "name-taken", message: `${app}@${version} needs the name ${name}, which is ${owner}`, hint: "choose another name or version" }];
   });
   return problems.length > 0 ? failed(...problems) : ok(null);
 }

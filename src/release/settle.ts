@@ -34,7 +34,11 @@ export function settle(snapshot: DeclaredSnapshot, writes: readonly Write[], opt
 }
 
 /** All values of one kind as they will be. New ones come after the ones of now, in the order of `writes`. */
-function after<K extends "service" | "app" | "router" | "external" | "address">(snapshot: DeclaredSnapshot, writes: readonly Write[], kind: K): Map<string, Kinds[K]> {
+function after<K extends "service" | "app" | "router" | "external" | "address">(
+  snapshot: DeclaredSnapshot,
+  writes: readonly Write[],
+  kind: K,
+): Map<string, Kinds[K]> {
   const values = new Map<string, Kinds[K]>();
   for (const [key, object] of snapshot.objects[kind] as unknown as ReadonlyMap<string, { readonly value: Kinds[K] }>) values.set(key, object.value);
   for (const write of writes) {
@@ -60,7 +64,11 @@ export function appIn(snapshot: DeclaredSnapshot, writes: readonly Write[], key:
  * What takes `writes` back: each object as it was in `before`, as long as nobody else changed it since (`now` still has the version of that commit).
  * Settle the result: names and versions that came meanwhile stay.
  */
-export function undo(before: DeclaredSnapshot, now: DeclaredSnapshot, { writes, version }: { readonly writes: readonly Write[]; readonly version: number }): readonly Write[] {
+export function undo(
+  before: DeclaredSnapshot,
+  now: DeclaredSnapshot,
+  { writes, version }: { readonly writes: readonly Write[]; readonly version: number },
+): readonly Write[] {
   return writes.flatMap(({ kind, key }): Write[] => {
     const [old, current]: readonly [Declared | undefined, Declared | undefined] = [before.objects[kind].get(key), now.objects[kind].get(key)];
     if (current !== undefined && current.version !== version) return [];
