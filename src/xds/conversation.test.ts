@@ -217,6 +217,13 @@ test("a route that would use a refused cluster is held back: the old one keeps w
   assert.deepEqual(wire.conversation.status().get(route)?.heldBack, []);
 });
 
+test("a proxy that has nothing yet gets its routes although one of their clusters is refused", () => {
+  const wire = new Wire({ refuse: (typeUrl, name) => (typeUrl === cluster && name === "bad" ? "bad: no" : undefined) });
+  const revision = wire.publish(mesh({ a: "1", bad: "1" }));
+  assert.deepEqual([...new Set(wire.settle())], ["+Cluster a", "+ClusterLoadAssignment a", "+Listener in", "+RouteConfiguration table"]);
+  assert.equal(wire.conversation.hasSettled(revision), true);
+});
+
 test("a refused route keeps its clusters alive", () => {
   let bad = "";
   const wire = new Wire({ refuse: (typeUrl, _name, version) => (typeUrl === route && version === bad ? "no" : undefined) });

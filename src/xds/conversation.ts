@@ -140,7 +140,7 @@ export class Conversation {
     subscription.forgive(source.snapshot);
     const sources = [newest, source, ...this.#usersOf(typeUrl)];
     const exists = (name: string): boolean => sources.some(({ snapshot }) => resourcesOf(snapshot, typeUrl).has(name));
-    const updates = this.#holdBack(typeUrl, [...subscription.missing(source.snapshot), ...this.#missingForUsers(subscription, source)]);
+    const updates = this.#holdBack(subscription, [...subscription.missing(source.snapshot), ...this.#missingForUsers(subscription, source)]);
     const difference = subscription.difference(updates, this.#removals(subscription, exists, newest));
     if (difference === undefined) {
       subscription.settled = source;
@@ -180,25 +180,28 @@ export class Conversation {
     const subscription = this.#subscriptions.get(typeUrl);
     const users = orderOf(typeUrl).usedBy.map((user) => this.#subscriptions.get(user));
     const names = published === undefined ? [] : [...resourcesOf(published.snapshot, typeUrl).keys()];
-    const heldBack = this.#heldBack.get(typeUrl) ?? [];
     return names.filter((name) => {
-      if (heldBack.includes(name) || (!orderOf(typeUrl).asked && subscription?.wants(name) !== true)) return false;
+      if (!orderOf(typeUrl).asked && subscription?.wants(name) !== true) return false;
       if (subscription?.has(name) === true || subscription?.rejected.has(name) === true) return false;
       return !this.#waived.has(`${typeUrl} ${name}`) && !users.some((user) => user?.rejected.has(name) === true);
     });
   }
 
-  /** Takes out what uses something that the proxy refused and never had: what it has keeps working. */
-  #holdBack(typeUrl: string, updates: readonly Resource[]): readonly Resource[] {
-    const refused = orderOf(typeUrl).after.flatMap((earlier) => {
-      const subscription = this.#subscriptions.get(earlier);
-      return subscription === undefined ? [] : [...subscription.rejected.keys()].filter((name) => !subscription.has(name));
+  /**
+   * Takes out new versions that use something which the proxy refused and never had: the old version keeps working.
+   * Without an old version there is nothing to keep: better a listener that lacks one cluster than none.
+   */
+  #holdBack(subscription: Subscription, updates: readonly Resource[]): readonly Resource[] {
+    const { typeUrl } = subscription;
+    const refused = orderOf(typeUrl).after.flatMap((type) => {
+      const earlier = this.#subscriptions.get(type);
+      return earlier === undefined ? [] : [...earlier.rejected.keys()].filter((name) => !earlier.has(name));
     });
     if (refused.length === 0) {
       this.#heldBack.delete(typeUrl);
       return updates;
     }
-    const held = new Set(updates.filter(({ body }) => refused.some((name) => mentions(body, name))));
+    const held = new Set(updates.filter(({ name, body }) => subscription.has(name) && refused.some((other) => mentions(body, other))));
     this.#heldBack.set(
       typeUrl,
       [...held].map(({ name }) => name),

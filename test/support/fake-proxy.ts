@@ -138,15 +138,17 @@ export class FakeProxy {
       this.#cold.delete(name);
       this.#everWarm.add(name);
     }
+    const isFirst = !this.#of(typeUrl).has(name);
     this.#of(typeUrl).set(name, held);
-    if (typeUrl === typeUrls.route) this.#check(`route ${name}`, held);
+    // What refuses clusters has to live with a first version that lacks them.
+    if (typeUrl === typeUrls.route && !(isFirst && this.#options.refuse !== undefined)) this.#check(`route ${name}`, held.uses);
   }
 
   #remove(typeUrl: string, name: string): void {
     // Told that there are none, a cluster waits no longer: it replaces the old one, without endpoints.
     if (typeUrl === typeUrls.endpoints && this.#cold.delete(name)) {
       this.#everWarm.delete(name);
-      for (const [route, held] of this.#of(typeUrls.route)) this.#check(`${name} without endpoints: route ${route}`, held);
+      this.#checkUsersOf(name, "without endpoints");
     }
     if (!this.#of(typeUrl).delete(name)) return;
     this.journal.push(`-${short(typeUrl)} ${name}`);
@@ -154,10 +156,14 @@ export class FakeProxy {
       this.#cold.delete(name);
       this.#everWarm.delete(name);
     }
-    for (const [route, held] of this.#of(typeUrls.route)) this.#check(`after -${short(typeUrl)} ${name}: route ${route}`, held);
+    if (typeUrl === typeUrls.cluster) this.#checkUsersOf(name, "gone");
   }
 
-  #check(what: string, { uses }: Held): void {
+  #checkUsersOf(cluster: string, why: string): void {
+    for (const [route, { uses }] of this.#of(typeUrls.route)) if (uses.includes(cluster)) this.#check(`${cluster} ${why}: route ${route}`, [cluster]);
+  }
+
+  #check(what: string, uses: readonly string[]): void {
     for (const cluster of uses) {
       if (!this.#of(typeUrls.cluster).has(cluster)) this.faults.push(`${what} uses the missing cluster ${cluster}`);
       else if (!this.#everWarm.has(cluster)) this.faults.push(`${what} uses the cluster ${cluster}, which has no endpoints`);
