@@ -33,7 +33,8 @@ const node = new Node({
   dir,
   uid: identity.uid,
   gid: identity.gid,
-  hidden: settings.hidden,
+  // Sockets that give everything away, and the store with its secrets.
+  hidden: [settings.stateDir, settings.runDir, ...settings.hidden],
   defaultEnv: Object.fromEntries(inherited),
   logDir: paths.logDir,
   addressFile: path.join(paths.agentDir, "addresses.json"),

@@ -31,6 +31,8 @@ export interface NodeStatus {
 
 /** Logs of workloads that are gone: so many of the newest stay. */
 const oldLogs = 50;
+/** Networks made by one script. */
+const groupSize = 8;
 
 export class Node {
   readonly #options: NodeOptions;
@@ -97,15 +99,14 @@ export class Node {
     this.#forgetEnded(wanted);
     const fresh = this.#desired.workloads.filter((spec) => spec.state === "run" && !this.#workloads.has(spec.id)).map((spec) => this.#add(spec));
     this.#refreshView();
-    if (fresh.length > 0) {
-      this.#makeNetworks(fresh)
-        .then(
-          () => undefined,
-          (error: unknown) => this.#options.log.error("networks", { error: String(error) }),
-        )
-        .finally(() => {
-          for (const workload of fresh) workload.begin();
-        });
+    // In small groups: the first ones start while the networks of the next are made.
+    for (let at = 0; at < fresh.length; at += groupSize) {
+      const group = fresh.slice(at, at + groupSize);
+      // A failure is told by the start, which tries once more.
+      void this.#makeNetworks(group).then(
+        () => begin(group),
+        () => begin(group),
+      );
     }
     this.#publish();
   }
@@ -198,6 +199,10 @@ export class Node {
     }));
     for (const { files } of byAge.sort((a, b) => b.at - a.at).slice(oldLogs)) for (const file of files) rmSync(path.join(logDir, file), { force: true });
   }
+}
+
+function begin(workloads: readonly Workload[]): void {
+  for (const workload of workloads) workload.begin();
 }
 
 function planOf(workload: Workload): WorkloadNetworkPlan {

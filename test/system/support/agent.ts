@@ -1,5 +1,6 @@
 /** A real agent in a state folder of its own, with a real control plane in this process: everything but daemon, store and CLI. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -33,7 +34,8 @@ export function workload(id: string, command: readonly string[], changes: Partia
 
 /** A virtual address that depends on the name alone. */
 function virtualIp(app: string): string {
-  return `100.100.${app.length}.${(app.codePointAt(0) ?? 0) & 127}`;
+  const [a = 0, b = 0] = createHash("sha256").update(app).digest();
+  return `100.100.${a}.${b}`;
 }
 
 export const echoPort = [{ containerPort: 8080, protocol: "http" }] as const;
