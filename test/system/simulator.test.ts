@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import http from "node:http";
+import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
@@ -32,6 +33,18 @@ async function echo(t: TestContext, name: string): Promise<number> {
     server.closeAllConnections();
     server.close();
   });
+  return (server.address() as AddressInfo).port;
+}
+
+/** A gRPC server without TLS: answers one message's worth of bytes, and its status in trailers. */
+async function grpc(t: TestContext): Promise<number> {
+  const server = http2.createServer((_, response) => {
+    response.writeHead(200, { "content-type": "application/grpc" });
+    response.addTrailers({ "grpc-status": "0" });
+    response.end("answer");
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  t.after(() => server.close());
   return (server.address() as AddressInfo).port;
 }
 
@@ -153,6 +166,7 @@ interface Servers {
   readonly v2: number;
   readonly out: number;
   readonly tcp: number;
+  readonly grpc: number;
 }
 
 /** A mesh whose replicas are servers of this test. */
@@ -163,6 +177,7 @@ function planFor(servers: Servers, gatewayPort: number, tcpPort: number, socketD
     service("web@v2", { ports: at(servers.v2) }),
     service("idle"),
     service("hidden", { public: false }),
+    service("rpc", { ports: [{ port: 9000, containerPort: servers.grpc, protocol: "grpc" }] }),
     service("db", { ports: [{ port: tcpPort, containerPort: servers.tcp, protocol: "tcp" }] }),
   ];
   const weights = [
@@ -172,9 +187,9 @@ function planFor(servers: Servers, gatewayPort: number, tcpPort: number, socketD
   const routers = [router("www", rules, { hosts: ["shop.example", "*.shop.example"] })];
   const said = stack({ services, weights, routers, externals: [external("out", [`localhost:${servers.out}`], { ports: [port("80/http")] })] });
   const world = worldOfStack(said, { gateway: { address: "127.0.0.1", port: gatewayPort, socketDir, domain: "localhost" } });
-  const replicas = ["default/web@v1", "default/web@v2", "default/db@v1"].map(
-    (key) => [key as never, [{ id: key, address: "127.0.0.1", ready: true }]] as const,
-  );
+  const replicas = ["web", "db", "rpc"]
+    .flatMap((app) => [`default/${app}@v1`, `default/${app}@v2`])
+    .map((key) => [key as never, [{ id: key, address: "127.0.0.1", ready: true }]] as const);
   return compileWorld({ ...world, endpoints: new Map(replicas) }).plan;
 }
 
@@ -182,7 +197,7 @@ function planFor(servers: Servers, gatewayPort: number, tcpPort: number, socketD
 async function startMesh(t: TestContext): Promise<MeshPlan> {
   const folder = temporaryFolder(t);
   mkdirSync(path.join(folder, "egress"));
-  const servers = { v1: await echo(t, "web@v1"), v2: await echo(t, "web@v2"), out: await echo(t, "external/out"), tcp: await greeter(t) };
+  const servers = { v1: await echo(t, "web@v1"), v2: await echo(t, "web@v2"), out: await echo(t, "external/out"), tcp: await greeter(t), grpc: await grpc(t) };
   const plan = planFor(servers, await freePort(), await freePort(), folder);
   const { node, gateway } = emitEnvoy(plan);
   startEnvoy(t, path.join(folder, "node.json"), staticBootstrap(node));
@@ -199,6 +214,24 @@ async function startMesh(t: TestContext): Promise<MeshPlan> {
   t.after(() => clearInterval(poll));
   await eventually(() => isUp, "the gateway answers", 15_000).finally(() => clearInterval(poll));
   return plan;
+}
+
+/** One gRPC call over HTTP/2 with prior knowledge: status, message and what came before them. */
+async function callGrpc(gatewayPort: number, host: string): Promise<{ readonly [name: string]: string; readonly body: string }> {
+  const session = http2.connect(`http://127.0.0.1:${gatewayPort}`);
+  try {
+    const stream = session.request({ ":method": "POST", ":path": "/s.S/M", ":authority": host, "content-type": "application/grpc", te: "trailers" });
+    const said: Record<string, string> = {};
+    const note = (headers: http2.IncomingHttpHeaders) => {
+      for (const name of ["grpc-status", "grpc-message"]) if (typeof headers[name] === "string") said[name] = headers[name];
+    };
+    stream.on("response", note).on("trailers", note).end();
+    let body = "";
+    for await (const piece of stream.setEncoding("utf8")) body += String(piece);
+    return { ...said, body };
+  } finally {
+    session.destroy();
+  }
 }
 
 /** What the real Envoys answered must be what the simulator foresees. */
@@ -246,6 +279,13 @@ test("every call through real Envoys ends as the simulator says", { timeout: 120
     const [data] = (await once(socket, "data")) as [Buffer];
     assert.equal(data.toString(), "hello");
     socket.destroy();
+  });
+
+  await t.test("gRPC, trailers included, and its own way to say that nobody answers", async () => {
+    assert.deepEqual(await callGrpc(plan.gateway.port, "rpc.localhost"), { "grpc-status": "0", body: "answer" });
+    const { body, ...failed } = await callGrpc(plan.gateway.port, "idle.localhost");
+    assert.deepEqual([failed["grpc-status"], body], ["14", ""]);
+    assert.match(decodeURIComponent(failed["grpc-message"] ?? ""), /no replica of idle@v1.default:80 is ready/);
   });
 
   await t.test("the caller's address is told, and what it says about itself is kept", async () => {
