@@ -7,14 +7,27 @@ import type { World } from "../model/world.ts";
 import type { ReplicaState } from "../release/progress.ts";
 import type { LogLine, ProxyView, SystemView } from "./contract.ts";
 
+/** A resource that a proxy did not take. */
+export interface Refused {
+  readonly proxy: string;
+  /** Of the resource: `web@v1.default:80`. */
+  readonly name: string;
+  /** The proxy's own words. */
+  readonly message: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
 /** Everything at one moment, after every step of the control loop. */
 export interface Observed {
   /** What was declared when the step was made. */
   readonly declared: DeclaredSnapshot;
   readonly world: World;
   readonly replicas: ReplicaState;
-  /** Revision of the newest World that every proxy it concerns has acknowledged; 0: none yet. */
+  /** Revision of the newest World that every proxy it concerns has acknowledged, apart from `refusals`; 0: none yet. */
   readonly ackedRevision: number;
+  /** What proxies refuse of the newest World; what they had stays in force. */
+  readonly refusals: readonly Refused[];
   /** Whether the platform is heard of now, and has been told everything. */
   readonly platform: { readonly connected: boolean; readonly reason?: string; readonly upToDate: boolean };
 }

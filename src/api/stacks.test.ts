@@ -207,3 +207,17 @@ test("routers as people read them", { timeout: 20_000 }, async (t) => {
     { match: "everything", action: "forward", target: "web" },
   ]);
 });
+
+test("what Envoy refuses fails the change that brought it, in Envoy's own words", { timeout: 20_000 }, async (t) => {
+  const daemon = startFakeDaemon(t);
+  await up(daemon, shop, { files });
+  daemon.refuses = "regex too large";
+  const failed = last(await up(daemon, shop.replace("path: /cart*", "path: /basket*"), { files }));
+  assert.ok(failed.kind === "failed", JSON.stringify(failed));
+  assert.match(failed.failures[0]?.reason ?? "", /the node Envoy refused mesh: regex too large/);
+  assert.equal(failed.restored, true);
+  assert.match(JSON.stringify((await daemon.get("/v1/routers")).body), /\/cart\*/);
+  await daemon.post("/v1/stage", { namespace: "default", app: "web", version: "v2", env: {}, wait: true });
+  const weight = await daemon.post<ApiError>("/v1/weight", { namespace: "default", app: "web", weights: { v2: 1000 }, durationMs: 0, wait: true });
+  assert.deepEqual([weight.status, weight.body.problems[0]?.code], [422, "envoy-refused"]);
+});

@@ -9,6 +9,7 @@ import { crashLooping, progressOf, type VersionProgress, whyNotReady } from "../
 import { weightsAt } from "../release/rollout.ts";
 import type { Observed } from "./context.ts";
 import type { NamedUrl, ServiceState, ServiceView, WorkloadView } from "./contract.ts";
+import { describeRefusal } from "./waiting.ts";
 
 /** `http://web.localhost:8080` */
 export function gatewayUrl(gateway: GatewaySettings, namespace: Namespace, name: string): string {
@@ -34,7 +35,9 @@ export function serviceView(observed: Observed, object: Declared<"service">, now
   const { namespace, app, version } = service;
   const key = versionKey(namespace, app, version);
   const progress = progressOf(observed.replicas, key);
-  const [state, reason] = judge(observed, progress);
+  const [state, why] = judge(observed, progress);
+  const refusal = observed.refusals.find(({ name }) => name.startsWith(`${app}@${version}.${namespace}:`) || name === `${app}.${namespace}`);
+  const reason = why ?? (refusal === undefined ? undefined : describeRefusal(refusal));
   const weights = observed.declared.objects.app.get(appKey(namespace, app))?.value;
   const workloads = [...observed.replicas.workloads.values()]
     .filter((workload) => workload.key === key && workload.phase !== "exited")

@@ -2,7 +2,7 @@
 import type { VersionKey } from "../model/names.ts";
 import { progressOf } from "../release/progress.ts";
 import { isMoving } from "../release/rollout.ts";
-import type { ApiContext, Observed } from "./context.ts";
+import type { ApiContext, Observed, Refused } from "./context.ts";
 import { refuse } from "./refusal.ts";
 
 /** A proxy that is not there does not acknowledge; a client should not wait for it for ever. */
@@ -14,10 +14,10 @@ export async function observe(context: ApiContext, signal: AbortSignal, holds: (
   return undefined;
 }
 
-/** Resolves when all that was declared up to `version` is in Envoy and, with `app`, its weights stand still. Refuses with 503 after `timeoutMs`. */
+/** Resolves when all that was declared up to `version` is in Envoy and, with `app`, its weights stand still. Refuses with 503 after `timeoutMs`, with 422 when Envoy refused something after `since`. */
 export async function untilInEnvoy(
   context: ApiContext,
-  wish: { readonly version: number; readonly app?: string; readonly timeoutMs: number },
+  wish: { readonly version: number; readonly app?: string; readonly timeoutMs: number; readonly since: number },
   signal: AbortSignal,
 ): Promise<Observed> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(wish.timeoutMs)]);
@@ -26,11 +26,19 @@ export async function untilInEnvoy(
     const app = wish.app === undefined ? undefined : now.declared.objects.app.get(wish.app)?.value;
     return app === undefined || (!isMoving(app, context.clock.now()) && holdsTarget(now, wish.app ?? ""));
   });
+  const refused = observed?.refusals.find((refusal) => refusal.at >= wish.since);
+  if (refused !== undefined)
+    throw refuse("envoy-refused", describeRefusal(refused), { hint: "what was in force before still is; `weir system status` says more", status: 422 });
   if (observed !== undefined) return observed;
   throw refuse("envoy-pending", "Envoy has not acknowledged the change yet; it is declared and will be applied", {
     hint: "`weir system status` shows the proxies",
     status: 503,
   });
+}
+
+/** One line of a refusal. */
+export function describeRefusal({ proxy, name, message }: Refused): string {
+  return `the ${proxy} Envoy refused ${name}: ${message}`;
 }
 
 function holdsTarget(observed: Observed, key: string): boolean {

@@ -1,7 +1,7 @@
 /** What this machine offers, as JSON: `check.js [--gateway-runs]`. Tries everything for real and leaves nothing behind. */
 import path from "node:path";
-import { agentStatus } from "../agent/lifecycle.ts";
 import { agentPaths } from "../agent/contract.ts";
+import { agentStatus } from "../agent/lifecycle.ts";
 import { checkMachine } from "../dataplane/check.ts";
 import { statePaths } from "../lib/state-paths.ts";
 import { parseListen, readSettings, rootOf } from "./settings.ts";

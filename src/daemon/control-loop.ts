@@ -126,6 +126,7 @@ export class ControlLoop {
       world,
       replicas,
       ackedRevision: envoy.state.get().ackedRevision,
+      refusals: envoy.state.get().refusals,
       platform: { connected, upToDate, ...(reason === undefined ? {} : { reason }) },
     });
   }
@@ -165,6 +166,12 @@ function namesByNamespace(declared: DeclaredSnapshot): PlatformOrder["names"] {
   for (const [key, { value }] of [...declared.objects.address].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     const cut = key.indexOf("/");
     (names[key.slice(0, cut)] ??= {})[key.slice(cut + 1)] = value.ip;
+  }
+  // A router's own hosts are full names: everybody inside finds the router by them, too.
+  for (const { value: router } of declared.objects.router.values()) {
+    const ip = names[router.namespace]?.[router.name];
+    if (ip === undefined) continue;
+    for (const host of router.hosts.filter((name) => !name.startsWith("*"))) for (const table of Object.values(names)) table[host] ??= ip;
   }
   return names;
 }

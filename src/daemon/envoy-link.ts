@@ -1,4 +1,6 @@
 /** From Worlds to proxies and back: what was sent, and what they acknowledged. */
+
+import type { Refused } from "../api/context.ts";
 import { compileWorld } from "../compile/compile.ts";
 import { emitEnvoy } from "../emit/envoy/emit.ts";
 import type { EnvoyResource } from "../emit/envoy/resource.ts";
@@ -22,16 +24,21 @@ export interface EnvoyState {
   readonly newest?: Sent;
   /** The newest that the node Envoy acknowledged. */
   readonly node?: Sent;
-  /** Of the newest World that both acknowledged. */
+  /** Of the newest World that both acknowledged, apart from what they refuse. */
   readonly ackedRevision: number;
   /** Everything that went out since `node`, it included. */
   readonly since: readonly Sent[];
+  /** What Envoy refuses of the newest World; what it had of it stays in force. */
+  readonly refusals: readonly Refused[];
 }
+
+/** Before the first World. */
+export const nothingSent: EnvoyState = { ackedRevision: 0, since: [], refusals: [] };
 
 export class EnvoyLink {
   readonly #ads: AdsServer;
   readonly #log: Log;
-  readonly #state = new Cell<EnvoyState>({ ackedRevision: 0, since: [] });
+  readonly #state = new Cell<EnvoyState>(nothingSent);
   readonly #cached = createResourceCache();
   #snapshots: { readonly node: Snapshot; readonly gateway: Snapshot } = { node: emptySnapshot, gateway: emptySnapshot };
   #gatewayAcked = 0;
@@ -85,12 +92,10 @@ export class EnvoyLink {
       if (node === undefined || node.world.revision <= ackedRevision) continue;
       const settled = await this.#ads.waitAcked("node", node.nodeRevision, signal);
       const gateway = node.gatewayRevision <= this.#gatewayAcked ? settled : await this.#ads.waitAcked("gateway", node.gatewayRevision, signal);
-      if (settled.kind !== "acked" || gateway.kind !== "acked") {
-        await this.#nextChange(signal);
-        continue;
-      }
+      if (settled.kind === "pending" || gateway.kind === "pending") continue;
       this.#gatewayAcked = Math.max(this.#gatewayAcked, node.gatewayRevision);
-      this.#state.update((state) => ({ ...state, ackedRevision: Math.max(state.ackedRevision, node.world.revision) }));
+      const refusals = [...refusedIn("node", settled), ...refusedIn("gateway", gateway)];
+      this.#state.update((state) => ({ ...state, ackedRevision: Math.max(state.ackedRevision, node.world.revision), refusals }));
     }
   }
 
@@ -104,6 +109,11 @@ export class EnvoyLink {
     };
     await Promise.all([first(this.#ads.changes), first(this.#state)]);
   }
+}
+
+function refusedIn(proxy: string, outcome: AckOutcome): readonly Refused[] {
+  if (outcome.kind !== "rejected") return [];
+  return [...outcome.types.values()].flatMap(({ rejected }) => rejected.map(({ name, message, at }) => ({ proxy, name, message, at })));
 }
 
 /** Clusters and endpoints are in force, whatever else was refused. */

@@ -1,4 +1,6 @@
 /** The API's view of the machine: the agent, the proxies, the logs. */
+import { readdirSync, rmSync } from "node:fs";
+import path from "node:path";
 import type { AgentPaths, AgentStatus, EnvoyStatus, ExecPlan, ReplaceResult } from "../agent/contract.ts";
 import { agentStatus, stopAgent } from "../agent/lifecycle.ts";
 import { followLogs, readLogs } from "../agent/logs.ts";
@@ -45,7 +47,7 @@ export function createLocalMachine({ paths, clock, ads, store, release }: LocalM
     async stop(purge) {
       await release();
       await stopAgent(paths, clock);
-      if (purge) forgetEverything(store);
+      if (purge) forgetEverything(store, paths);
     },
   };
 }
@@ -88,7 +90,10 @@ function configState(node: NodeStatus | undefined, rejected: boolean): ProxyConf
   return pending ? "pending" : "synced";
 }
 
-function forgetEverything(store: DeclaredStore): void {
+/** Also what the agent remembers, and the logs of workloads: nothing of them comes back. */
+function forgetEverything(store: DeclaredStore, paths: AgentPaths): void {
+  rmSync(paths.agentDir, { recursive: true, force: true });
+  for (const file of readdirSync(paths.logDir)) if (!file.startsWith("daemon.")) rmSync(path.join(paths.logDir, file), { force: true });
   const { objects } = store.snapshot.get();
   const deletes = kinds.flatMap((kind) => [...objects[kind].keys()].map((key): Write => ({ op: "delete", kind, key })));
   store.commit(deletes);

@@ -50,7 +50,8 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv, he
     envoy: env["WEIR_ENVOY"] || path.join(root, ".cache/envoy/1.40.0/envoy"),
     ...entries(here),
     concurrency: Math.max(1, Math.min(4, availableParallelism())),
-    hidden: [],
+    // Sockets of the session: buses, agents, container engines.
+    hidden: XDG_RUNTIME_DIR === undefined || XDG_RUNTIME_DIR === "" ? [] : [XDG_RUNTIME_DIR],
   };
   return ok({ paths, listen, agent });
 }

@@ -7,7 +7,7 @@ import type { LogLine } from "../../src/api/contract.ts";
 import { allRoutes } from "../../src/api/routes.ts";
 import { createApi } from "../../src/api/server.ts";
 import { ControlLoop } from "../../src/daemon/control-loop.ts";
-import type { EnvoyState } from "../../src/daemon/envoy-link.ts";
+import { type EnvoyState, nothingSent } from "../../src/daemon/envoy-link.ts";
 import { Cell } from "../../src/lib/cell.ts";
 import { type Fate, MemoryProvider } from "../../src/providers/memory/memory-provider.ts";
 import type { ReplicaOrder } from "../../src/providers/provider.ts";
@@ -23,6 +23,8 @@ export interface FakeDaemon {
   readonly complaints: string[];
   /** True while Envoy does not answer. */
   mute: boolean;
+  /** What Envoy says about the next World, if it refuses something. */
+  refuses: string | undefined;
   quits: number;
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what the API answers
   post<T>(path: string, body: unknown): Promise<{ readonly status: number; readonly body: T }>;
@@ -41,7 +43,7 @@ export function startFakeDaemon(t: TestContext, fate: (replica: ReplicaOrder) =>
   const store = new MemoryStore(realClock);
   const provider = new MemoryProvider({ clock: realClock, fate });
   const registry = new Registry();
-  const state = new Cell<EnvoyState>({ ackedRevision: 0, since: [] });
+  const state = new Cell<EnvoyState>(nothingSent);
   const control = new ControlLoop({ store, provider, registry, envoy: { state }, gateway, clock: realClock, log });
   const context: ApiContext = {
     store,
@@ -72,6 +74,7 @@ export function startFakeDaemon(t: TestContext, fate: (replica: ReplicaOrder) =>
     registry,
     complaints,
     mute: false,
+    refuses: undefined,
     quits: 0,
     post: (path, body) => send(path, { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
     get: (path) => send(path),
@@ -91,7 +94,14 @@ async function acknowledge(daemon: FakeDaemon, state: Cell<EnvoyState>, signal: 
     state.update((before) => ({ ...before, newest: sent, since: [...before.since, sent] }));
     await realClock.sleep(1, signal);
     while (daemon.mute && !signal.aborted) await realClock.sleep(5, signal);
-    state.update((before) => ({ newest: sent, node: sent, ackedRevision: published.world.revision, since: before.since.slice(before.since.indexOf(sent)) }));
+    const refusals = daemon.refuses === undefined ? [] : [{ proxy: "node", name: "mesh", message: daemon.refuses, at: realClock.now() }];
+    state.update((before) => ({
+      newest: sent,
+      node: sent,
+      ackedRevision: published.world.revision,
+      since: before.since.slice(before.since.indexOf(sent)),
+      refusals,
+    }));
   }
 }
 

@@ -10,7 +10,7 @@ import { need } from "../refusal.ts";
 import { route } from "../route.ts";
 import { planRequest, upRequest } from "../schemas.ts";
 import { keysOf, publicUrls, serviceView } from "../views.ts";
-import { areSettled } from "../waiting.ts";
+import { areSettled, describeRefusal } from "../waiting.ts";
 
 const lastLines = 10;
 /** Between two reports of progress. */
@@ -61,7 +61,12 @@ async function* progress(context: ApiContext, up: Up, deadline: AbortSignal, sig
     if (observed === undefined || observed.declared.version < up.version) continue;
     newest = observed;
     const services = viewsOf(observed, up, context.clock.now());
-    if (areSettled(observed, up.version, up.keys)) {
+    const isSettled = areSettled(observed, up.version, up.keys);
+    if (isSettled && observed.refusals.some((refusal) => refusal.at >= up.startedAt)) {
+      yield await fail(context, up, { observed, keys: [] });
+      return;
+    }
+    if (isSettled) {
       yield { kind: "done", services, urls: publicUrls(observed, up.plan.stack), tookMs: context.clock.now() - up.startedAt };
       return;
     }
@@ -95,14 +100,15 @@ async function fail(
 ): Promise<UpEvent> {
   const failures = observed === undefined ? [] : await Promise.all(keys.map((key) => explain(context, observed, key)));
   const restored = restore(context, up);
-  const nobody: UpFailure = { namespace: "", name: up.plan.stack, reason: reasonWithout(observed), lastLog: [] };
+  const nobody: UpFailure = { namespace: "", name: up.plan.stack, reason: reasonWithout(observed, up.startedAt), lastLog: [] };
   return { kind: "failed", failures: failures.length === 0 ? [nobody] : failures, restored };
 }
 
-function reasonWithout(observed: Observed | undefined): string {
+function reasonWithout(observed: Observed | undefined, since: number): string {
   if (observed === undefined) return "the node agent did not answer in time";
   if (!observed.platform.connected) return `the node agent does not answer: ${observed.platform.reason ?? "no connection"}`;
-  return "Envoy did not acknowledge the change in time";
+  const refused = observed.refusals.find((refusal) => refusal.at >= since);
+  return refused === undefined ? "Envoy did not acknowledge the change in time" : describeRefusal(refused);
 }
 
 async function explain(context: ApiContext, observed: Observed, key: VersionKey): Promise<UpFailure> {

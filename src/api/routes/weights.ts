@@ -35,7 +35,7 @@ async function apply(context: ApiContext, { namespace, app, durationMs, wait, si
   const accepted = need(context.store.commit([{ op: "put", kind: "app", key, value, expected: version }]));
   const view = { namespace, app, before: Object.fromEntries(weightsAt(record, now)), target: value.weights, durationMs };
   if (!wait) return view;
-  await untilInEnvoy(context, { version: accepted.version, app: key, timeoutMs: durationMs + envoyTimeoutMs }, signal);
+  await untilInEnvoy(context, { version: accepted.version, app: key, timeoutMs: durationMs + envoyTimeoutMs, since: now }, signal);
   return { ...view, inEnvoyMs: context.clock.now() - now };
 }
 
