@@ -1,6 +1,6 @@
 /** The story of the README, command by command, on a machine of its own. */
 import assert from "node:assert/strict";
-import { copyFile, cp, mkdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import type { HistoryEntry, Plan, ServiceView, SystemView } from "../../src/api/contract.ts";
@@ -79,8 +79,8 @@ test("a service without a file, and the other verbs", { timeout: 180_000 }, asyn
 
 test("a failing change says why and leaves what ran before running", { timeout: 180_000 }, async (t) => {
   const weir = await useWeir(t);
-  const dir = path.join(weir.home, "app");
-  await mkdir(dir);
+  const dir = await mkdtemp("/tmp/weir-app-");
+  t.after(() => rm(dir, { recursive: true, force: true }));
   await copyFile(path.join(root, "examples/hello.js"), path.join(dir, "hello.cjs"));
   const file = (command: string) => `services:\n  hello:\n    command: ${command}\n    env: {PORT: "9000"}\n    ports: 80:9000/http\n`;
   await writeFile(path.join(dir, "weir.yaml"), file("node hello.cjs"));
@@ -103,7 +103,8 @@ test("a failing change says why and leaves what ran before running", { timeout: 
 
 test("what left the file is pruned, and nothing else", { timeout: 180_000 }, async (t) => {
   const weir = await useWeir(t);
-  const dir = path.join(weir.home, "shop");
+  const dir = await mkdtemp("/tmp/weir-shop-");
+  t.after(() => rm(dir, { recursive: true, force: true }));
   await cp(path.join(root, "examples/shop"), dir, { recursive: true });
   await weir.ok("run", "-n", "hello@v1", "-p", "80:9000/http", "-e", "PORT=9000", "--", "node", "examples/hello.js");
   await writeFile(path.join(dir, "weir.yaml"), `stack: shop\nservices:\n  a: {command: "python3 catalog/catalog.py", ports: "80:9000"}\n  b: {command: "python3 catalog/catalog.py", ports: "80:9000"}\n`);
@@ -111,5 +112,4 @@ test("what left the file is pruned, and nothing else", { timeout: 180_000 }, asy
   await writeFile(path.join(dir, "weir.yaml"), `stack: shop\nservices:\n  a: {command: "python3 catalog/catalog.py", ports: "80:9000"}\n`);
   await weir.ok("up", dir);
   assert.deepEqual((await weir.json<readonly ServiceView[]>("ps")).map((service) => service.app), ["a", "hello"]);
-  await rm(dir, { recursive: true });
 });

@@ -1,12 +1,12 @@
 /** What crosses the mesh: names, protocols, routers, external services; and what must not cross it. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import { eventually, request } from "./support/http.ts";
 import { apps, freePort, useWeir, type Weir } from "./support/weir.ts";
 
@@ -14,8 +14,8 @@ const node = process.execPath;
 
 async function up(t: TestContext, yaml: string): Promise<Weir> {
   const weir = await useWeir(t);
-  const dir = path.join(weir.home, "app");
-  await mkdir(dir);
+  const dir = await mkdtemp("/tmp/weir-app-");
+  t.after(() => rm(dir, { recursive: true, force: true }));
   await writeFile(path.join(dir, "weir.yaml"), yaml);
   await weir.ok("up", dir);
   return weir;
@@ -120,7 +120,7 @@ test("the outside: only what is declared", { timeout: 120_000 }, async (t) => {
   const outside = http.createServer((_, response) => response.end("the host's own service"));
   await new Promise<void>((resolve) => outside.listen(port, "127.0.0.1", resolve));
   t.after(() => outside.close());
-  const weir = await up(t, `${mesh}  open: {${echo("egress: true")}}\nexternalServices:\n  host: {address: "localhost:${port}", ports: 80:${port}/http}\n`);
+  const weir = await up(t, `${mesh}  open: {${echo("egress: true")}}\nexternalServices:\n  host: {address: "localhost:${port}", ports: 80/http}\n`);
   assert.match(await fetchInside(weir, "http://host/"), /^200 .*the host's own service/);
   assert.doesNotMatch(await fetchInside(weir, `http://127.0.0.1:${port}/`), /host's own/, "127.0.0.1 is the workload's own");
   assert.doesNotMatch(await fetchInside(weir, `http://127.0.0.1:${weir.port}/`), /^200/);

@@ -4,6 +4,7 @@ import { connectIfRunning, connectToLook } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { say } from "../output.ts";
 import { printRemoved } from "./rm.ts";
+import { stopEverything } from "./system.ts";
 import { whileWaiting } from "./waiting.ts";
 
 export const down: Command = {
@@ -25,6 +26,6 @@ async function run({ args, options, namespace }: Invocation): Promise<number> {
   const [stack] = args;
   const request: DownRequest = { all, ...(stack === undefined ? { namespace } : { stack }) };
   printRemoved(await whileWaiting("waits until everything is gone", client.post<RemoveResult>("/v1/down", request)));
-  if (all) await whileWaiting("stops Weir's own processes", client.post("/v1/system/stop", { purge: true }));
+  if (all) await whileWaiting("stops Weir's own processes", stopEverything(client, true));
   return exitCode.ok;
 }

@@ -1,8 +1,10 @@
 /** Weir's own processes. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ProxyView, ReplaceEnvoyResult, SystemView } from "../../api/contract.ts";
 import { formatAge } from "../../lib/age.ts";
+import type { Client } from "../client.ts";
 import type { Command, Invocation } from "../command.ts";
 import { connect, connectIfRunning, connectToLook, paths } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
@@ -83,8 +85,23 @@ async function runStop({ options }: Invocation): Promise<number> {
   // Also when only the agent runs: the daemon ends it.
   const client = (await connectIfRunning()) ?? (await connectToLook().catch(() => undefined));
   if (client === undefined) say("nothing runs here");
-  else await whileWaiting("stops", client.post("/v1/system/stop", { purge }));
+  else await whileWaiting("stops", stopEverything(client, purge));
   return exitCode.ok;
+}
+
+/** Ends the daemon, and with it everything it looks after; resolves when its process is gone. */
+export async function stopEverything(client: Client, purge: boolean): Promise<void> {
+  const { pid } = await client.get<SystemView>("/v1/system");
+  await client.post("/v1/system/stop", { purge });
+  for (let tries = 0; tries < 500 && isAlive(pid); tries += 1) await sleep(10);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 async function runReplace(): Promise<number> {

@@ -71,7 +71,7 @@ export class TestAgent {
       ...defaultLimits,
       drainSeconds: 3,
       parentSeconds: 5,
-      hidden: [home, runDir],
+      hidden: [],
     };
   }
 
