@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { capturePoint } from "../../test/support/running-world.ts";
 import { destination, external, planOf, port, router, rule, service, stack } from "../../test/support/stacks.ts";
 import { type AppName, appKey, defaultNamespace, type Namespace, objectKey, type VersionName, versionKey } from "../model/names.ts";
 import type { Service, Stack } from "../model/types.ts";
@@ -212,6 +213,14 @@ test("what did not change is the same object as before", () => {
     [],
     "nobody's endpoints changed",
   );
+});
+
+test("a capture point that says the same keeps its identity", () => {
+  const world = { ...worldOfStack(stack({})), captures: [capturePoint("a-v1"), capturePoint("b-v1")] };
+  const before = compileWorld(world);
+  assert.equal(compileWorld({ ...world, captures: structuredClone(world.captures) }, before).plan.captures, before.plan.captures);
+  const opened = compileWorld({ ...world, captures: [capturePoint("a-v1"), capturePoint("b-v1", { egress: true })] }, before).plan.captures;
+  assert.deepEqual([opened[0] === before.plan.captures[0], opened[1]?.egress], [true, true]);
 });
 
 test("a router whose destination comes later finds it", () => {

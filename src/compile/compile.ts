@@ -2,7 +2,7 @@
 import { shareList } from "../lib/memoize.ts";
 import type { Problem } from "../lib/problem.ts";
 import { versionKey } from "../model/names.ts";
-import type { App, Endpoint, World } from "../model/world.ts";
+import type { App, CapturePoint, Endpoint, World } from "../model/world.ts";
 import { externalBackends, readyEndpoints, versionBackends } from "./backends.ts";
 import { gatewayTcp, withoutClashes } from "./clashes.ts";
 import { appHosts, externalHost } from "./hosts.ts";
@@ -30,7 +30,7 @@ export function compileWorld(world: World, before?: Compiled): Compiled {
   const plan: MeshPlan = {
     hosts: shareList(before?.plan.hosts, named.hosts),
     backends,
-    captures: shareList(before?.plan.captures, world.captures),
+    captures: shareCaptures(before?.plan.captures, world.captures),
     gateway: world.gateway,
     gatewayTcp: shareList(before?.plan.gatewayTcp, tcp.ports),
     endpoints: compileEndpoints(world, backends),
@@ -52,6 +52,21 @@ const none: readonly Endpoint[] = [];
 
 function backendsOfApp(app: App): readonly Backend[] {
   return [...app.versions.values()].sort((a, b) => (a.version < b.version ? -1 : 1)).flatMap(versionBackends);
+}
+
+/** Registries make capture points anew for every World; those that say the same keep their identity. */
+function shareCaptures(before: readonly CapturePoint[] | undefined, after: readonly CapturePoint[]): readonly CapturePoint[] {
+  const known = new Map(before?.map((capture) => [capture.workload, capture]));
+  const shared = after.map((capture) => {
+    const same = known.get(capture.workload);
+    return same !== undefined && isSame(same, capture) ? same : capture;
+  });
+  return shareList(before, shared);
+}
+
+function isSame(a: CapturePoint, b: CapturePoint): boolean {
+  const fields = Object.keys(a) as readonly (keyof CapturePoint)[];
+  return fields.length === Object.keys(b).length && fields.every((field) => a[field] === b[field]);
 }
 
 /** The values in the order of their keys. */

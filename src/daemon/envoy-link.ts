@@ -1,7 +1,7 @@
 /** From Worlds to proxies and back: what was sent, and what they acknowledged. */
 
 import type { Refused } from "../api/context.ts";
-import { compileWorld } from "../compile/compile.ts";
+import { type Compiled, compileWorld } from "../compile/compile.ts";
 import { emitEnvoy } from "../emit/envoy/emit.ts";
 import type { EnvoyResource } from "../emit/envoy/resource.ts";
 import { Cell, type Readable } from "../lib/cell.ts";
@@ -42,6 +42,7 @@ export class EnvoyLink {
   readonly #cached = createResourceCache();
   #snapshots: { readonly node: Snapshot; readonly gateway: Snapshot } = { node: emptySnapshot, gateway: emptySnapshot };
   #gatewayAcked = 0;
+  #compiled: Compiled | undefined;
 
   constructor(ads: AdsServer, log: Log) {
     this.#ads = ads;
@@ -54,7 +55,8 @@ export class EnvoyLink {
 
   /** Compiles and sends one World. */
   publish(world: World): void {
-    const { plan, problems } = compileWorld(world);
+    this.#compiled = compileWorld(world, this.#compiled);
+    const { plan, problems } = this.#compiled;
     for (const problem of problems) this.#log.warn("cannot be served", { code: problem.code, message: problem.message });
     const config = emitEnvoy(plan);
     const resources = (list: readonly EnvoyResource[]): readonly Resource[] =>
