@@ -89,6 +89,7 @@ test("without ports: alive for a second is ready", () => {
   assert.deepEqual(one.effects, [{ kind: "wake", inMs: aliveMs }]);
   one.send({ kind: "woken" }, aliveMs - 1);
   assert.equal(one.phase, "starting");
+  assert.deepEqual(one.effects, [{ kind: "wake", inMs: 1 }], "a timer that came too early is asked for again");
   one.send({ kind: "woken" }, 1);
   assert.equal(one.phase, "ready");
 });
@@ -185,7 +186,7 @@ test("stop: drain, signal, grace, kill", () => {
     { kind: "wake", inMs: 2_000 },
   ]);
   one.send({ kind: "woken" }, 1_999);
-  assert.deepEqual(one.effects, []);
+  assert.deepEqual(one.effects, [{ kind: "wake", inMs: 1 }]);
   one.send({ kind: "woken" }, 1);
   assert.deepEqual(one.effects, [{ kind: "signal", signal: "SIGKILL" }]);
   one.send({ kind: "exited", code: null, signal: "SIGKILL" });

@@ -217,20 +217,21 @@ function onStartFailed(machine: Machine, reason: string, now: number): Step {
   return restartLater(machine, 0, reason, now);
 }
 
+/** A timer may come a little before its moment (clocks differ): then it is asked for again. */
 function onWoken(machine: Machine, rules: Rules, now: number): Step {
   const { stage } = machine;
+  const early = (moment: number): Step => ({ machine, effects: [{ kind: "wake", inMs: moment - now }] });
   switch (stage.kind) {
     case "backoff":
-      if (now < stage.until) return { machine, effects: [{ kind: "wake", inMs: stage.until - now }] };
-      return { machine: { ...machine, restarts: machine.restarts + 1 }, effects: [{ kind: "start" }] };
+      return now < stage.until ? early(stage.until) : { machine: { ...machine, restarts: machine.restarts + 1 }, effects: [{ kind: "start" }] };
     case "starting":
       if (!stage.started || readyProbe(rules) !== undefined) return same(machine);
-      return now >= stage.startedAt + aliveMs ? becomeReady(machine, stage.startedAt, rules, now) : same(machine);
+      return now < stage.startedAt + aliveMs ? early(stage.startedAt + aliveMs) : becomeReady(machine, stage.startedAt, rules, now);
     case "draining":
-      return now >= stage.until ? signalled(machine, stage.startedAt, rules, now) : same(machine);
+      return now < stage.until ? early(stage.until) : signalled(machine, stage.startedAt, rules, now);
     case "stopping":
     case "ending":
-      return now >= stage.killAt ? { machine, effects: [{ kind: "signal", signal: "SIGKILL" }] } : same(machine);
+      return now < stage.killAt ? early(stage.killAt) : { machine, effects: [{ kind: "signal", signal: "SIGKILL" }] };
     case "pending":
     case "ready":
     case "unready":
