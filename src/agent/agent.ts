@@ -83,8 +83,12 @@ export class Agent {
     await this.#running;
     const node = this.#process;
     if (node !== undefined && isRunning(node.unshare)) {
-      await callUnix(paths.nodeSocket, "POST", "/stop", { timeoutMs: 2_000 }).catch(() => undefined);
-      const until = clock.now() + 8_000;
+      const told = await callUnix(paths.nodeSocket, "POST", "/stop", { timeoutMs: 2_000 }).then(
+        () => true,
+        () => false,
+      );
+      // One that does not even listen yet has nothing to end properly.
+      const until = clock.now() + (told ? 8_000 : 0);
       while (isRunning(node.unshare) && clock.now() < until) await clock.sleep(20);
       await killNode(node, paths, clock);
     }
