@@ -28,18 +28,42 @@ function listener({ port, to, tls }: Listener) {
 }
 
 /** One Envoy: listens on `port`, answers itself or forwards to the port `to`, with mutual TLS on either side when certificates are given. */
-export function envoyConfig(options: { readonly port: number; readonly to: number | "answer"; readonly listenTls?: string; readonly dialTls?: string }): object {
+export function envoyConfig(options: {
+  readonly port: number;
+  readonly to: number | "answer";
+  readonly listenTls?: string;
+  readonly dialTls?: string;
+}): object {
   const common = (dir: string) => ({
     tls_certificates: [{ certificate_chain: { filename: path.join(dir, "cert.pem") }, private_key: { filename: path.join(dir, "key.pem") } }],
     validation_context: { trusted_ca: { filename: path.join(dir, "ca.pem") } },
   });
-  const tls = options.listenTls === undefined ? {} : { tls: { "@type": `${type}.transport_sockets.tls.v3.DownstreamTlsContext`, require_client_certificate: true, common_tls_context: common(options.listenTls) } };
+  const tls =
+    options.listenTls === undefined
+      ? {}
+      : {
+          tls: {
+            "@type": `${type}.transport_sockets.tls.v3.DownstreamTlsContext`,
+            require_client_certificate: true,
+            common_tls_context: common(options.listenTls),
+          },
+        };
   const next = {
     name: "next",
     type: "STATIC",
     circuit_breakers: { thresholds: [{ max_connections: 4096, max_pending_requests: 4096, max_requests: 4096 }] },
-    load_assignment: { cluster_name: "next", endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: options.to } } } }] }] },
-    ...(options.dialTls === undefined ? {} : { transport_socket: { name: "tls", typed_config: { "@type": `${type}.transport_sockets.tls.v3.UpstreamTlsContext`, common_tls_context: common(options.dialTls) } } }),
+    load_assignment: {
+      cluster_name: "next",
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: options.to } } } }] }],
+    },
+    ...(options.dialTls === undefined
+      ? {}
+      : {
+          transport_socket: {
+            name: "tls",
+            typed_config: { "@type": `${type}.transport_sockets.tls.v3.UpstreamTlsContext`, common_tls_context: common(options.dialTls) },
+          },
+        }),
   };
   return { static_resources: { listeners: [listener({ port: options.port, to: options.to, ...tls })], clusters: options.to === "answer" ? [] : [next] } };
 }
@@ -47,7 +71,23 @@ export function envoyConfig(options: { readonly port: number; readonly to: numbe
 /** Makes a CA and one P-256 certificate below `dir`, as a sidecar mesh would give its workloads. */
 export function makeCertificates(dir: string): void {
   const openssl = (...args: readonly string[]) => execFileSync("openssl", args, { cwd: dir, stdio: ["ignore", "ignore", "pipe"] });
-  openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=bench ca", "-keyout", "ca.key", "-out", "ca.pem");
+  openssl(
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+    "-days",
+    "2",
+    "-subj",
+    "/CN=bench ca",
+    "-keyout",
+    "ca.key",
+    "-out",
+    "ca.pem",
+  );
   openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=bench", "-keyout", "key.pem", "-out", "request.pem");
   openssl("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-out", "cert.pem");
 }

@@ -2,7 +2,7 @@
  * A service calls another, four ways in turn on the same machine: direct, one stock Envoy, two stock Envoys with mutual TLS, Weir.
  * Prints requests/s and latencies of each round, and the ratios that matter. `ROUNDS` and `SECONDS` bound it (5 rounds of 4 s).
  */
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -85,7 +85,9 @@ async function main(): Promise<void> {
       for (const [way, measure] of Object.entries(ways)) {
         const figure = await measure();
         figures.get(way)?.push(figure);
-        console.log(`round ${round + 1}  ${way.padEnd(20)} ${figure.requestsPerSecond.toFixed(0).padStart(7)} requests/s  p50 ${figure.p50.toFixed(3)} ms  p99 ${figure.p99.toFixed(3)} ms`);
+        console.log(
+          `round ${round + 1}  ${way.padEnd(20)} ${figure.requestsPerSecond.toFixed(0).padStart(7)} requests/s  p50 ${figure.p50.toFixed(3)} ms  p99 ${figure.p99.toFixed(3)} ms`,
+        );
       }
     }
     report(figures);
@@ -100,9 +102,14 @@ async function main(): Promise<void> {
 function report(figures: ReadonlyMap<string, readonly Figure[]>): void {
   const of = (way: string, key: keyof Figure) => median((figures.get(way) ?? []).map((figure) => figure[key]));
   console.log("\nmedians");
-  for (const way of figures.keys()) console.log(`${way.padEnd(20)} ${of(way, "requestsPerSecond").toFixed(0).padStart(7)} requests/s  p50 ${of(way, "p50").toFixed(3)} ms  p99 ${of(way, "p99").toFixed(3)} ms`);
+  for (const way of figures.keys())
+    console.log(
+      `${way.padEnd(20)} ${of(way, "requestsPerSecond").toFixed(0).padStart(7)} requests/s  p50 ${of(way, "p50").toFixed(3)} ms  p99 ${of(way, "p99").toFixed(3)} ms`,
+    );
   const added = (way: string) => of(way, "p50") - of("direct", "p50");
-  console.log(`\nrequests/s, weir : two sidecars = ${(of("weir", "requestsPerSecond") / of("two sidecars, mTLS", "requestsPerSecond")).toFixed(2)} (bar: at least 2)`);
+  console.log(
+    `\nrequests/s, weir : two sidecars = ${(of("weir", "requestsPerSecond") / of("two sidecars, mTLS", "requestsPerSecond")).toFixed(2)} (bar: at least 2)`,
+  );
   console.log(`added p50, weir : two sidecars = ${(added("weir") / added("two sidecars, mTLS")).toFixed(2)} (bar: at most 0.5)`);
 }
 

@@ -1,14 +1,15 @@
 /** weir.yaml → Stack: every default filled in, every mistake found, each with its place. */
-import type { Problem, Result } from "../lib/problem.ts";
+
 import { lastPathPart } from "../lib/posix-path.ts";
-import { buildData, configsShape, secretsShape } from "./file/data.ts";
-import { buildExternal, externalShape, type ExternalFields } from "./file/external.ts";
+import type { Problem, Result } from "../lib/problem.ts";
 import { checkHosts, checkNames, checkWeights } from "./file/clash.ts";
+import { buildData, configsShape, secretsShape } from "./file/data.ts";
+import { buildExternal, type ExternalFields, externalShape } from "./file/external.ts";
 import { Report } from "./file/report.ts";
-import { buildRouter, routerShape, type RouterFields } from "./file/router.ts";
+import { buildRouter, type RouterFields, routerShape } from "./file/router.ts";
 import { choice, label } from "./file/scalars.ts";
 import { asNamespace, NameIndex, type Scope } from "./file/scope.ts";
-import { buildService, serviceShape, type ServiceFields } from "./file/service.ts";
+import { buildService, type ServiceFields, serviceShape } from "./file/service.ts";
 import { listOf, mapOf, type ObjectOf, object, optional } from "./file/shape.ts";
 import { readYaml } from "./file/yaml-tree.ts";
 import { type KnownNames, nothingKnown } from "./known-names.ts";
@@ -51,7 +52,17 @@ const stackFields = {
   configs: optional(configsShape, "named texts"),
   secrets: optional(secretsShape, "named texts that are never printed"),
 };
-const synonyms = { service: "services", apps: "services", router: "routers", external: "externalServices", externals: "externalServices", config: "configs", secret: "secrets", version: "weir", name: "stack" };
+const synonyms = {
+  service: "services",
+  apps: "services",
+  router: "routers",
+  external: "externalServices",
+  externals: "externalServices",
+  config: "configs",
+  secret: "secrets",
+  version: "weir",
+  name: "stack",
+};
 
 /** The shape of a whole file; its schema is what editors use. */
 export const stackShape = object("the file", stackFields, synonyms);
@@ -113,9 +124,20 @@ function buildStack(fields: ObjectOf<typeof stackFields>, { source, options, rep
 /** What the caller says, else the file, else its folder, in lower case with `-` for what a name cannot have. */
 function stackName(fields: ObjectOf<typeof stackFields>, { source, options, report }: Reading): string {
   const written = options.stack ?? fields.stack?.value;
-  const name = written ?? lastPathPart(source.dir).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 63).replace(/-+$/, "");
+  const name =
+    written ??
+    lastPathPart(source.dir)
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^-+|-+$/g, "")
+      .slice(0, 63)
+      .replace(/-+$/, "");
   if (isLabel(name)) return name;
-  const problem: Problem = { code: "name-invalid", message: written === undefined ? "the folder's name gives no name for the stack" : `"${name}" cannot be a stack's name`, hint: "add stack: NAME (letters, digits and -)" };
+  const problem: Problem = {
+    code: "name-invalid",
+    message: written === undefined ? "the folder's name gives no name for the stack" : `"${name}" cannot be a stack's name`,
+    hint: "add stack: NAME (letters, digits and -)",
+  };
   report.addProblem(fields.stack?.at ?? 0, problem);
   return "stack";
 }

@@ -27,8 +27,15 @@ test("kill -9 of the daemon: what is declared stays, what runs goes on and is fo
     else assert.ok(weight === round * 1_000 || weight === Math.max(0, round - 1) * 1_000, `never half applied: ${weight}`);
   }
   const after = await weir.json<readonly ServiceView[]>("ps");
-  assert.deepEqual(after.map((service) => [service.version, service.ready, service.restarts]), before.map((service) => [service.version, service.ready, service.restarts]));
-  assert.deepEqual(after.flatMap((service) => service.workloads.map((workload) => workload.id)), before.flatMap((service) => service.workloads.map((workload) => workload.id)), "the same workloads");
+  assert.deepEqual(
+    after.map((service) => [service.version, service.ready, service.restarts]),
+    before.map((service) => [service.version, service.ready, service.restarts]),
+  );
+  assert.deepEqual(
+    after.flatMap((service) => service.workloads.map((workload) => workload.id)),
+    before.flatMap((service) => service.workloads.map((workload) => workload.id)),
+    "the same workloads",
+  );
 });
 
 test("kill -9 of the agent or an Envoy: it comes back by itself", { timeout: 180_000 }, async (t) => {

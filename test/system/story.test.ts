@@ -13,17 +13,26 @@ test("the shop: up, ps, stage, weight, promote, rollback, history, down", { time
   const banner = async (name: string) => (JSON.parse((await request(weir.port, host(name))).body) as { banner: string }).banner;
 
   const plan = await weir.json<Plan>("up", "examples/shop", "--plan");
-  assert.deepEqual(plan.changes.filter((change) => change.kind === "service").map((change) => `${change.action} ${change.name}`).sort(), ["create cart@v1", "create catalog@v1", "create stock@v1", "create web@v1"]);
+  assert.deepEqual(
+    plan.changes
+      .filter((change) => change.kind === "service")
+      .map((change) => `${change.action} ${change.name}`)
+      .sort(),
+    ["create cart@v1", "create catalog@v1", "create stock@v1", "create web@v1"],
+  );
   assert.ok(!JSON.stringify(plan).includes("only-an-example"), "a plan never shows a secret");
 
   await weir.ok("up", "examples/shop");
   const services = await weir.json<readonly ServiceView[]>("ps");
-  assert.deepEqual(services.map((service) => [`${service.app}@${service.version}`, service.state, service.ready, service.wanted, service.weight]), [
-    ["cart@v1", "ready", 1, 1, 10_000],
-    ["catalog@v1", "ready", 1, 1, 10_000],
-    ["stock@v1", "ready", 1, 1, 10_000],
-    ["web@v1", "ready", 2, 2, 10_000],
-  ]);
+  assert.deepEqual(
+    services.map((service) => [`${service.app}@${service.version}`, service.state, service.ready, service.wanted, service.weight]),
+    [
+      ["cart@v1", "ready", 1, 1, 10_000],
+      ["catalog@v1", "ready", 1, 1, 10_000],
+      ["stock@v1", "ready", 1, 1, 10_000],
+      ["web@v1", "ready", 2, 2, 10_000],
+    ],
+  );
   assert.equal(services.find((service) => service.app === "web")?.url, `http://web.localhost:${weir.port}`);
 
   const page = JSON.parse((await request(weir.port, host("web"))).body) as { products: unknown[] };
@@ -41,7 +50,10 @@ test("the shop: up, ps, stage, weight, promote, rollback, history, down", { time
 
   await weir.ok("weight", "web@v2=10", "--duration", "2s", "--wait");
   const after = await weir.json<readonly ServiceView[]>("ps");
-  assert.deepEqual(after.filter((service) => service.app === "web").map((service) => service.weight), [9_000, 1_000]);
+  assert.deepEqual(
+    after.filter((service) => service.app === "web").map((service) => service.weight),
+    [9_000, 1_000],
+  );
 
   await weir.ok("promote", "web@v2", "--wait");
   for (let i = 0; i < 20; i += 1) assert.equal(await banner("web"), "new");
@@ -69,7 +81,10 @@ test("a service without a file, and the other verbs", { timeout: 180_000 }, asyn
   assert.match(await weir.ok("inspect", "hello@v1"), /9000/);
 
   const system = await weir.json<SystemView>("system", "status");
-  assert.deepEqual(system.proxies.map((proxy) => [proxy.name, proxy.state]).sort(), [["gateway", "synced"], ["node", "synced"]]);
+  assert.deepEqual(system.proxies.map((proxy) => [proxy.name, proxy.state]).sort(), [
+    ["gateway", "synced"],
+    ["node", "synced"],
+  ]);
 
   await weir.ok("rm", "hello");
   assert.deepEqual(await weir.json<readonly ServiceView[]>("ps"), []);
@@ -107,9 +122,15 @@ test("what left the file is pruned, and nothing else", { timeout: 180_000 }, asy
   t.after(() => rm(dir, { recursive: true, force: true }));
   await cp(path.join(root, "examples/shop"), dir, { recursive: true });
   await weir.ok("run", "-n", "hello@v1", "-p", "80:9000/http", "-e", "PORT=9000", "--", "node", "examples/hello.js");
-  await writeFile(path.join(dir, "weir.yaml"), `stack: shop\nservices:\n  a: {command: "python3 catalog/catalog.py", ports: "80:9000"}\n  b: {command: "python3 catalog/catalog.py", ports: "80:9000"}\n`);
+  await writeFile(
+    path.join(dir, "weir.yaml"),
+    `stack: shop\nservices:\n  a: {command: "python3 catalog/catalog.py", ports: "80:9000"}\n  b: {command: "python3 catalog/catalog.py", ports: "80:9000"}\n`,
+  );
   await weir.ok("up", dir);
   await writeFile(path.join(dir, "weir.yaml"), `stack: shop\nservices:\n  a: {command: "python3 catalog/catalog.py", ports: "80:9000"}\n`);
   await weir.ok("up", dir);
-  assert.deepEqual((await weir.json<readonly ServiceView[]>("ps")).map((service) => service.app), ["a", "hello"]);
+  assert.deepEqual(
+    (await weir.json<readonly ServiceView[]>("ps")).map((service) => service.app),
+    ["a", "hello"],
+  );
 });

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import http2 from "node:http2";
-import net from "node:net";
+import type net from "node:net";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { eventually, request } from "./support/http.ts";
@@ -52,7 +52,11 @@ test("names from inside: unmodified programs and resolvers", { timeout: 120_000 
   assert.match(await fetchInside(weir, "http://far/"), /^(ENOTFOUND|EAI_AGAIN)/, "another namespace's app has no short name here");
   assert.match(await fetchInside(weir, "http://api.default/", "team-a:far"), /^200 v1/);
   assert.match(await inside(weir, "getent hosts api"), /^100\.100\.\d+\.\d+ /);
-  assert.match(await inside(weir, `${node} -e 'require("dns").resolve4("api",(e,a)=>console.log(e?.code??a[0]))'`), /^100\.100\./, "also for programs that speak DNS themselves");
+  assert.match(
+    await inside(weir, `${node} -e 'require("dns").resolve4("api",(e,a)=>console.log(e?.code??a[0]))'`),
+    /^100\.100\./,
+    "also for programs that speak DNS themselves",
+  );
 });
 
 test("raw TCP in which the server speaks first, WebSocket, server-sent events, HTTP/2 without TLS", { timeout: 120_000 }, async (t) => {
@@ -61,7 +65,11 @@ test("raw TCP in which the server speaks first, WebSocket, server-sent events, H
   assert.equal(await inside(weir, `${node} -e '${tcp}'`), "hello from v1");
 
   const host = `api.localhost:${weir.port}`;
-  const upgrade = http.request({ host: "127.0.0.1", port: weir.port, headers: { host, connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" } });
+  const upgrade = http.request({
+    host: "127.0.0.1",
+    port: weir.port,
+    headers: { host, connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" },
+  });
   upgrade.end();
   const [, socket] = (await once(upgrade, "upgrade")) as [unknown, net.Socket];
   socket.write(Buffer.from([0x81, 0x82, 1, 2, 3, 4, 0x68 ^ 1, 0x69 ^ 2]));
@@ -128,11 +136,19 @@ test("the outside: only what is declared", { timeout: 120_000 }, async (t) => {
 
 test("isolation: nothing but the own capture listener", { timeout: 120_000 }, async (t) => {
   const weir = await up(t, mesh);
-  const ip = await inside(weir, `${node} -p 'Object.values(require("os").networkInterfaces()).flat().find(a=>a.address.startsWith("100.64.")).address'`, "api@v1");
+  const ip = await inside(
+    weir,
+    `${node} -p 'Object.values(require("os").networkInterfaces()).flat().find(a=>a.address.startsWith("100.64.")).address'`,
+    "api@v1",
+  );
   assert.match(ip, /^100\.64\.\d+\.\d+$/);
   assert.doesNotMatch(await fetchInside(weir, `http://${ip}:8080/`), /^200/, "another workload's port, directly");
   assert.doesNotMatch(await fetchInside(weir, `http://169.254.1.1:15000/`), /^200/);
-  assert.match(await inside(weir, `ls ${weir.home} 2>&1 | wc -l; ls ${weir.home}/run 2>&1`), /No such file|cannot access|^0$/, "the sockets of daemon and proxies are out of sight");
+  assert.match(
+    await inside(weir, `ls ${weir.home} 2>&1 | wc -l; ls ${weir.home}/run 2>&1`),
+    /No such file|cannot access|^0$/,
+    "the sockets of daemon and proxies are out of sight",
+  );
   assert.doesNotMatch(await inside(weir, "nft flush ruleset 2>&1 || /usr/sbin/nft flush ruleset 2>&1; echo done $?"), /^done 0$/);
   assert.match(await inside(weir, "cat /proc/self/status | grep CapEff"), /0000000000000000/);
   assert.doesNotMatch(await inside(weir, "ls /proc | grep -c '^[0-9]'"), /^\d{3,}$/, "sees its own processes only");

@@ -3,10 +3,10 @@
  * WEIR_LOAD_COUNT (default 2 500 each way; the load suite of CI uses 20 000) bounds every load.
  */
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import type { ServiceView, SystemView } from "../../src/api/contract.ts";
 import { eventually, request } from "./support/http.ts";
-import { apps, loadFromInside, loadFromOutside, useWeir, type LoadResult, type Weir } from "./support/weir.ts";
+import { apps, type LoadResult, loadFromInside, loadFromOutside, useWeir, type Weir } from "./support/weir.ts";
 
 const count = Number(process.env["WEIR_LOAD_COUNT"] ?? 2_500);
 const rate = 500;
@@ -20,7 +20,10 @@ async function start(t: TestContext): Promise<Weir> {
   await weir.ok("run", "-n", "caller@v1", "--", "sleep", "3600");
   await eventually(async () => {
     const services = await weir.json<readonly ServiceView[]>("ps");
-    assert.ok(services.every((service) => service.state === "ready"), JSON.stringify(services));
+    assert.ok(
+      services.every((service) => service.state === "ready"),
+      JSON.stringify(services),
+    );
     assert.equal((await request(weir.port, `echo.localhost:${weir.port}`)).status, 200);
   }, 30_000);
   return weir;
@@ -35,7 +38,10 @@ async function underLoad(weir: Weir, work: () => Promise<void>): Promise<readonl
 }
 
 function assertNoneFailed(t: TestContext, results: readonly [LoadResult, LoadResult]): void {
-  for (const [where, result] of [["gateway", results[0]], ["between services", results[1]]] as const) {
+  for (const [where, result] of [
+    ["gateway", results[0]],
+    ["between services", results[1]],
+  ] as const) {
     t.diagnostic(`${where}: ${result.ok} ok, ${result.failed} failed, p50 ${result.p50} ms, p99 ${result.p99} ms, max ${result.max} ms`);
     assert.deepEqual(result.failures, [], where);
     assert.equal(result.ok, count, where);
@@ -58,7 +64,11 @@ test("nothing is lost", { timeout: 1_200_000 }, async (t) => {
 
   await t.test("promote and rollback", async (t) => {
     const results = await underLoad(weir, async () => {
-      for (const command of [["promote", "echo@v2"], ["rollback", "echo"], ["promote", "echo@v2"]]) {
+      for (const command of [
+        ["promote", "echo@v2"],
+        ["rollback", "echo"],
+        ["promote", "echo@v2"],
+      ]) {
         await weir.ok(...command, "--wait");
         await idle();
       }
@@ -85,7 +95,8 @@ test("nothing is lost", { timeout: 1_200_000 }, async (t) => {
     const before = await weir.json<SystemView>("system", "status");
     assertNoneFailed(t, await underLoad(weir, async () => void (await weir.ok("system", "replace-envoy"))));
     const after = await weir.json<SystemView>("system", "status");
-    for (const proxy of before.proxies) assert.notEqual(after.proxies.find((other) => other.name === proxy.name)?.pid, proxy.pid, `${proxy.name} is a new process`);
+    for (const proxy of before.proxies)
+      assert.notEqual(after.proxies.find((other) => other.name === proxy.name)?.pid, proxy.pid, `${proxy.name} is a new process`);
   });
 
   await t.test("daemon killed", async (t) => {

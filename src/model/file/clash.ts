@@ -1,8 +1,8 @@
 /** What only the whole file shows: names that collide, weights that do not add up. */
 import type { KnownNames } from "../known-names.ts";
 import { type AppKey, appKey } from "../names.ts";
-import { formatPercent, fullWeight } from "../weights.ts";
 import type { ExternalService } from "../types.ts";
+import { formatPercent, fullWeight } from "../weights.ts";
 import type { Report } from "./report.ts";
 import type { ReadRouter } from "./router.ts";
 import type { ReadService } from "./service.ts";
@@ -28,7 +28,13 @@ export function checkNames({ services, routers, externals }: Named, known: Known
   const claim = (name: string, owner: Owner & { readonly at: number }): void => {
     const first = owners.get(name);
     if (first === undefined) owners.set(name, owner);
-    else if (first.token !== owner.token) report.add(owner.at, "name-clash", `${owner.what} would answer to the name ${name.slice(name.indexOf("/") + 1)}, and so does ${first.what}`, placeHint(first, report));
+    else if (first.token !== owner.token)
+      report.add(
+        owner.at,
+        "name-clash",
+        `${owner.what} would answer to the name ${name.slice(name.indexOf("/") + 1)}, and so does ${first.what}`,
+        placeHint(first, report),
+      );
   };
   for (const owner of knownOwners(known)) owners.set(owner.name, owner);
   const seen = new Map<string, number>();
@@ -36,13 +42,15 @@ export function checkNames({ services, routers, externals }: Named, known: Known
     const { namespace, app, version } = service;
     const key = `${namespace}/${app}@${version}`;
     const first = seen.get(key);
-    if (first !== undefined) report.add(at, "duplicate-version", `${app}@${version} is here twice`, `the first is on line ${report.place(first).line}: give this one another version`);
+    if (first !== undefined)
+      report.add(at, "duplicate-version", `${app}@${version} is here twice`, `the first is on line ${report.place(first).line}: give this one another version`);
     else seen.set(key, at);
     claim(`${namespace}/${app}`, { what: `the app ${app}`, at, token: `app ${app}` });
     claim(`${namespace}/${app}-${version}`, { what: `version ${app}@${version}`, at, token: `version ${key}` });
   }
   for (const { router, at } of routers) claim(`${router.namespace}/${router.name}`, { what: `the router ${router.name}`, at, token: `router ${at}` });
-  for (const { external, at } of externals) claim(`${external.namespace}/${external.name}`, { what: `the external service ${external.name}`, at, token: `external ${at}` });
+  for (const { external, at } of externals)
+    claim(`${external.namespace}/${external.name}`, { what: `the external service ${external.name}`, at, token: `external ${at}` });
 }
 
 function placeHint(first: Owner, report: Report): string {
@@ -81,7 +89,12 @@ export function checkWeights(services: readonly ReadService[], known: KnownNames
     const sum = weights.reduce((total, { value }) => total + value.weight, 0);
     const complete = weights.length === versions.length && !hasOtherVersions(known, key, versions);
     if (sum > fullWeight || (complete && sum !== fullWeight)) {
-      report.add(last.at, "weights-sum", `the weights of app ${last.value.app} sum to ${formatPercent(sum)}`, complete ? "make them sum to 100" : "make them sum to at most 100");
+      report.add(
+        last.at,
+        "weights-sum",
+        `the weights of app ${last.value.app} sum to ${formatPercent(sum)}`,
+        complete ? "make them sum to 100" : "make them sum to at most 100",
+      );
     }
   }
 }

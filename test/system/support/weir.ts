@@ -38,7 +38,11 @@ export async function freePort(): Promise<number> {
 }
 
 /** Runs one program to its end. */
-export async function execute(file: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv; cwd?: string; timeoutMs?: number; input?: string } = {}): Promise<Run> {
+export async function execute(
+  file: string,
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; cwd?: string; timeoutMs?: number; input?: string } = {},
+): Promise<Run> {
   const startedAt = performance.now();
   const child = spawn(file, args, { env: options.env ?? process.env, cwd: options.cwd ?? root, stdio: ["pipe", "pipe", "pipe"] });
   // A program may end without reading.
