@@ -32,7 +32,7 @@ function readWrk(output: string): Figure {
   const errors = /(Socket errors.*|Non-2xx.*)/.exec(output)?.[1];
   if (errors !== undefined) throw new Error(`the load had failures: ${errors}`);
   const find = (pattern: RegExp) => pattern.exec(output)?.[1] ?? "";
-  return { requestsPerSecond: Number(find(/Requests\/sec:\s+([\d.]+)/)), p50: milliseconds(find(/50%\s+(\S+)/)), p99: milliseconds(find(/99%\s+(\S+)/)) };
+  return { requestsPerSecond: Number(find(/Requests\/sec:\s+([\d.]+)/)), p50: milliseconds(find(/^\s+50%\s+(\S+)/m)), p99: milliseconds(find(/^\s+99%\s+(\S+)/m)) };
 }
 
 function wrkArguments(url: string): readonly string[] {

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import http2 from "node:http2";
-import type net from "node:net";
+import net from "node:net";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { eventually, request } from "./support/http.ts";
@@ -85,6 +85,27 @@ test("raw TCP in which the server speaks first, WebSocket, server-sent events, H
   const [headers] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
   assert.equal(headers[":status"], 200);
   stream.close();
+});
+
+test("gRPC: unary calls, a stream, an error's own status, weights; a public TCP port", { timeout: 120_000 }, async (t) => {
+  const port = await freePort();
+  const grpc = `command: ["${node}", "${apps}/grpc.mjs"], env: {PORT: "50051"}, ports: "50051/grpc", health: {ready: {grpc: 50051}}`;
+  const weir = await up(
+    t,
+    `
+services:
+  web: {${echo("public: false")}}
+  calls@v1: {${grpc}, weight: 50}
+  calls@v2: {${grpc}, weight: 50}
+  line: {command: ["${node}", "${apps}/echo.mjs"], env: {TCP_PORT: "7000", VERSION: line}, ports: "${port}:7000/tcp", public: true}
+`,
+  );
+  const result = JSON.parse(await inside(weir, `${node} ${apps}/grpc.mjs calls:50051 40`)) as unknown;
+  assert.deepEqual(result, { answers: ["v1 hi", "v2 hi"], streamed: "01234", unknown: 12 }, "12 is UNIMPLEMENTED, said by the service itself");
+  const socket = net.connect(port, "127.0.0.1");
+  const [greeting] = (await once(socket, "data")) as [Buffer];
+  assert.equal(greeting.toString(), "hello from line\n");
+  socket.destroy();
 });
 
 test("a router: path, method, header, query, cookie, weights, redirect, rewrite, headers", { timeout: 120_000 }, async (t) => {
