@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:
 import { createServer } from "node:net";
 import path from "node:path";
 import { endProcesses } from "../dataplane/envoy.ts";
-import { forgetFamily, loadFamily } from "../dataplane/envoy-family.ts";
+import { forgetFamily, loadFamily, membersOf } from "../dataplane/envoy-family.ts";
 import { identify, isRunning, type ProcessId, signalProcess } from "../dataplane/proc.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { AgentPaths, AgentStatus } from "./contract.ts";
@@ -77,7 +77,7 @@ export async function stopAgent(paths: AgentPaths, clock: Clock): Promise<void> 
   forgetNode(paths);
   const familyFile = path.join(paths.agentDir, "gateway-envoy.pids");
   const gateway = loadFamily(familyFile);
-  if (gateway !== undefined) await endProcesses([gateway.current, ...gateway.retired.map((one) => one.id)], clock);
+  if (gateway !== undefined) await endProcesses(membersOf(gateway), clock);
   forgetFamily(familyFile, gateway?.baseId);
   for (const file of [agentFile(paths), paths.agentSocket, paths.outsideSocket, paths.gatewayAdmin]) rmSync(file, { force: true });
 }

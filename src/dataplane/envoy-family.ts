@@ -16,6 +16,13 @@ export interface Family {
   readonly epoch: number;
   readonly current: ProcessId;
   readonly retired: readonly Retired[];
+  /** Started to replace `current`, not yet in charge. */
+  readonly next?: ProcessId;
+}
+
+/** Every process of a family. */
+export function membersOf(family: Family): readonly ProcessId[] {
+  return [family.current, ...family.retired.map((one) => one.id), ...(family.next === undefined ? [] : [family.next])];
 }
 
 /** Writes the family down, whole or not at all. */
@@ -32,7 +39,7 @@ export function loadFamily(file: string): Family | undefined {
   } catch {
     return undefined;
   }
-  if ([family.current, ...family.retired.map((one) => one.id)].some(isRunning)) return family;
+  if (membersOf(family).some(isRunning)) return family;
   forgetFamily(file, family.baseId);
   return undefined;
 }

@@ -1,5 +1,6 @@
 /** The supervisor with a stand-in for Envoy: a program that we can let fail. The real one is in the system tests. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -8,8 +9,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { Envoy } from "./envoy.ts";
-import { loadFamily } from "./envoy-family.ts";
-import { isRunning } from "./proc.ts";
+import { loadFamily, saveFamily } from "./envoy-family.ts";
+import { identify, isRunning } from "./proc.ts";
 
 const nothing = (): void => undefined;
 const log: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
@@ -96,6 +97,22 @@ test("a new supervisor finds what an old one left", async (t) => {
   assert.equal(other.state.get().pid, envoy.state.get().pid);
   assert.equal(other.state.get().restarts, 0);
   await other.stop();
+});
+
+test("a supervisor that died in the middle of a replacement leaves nobody unknown", async (t) => {
+  const { envoy, folder, again } = make(t);
+  envoy.start();
+  await until(envoy, "running", (one) => one.state.get().phase === "running");
+  const file = path.join(folder, "node-envoy.pids");
+  const family = loadFamily(file) ?? assert.fail("not remembered");
+  const orphan = spawn(process.execPath, [path.join(folder, "stand-in.cjs"), "-c", `${folder}/node-envoy.json`, "--restart-epoch", "1"], { stdio: "ignore" });
+  const next = identify(orphan.pid ?? 0) ?? assert.fail("not started");
+  saveFamily(file, { ...family, next });
+  const other = again();
+  other.start();
+  await until(other, "the new one is in charge", (one) => one.state.get().phase === "running" && one.state.get().pid === next.pid);
+  await other.stop();
+  assert.deepEqual([isRunning(family.current), isRunning(next)], [false, false]);
 });
 
 test("replacing is refused when it would lose the configuration; a new one that fails leaves the old one in charge", async (t) => {

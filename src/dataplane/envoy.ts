@@ -11,7 +11,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { serverInfo } from "./admin.ts";
 import { type BootstrapOptions, envoyBootstrap } from "./bootstrap.ts";
-import { type Family, forgetFamily, loadFamily, saveFamily } from "./envoy-family.ts";
+import { type Family, forgetFamily, loadFamily, membersOf, saveFamily } from "./envoy-family.ts";
 import { childrenOf, identify, isRunning, type ProcessId, signalProcess } from "./proc.ts";
 
 export interface EnvoyOptions extends BootstrapOptions {
@@ -80,7 +80,7 @@ export class Envoy {
     await this.#running;
     const family = this.#family ?? loadFamily(this.#familyFile);
     if (family !== undefined) {
-      await endProcesses([family.current, ...family.retired.map((one) => one.id)], this.#options.clock);
+      await endProcesses(membersOf(family), this.#options.clock);
     }
     forgetFamily(this.#familyFile, family?.baseId);
     for (const file of [this.#options.adminSocket, this.#bootstrapFile, this.#baseIdFile]) rmSync(file, { force: true });
@@ -115,7 +115,7 @@ export class Envoy {
   }
 
   async #keepRunning(): Promise<void> {
-    this.#family = loadFamily(this.#familyFile);
+    this.#family = this.#adopt(loadFamily(this.#familyFile));
     if (this.#family !== undefined) {
       this.#options.log.info("found a running Envoy", { id: this.#options.nodeId, pid: this.#family.current.pid });
       this.#startedAt = this.#options.clock.now();
@@ -126,6 +126,17 @@ export class Envoy {
       else await this.#look(this.#family);
       await this.#options.clock.sleep(pollMs / (this.#state.get().phase === "running" ? 1 : 8), this.#stopping.signal);
     }
+  }
+
+  /** A family as an earlier supervisor left it, perhaps in the middle of a start or a replacement. */
+  #adopt(found: Family | undefined): Family | undefined {
+    if (found === undefined) return undefined;
+    const { next, ...rest } = found;
+    const family = rest.baseId === 0 ? { ...rest, baseId: readNumber(this.#baseIdFile) ?? 0 } : rest;
+    if (next === undefined || !isRunning(next)) return family;
+    // It takes over by itself when it has its configuration.
+    const endsAt = this.#options.clock.now() + this.#options.parentSeconds * 1000 + replaceTimeoutMs;
+    return { ...family, epoch: family.epoch + 1, current: next, retired: [...family.retired, { id: family.current, endsAt }] };
   }
 
   /** One look at a running process: is it live, did a replaced one overstay. */
@@ -248,13 +259,15 @@ export class Envoy {
       const child = this.#spawn(["--restart-epoch", String(old.epoch + 1), "--base-id", String(old.baseId)]);
       const id = await this.#identify(child);
       if (id === undefined) throw new Error(`${nodeId}: cannot start the new Envoy: ${this.#lastWords()}`);
+      this.#remember({ ...old, retired: [], next: id });
       await this.#untilLive(id, old.epoch + 1);
       const now = clock.now();
       const retired = { id: old.current, endsAt: now + parentSeconds * 1000 + 2_000 };
-      this.#remember({ ...old, epoch: old.epoch + 1, current: id, retired: [retired] });
+      this.#remember({ baseId: old.baseId, epoch: old.epoch + 1, current: id, retired: [retired] });
       log.info("replaced Envoy", { id: nodeId, pid: id.pid, before: old.current.pid });
       this.#change("starting", { pid: id.pid });
     } catch (error) {
+      this.#remember(old);
       this.#change("running", { pid: old.current.pid, reason: "the last replacement failed" });
       throw error;
     }
