@@ -52,9 +52,11 @@ test("the same again is the same World and wakes nobody", async () => {
   const again = registry.update({ ...same, serving: new Map([["default/web@v1" as VersionKey, [workload("web-0")]]]) });
   assert.equal(again.world.endpoints, first.world.endpoints);
   assert.equal(registry.update({ ...same }), again);
-  const stop = AbortSignal.timeout(20);
+  // Not AbortSignal.timeout: its timer keeps no process alive, and nothing else does here.
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(), 20);
   const seen: unknown[] = [];
-  for await (const value of registry.published.watch(stop)) seen.push(value);
+  for await (const value of registry.published.watch(stop.signal)) seen.push(value);
   assert.equal(seen.length, 1);
 });
 
