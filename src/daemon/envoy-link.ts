@@ -78,14 +78,14 @@ export class EnvoyLink {
   }
 
   async #followNode(signal: AbortSignal): Promise<void> {
-    for await (const { newest, node } of this.#state.watch(signal)) {
-      if (newest === undefined || newest === node) continue;
-      const outcome = await this.#ads.waitAcked("node", newest.nodeRevision, signal);
-      if (!hasEndpoints(outcome)) {
-        await this.#nextChange(signal);
-        continue;
+    for await (const _ of this.#state.watch(signal)) {
+      for (;;) {
+        const { newest, node } = this.#state.get();
+        if (newest === undefined || newest === node || signal.aborted) break;
+        const outcome = await this.#ads.waitAcked("node", newest.nodeRevision, signal);
+        if (hasEndpoints(outcome)) this.#state.update((state) => ({ ...state, node: newest, since: state.since.slice(state.since.indexOf(newest)) }));
+        else await this.#nextChange(signal);
       }
-      this.#state.update((state) => ({ ...state, node: newest, since: state.since.slice(state.since.indexOf(newest)) }));
     }
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
@@ -24,7 +24,10 @@ test("flags come before the environment, and both before defaults", () => {
   assert.deepEqual([byDefault.value.paths.stateDir, byDefault.value.listen], ["/home/ann/.local/state/weir", { address: "127.0.0.1", port: 8080 }]);
   const said = readSettings(["--state", "/srv/weir", "--listen", "[::1]:82"], { ...env, WEIR_HOME: "/other" }, here);
   assert.ok(said.ok);
-  assert.deepEqual([said.value.paths.stateDir, said.value.paths.apiSocket, said.value.listen], ["/srv/weir", "/srv/weir/run/api.sock", { address: "::1", port: 82 }]);
+  assert.deepEqual(
+    [said.value.paths.stateDir, said.value.paths.apiSocket, said.value.listen],
+    ["/srv/weir", "/srv/weir/run/api.sock", { address: "::1", port: 82 }],
+  );
   assert.ok(existsSync(said.value.agent.agentEntry) && existsSync(said.value.agent.nodeEntry));
   const wrong = readSettings(["--listen", "nowhere"], env, here);
   assert.ok(!wrong.ok && wrong.problems[0]?.code === "settings-invalid");
@@ -36,7 +39,10 @@ test("state folders are this user's alone", (t) => {
   const [open, link] = [path.join(dir, "open"), path.join(dir, "link")];
   mkdirSync(open, { mode: 0o755 });
   assert.ok(secureFolders([open, path.join(dir, "new/deep")]).ok);
-  assert.deepEqual([open, path.join(dir, "new/deep")].map((name) => statSync(name).mode & 0o777), [0o700, 0o700]);
+  assert.deepEqual(
+    [open, path.join(dir, "new/deep")].map((name) => statSync(name).mode & 0o777),
+    [0o700, 0o700],
+  );
   symlinkSync(open, link);
   const unsafe = secureFolders([link]);
   assert.ok(!unsafe.ok && unsafe.problems[0]?.code === "state-dir-unsafe", "a link may lead to somebody else's folder");

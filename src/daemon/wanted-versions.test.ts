@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commit, config, service, stack } from "../../test/support/declared.ts";
-import type { Config, Service } from "../model/types.ts";
 import type { VersionKey } from "../model/names.ts";
+import type { Config, Service } from "../model/types.ts";
 import { planStack } from "../release/plan.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { WantedVersions } from "./wanted-versions.ts";
@@ -12,7 +12,11 @@ const uses = { env: { TOKEN: { kind: "secret", name: "db", key: "password" } }, 
 
 function declare(store: MemoryStore, changes: Partial<Service> = {}, data: { readonly secret?: string; readonly configs?: readonly Config[] } = {}): void {
   const configs = data.configs ?? [config("site", { "index.html": "hi" }), config("other", { a: "1" })];
-  const plan = planStack(store.snapshot.get(), stack({ services: [service("web", { ...uses, ...changes })], configs, secrets: [config("db", { password: data.secret ?? "hunter2" })] }), 0);
+  const plan = planStack(
+    store.snapshot.get(),
+    stack({ services: [service("web", { ...uses, ...changes })], configs, secrets: [config("db", { password: data.secret ?? "hunter2" })] }),
+    0,
+  );
   assert.ok(plan.ok, JSON.stringify(plan));
   commit(store, plan.value.writes);
 }
@@ -28,7 +32,14 @@ function hashAfter(changes: Partial<Service>, data: { readonly secret?: string; 
 test("another process is needed exactly when what it is made from differs", () => {
   const base = hashAfter({});
   const site = config("site", { "index.html": "hi" });
-  const same = [hashAfter({ scale: 5 }), hashAfter({ public: false }), hashAfter({ drainMs: 1 }), hashAfter({ graceMs: 1 }), hashAfter({ ports: [{ port: 81, containerPort: 8080, protocol: "http" }] }), hashAfter({}, { configs: [site, config("other", { a: "2" })] })];
+  const same = [
+    hashAfter({ scale: 5 }),
+    hashAfter({ public: false }),
+    hashAfter({ drainMs: 1 }),
+    hashAfter({ graceMs: 1 }),
+    hashAfter({ ports: [{ port: 81, containerPort: 8080, protocol: "http" }] }),
+    hashAfter({}, { configs: [site, config("other", { a: "2" })] }),
+  ];
   assert.deepEqual([...new Set([base, ...same])], [base]);
   const others = [
     hashAfter({ command: ["other"] }),
@@ -49,7 +60,10 @@ test("templates are kept for what is wanted and what still runs, and hold exactl
   const first = wanted.of(store.snapshot.get()).get(key)?.hash ?? "";
   commit(store, wanted.templateWrites(store.snapshot.get(), []));
   const [template] = store.snapshot.get().objects.template.values();
-  assert.deepEqual([template?.key, template?.value.configs.map((used) => used.name), template?.value.secrets.map((used) => used.name)], [`${key}#${first}`, ["site"], ["db"]]);
+  assert.deepEqual(
+    [template?.key, template?.value.configs.map((used) => used.name), template?.value.secrets.map((used) => used.name)],
+    [`${key}#${first}`, ["site"], ["db"]],
+  );
   assert.deepEqual(wanted.templateWrites(store.snapshot.get(), []), []);
   declare(store, { command: ["new"] });
   const old = { id: "a", key, hash: first, index: 0, stage: "running", since: 0 } as const;

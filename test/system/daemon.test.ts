@@ -88,19 +88,14 @@ test("killed at any moment of a change, it comes back with what it accepted", { 
   const before = await ids(daemon);
   let last = 0;
   for (let round = 1; round <= 6; round += 1) {
-    const weight = daemon.post<WeightsView>("/v1/weight", {
-      namespace: "default",
-      app: "echo",
-      weights: { v2: round * 1000 },
-      durationMs: 0,
-      wait: round % 2 === 0,
-    });
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 25));
-    await daemon.kill("SIGKILL");
-    const accepted = await weight.then(
+    const weight = { namespace: "default", app: "echo", weights: { v2: round * 1000 }, durationMs: 0, wait: round % 2 === 0 };
+    const accepting = daemon.post<WeightsView>("/v1/weight", weight).then(
       () => true,
       () => false,
     );
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 25));
+    await daemon.kill("SIGKILL");
+    const accepted = await accepting;
     assert.equal((await request(daemon.port, `echo.localhost:${daemon.port}`)).status, 200, "traffic needs no daemon");
     await daemon.start();
     const now = (await v2(daemon))?.weight ?? -1;
