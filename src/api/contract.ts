@@ -5,8 +5,6 @@
  */
 import type { Problem } from "../lib/problem.ts";
 
-export const apiVersion = "v1";
-
 /** HTTP status ↔ meaning: 400 bad input, 404 unknown name, 409 conflict, 422 not possible now, 503 data plane not there, 500 a bug. */
 export interface ApiError {
   readonly problems: readonly Problem[];

@@ -24,6 +24,8 @@ export function createApi(context: ApiContext, routes: readonly Route[], signal:
   );
   app.onError((error, c) => {
     if (error instanceof Refusal) return answerProblems(c, error.status, error.problems);
+    if ("errcode" in error)
+      return answerProblems(c, 503, [{ code: "store-unwritable", message: `nothing was changed: ${error.message}`, hint: "is the disk full?" }]);
     context.log.error("unexpected in a request", { method: c.req.method, path: c.req.path, error: error.stack ?? error.message });
     return answerProblems(c, 500, [{ code: "internal", message: "something unexpected went wrong; the daemon's log says what", hint: "please report it" }]);
   });

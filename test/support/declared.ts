@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { DeclaredSnapshot, Write } from "../../src/model/declared.ts";
 import type { AppName, Namespace, VersionName } from "../../src/model/names.ts";
 import type { Config, Port, Router, Service, Stack } from "../../src/model/types.ts";
-import { MemoryStore } from "../../src/store/memory-store.ts";
+import type { MemoryStore } from "../../src/store/memory-store.ts";
 
 export const namespace = "default" as Namespace;
 
@@ -40,13 +40,6 @@ export function router(name: string, changes: Partial<Router> = {}): Router {
 
 export function stack(changes: Partial<Stack> = {}): Stack {
   return { name: "shop", namespaces: [namespace], services: [], weights: [], routers: [], externals: [], configs: [], secrets: [], ...changes };
-}
-
-/** A snapshot after these batches. */
-export function snapshotOf(...batches: readonly (readonly Write[])[]): DeclaredSnapshot {
-  const store = new MemoryStore({ now: () => 0 });
-  for (const writes of batches) commit(store, writes);
-  return store.snapshot.get();
 }
 
 /** Commits or fails the test. */

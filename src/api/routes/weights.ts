@@ -33,10 +33,11 @@ async function apply(context: ApiContext, { namespace, app, durationMs, wait, si
   const now = context.clock.now();
   const value = need(change(record, now));
   const accepted = need(context.store.commit([{ op: "put", kind: "app", key, value, expected: version }]));
+  const acceptedAt = context.clock.now();
   const view = { namespace, app, before: Object.fromEntries(weightsAt(record, now)), target: value.weights, durationMs };
   if (!wait) return view;
   await untilInEnvoy(context, { version: accepted.version, app: key, timeoutMs: durationMs + envoyTimeoutMs, since: now }, signal);
-  return { ...view, inEnvoyMs: context.clock.now() - now };
+  return { ...view, inEnvoyMs: context.clock.now() - acceptedAt };
 }
 
 function history(context: ApiContext, namespace: string, app: string): readonly HistoryEntry[] {
