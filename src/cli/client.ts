@@ -1,5 +1,5 @@
 /** HTTP on the daemon's Unix socket. */
-import http from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { ApiError } from "../api/contract.ts";
 import { exitCode, exitCodeOf } from "./exit-code.ts";
 import { Failure, failure } from "./failure.ts";
@@ -23,7 +23,8 @@ export function createClient(socketPath: string): Client {
   return {
     get: (path) => json("GET", path),
     post: (path, body) => json("POST", path, body),
-    stream: <T>(method: "GET" | "POST", path: string, options: { readonly body?: unknown; readonly signal?: AbortSignal } = {}) => readStream<T>({ socketPath, method, path, ...options }),
+    stream: <T>(method: "GET" | "POST", path: string, options: { readonly body?: unknown; readonly signal?: AbortSignal } = {}) =>
+      readStream<T>({ socketPath, method, path, ...options }),
   };
 }
 
@@ -35,11 +36,16 @@ interface Outgoing {
   readonly signal?: AbortSignal;
 }
 
-function send({ socketPath, method, path, body, signal }: Outgoing): Promise<http.IncomingMessage> {
+/** Not imported: an `import` of node:http evaluates all its lazy parts, too (fetch, WebSocket, HTTP/2, zlib), which takes 50 ms. */
+function nodeHttp(): typeof import("node:http") {
+  return process.getBuiltinModule("node:http");
+}
+
+function send({ socketPath, method, path, body, signal }: Outgoing): Promise<IncomingMessage> {
   const payload = body === undefined ? undefined : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const headers = payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
-    const request = http.request({ socketPath, method, path, headers, agent: false, ...(signal === undefined ? {} : { signal }) }, resolve);
+    const request = nodeHttp().request({ socketPath, method, path, headers, agent: false, ...(signal === undefined ? {} : { signal }) }, resolve);
     request.on("error", (error: NodeJS.ErrnoException) => reject(unreachable(error)));
     request.end(payload);
   });
@@ -50,7 +56,7 @@ function unreachable(error: NodeJS.ErrnoException): Error {
   return failure("daemon-unreachable", `the daemon does not answer: ${error.message}`, { hint: "see why: weir system logs", exit: exitCode.unavailable });
 }
 
-async function readAll(response: http.IncomingMessage): Promise<string> {
+async function readAll(response: IncomingMessage): Promise<string> {
   response.setEncoding("utf8");
   let text = "";
   for await (const piece of response) text += piece as string;
@@ -58,7 +64,9 @@ async function readAll(response: http.IncomingMessage): Promise<string> {
 }
 
 function refused(status: number, text: string): Failure {
-  const problems = parseProblems(text) ?? [{ code: "daemon-error", message: `the daemon answered ${status}: ${text.slice(0, 300)}`, hint: "see its log: weir system logs" }];
+  const problems = parseProblems(text) ?? [
+    { code: "daemon-error", message: `the daemon answered ${status}: ${text.slice(0, 300)}`, hint: "see its log: weir system logs" },
+  ];
   return new Failure(problems, exitCodeOf(status));
 }
 

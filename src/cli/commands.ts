@@ -18,4 +18,25 @@ import { system } from "./commands/system.ts";
 import { up } from "./commands/up.ts";
 import { history, promote, rollback, weight } from "./commands/weight.ts";
 
-export const commands: readonly Command[] = [up, run, ps, stage, weight, promote, rollback, history, scale, restart, logs, exec, inspect, rm, down, ...lists, exportCommand, check, ...system, completion];
+export const commands: readonly Command[] = [
+  up,
+  run,
+  ps,
+  stage,
+  weight,
+  promote,
+  rollback,
+  history,
+  scale,
+  restart,
+  logs,
+  exec,
+  inspect,
+  rm,
+  down,
+  ...lists,
+  exportCommand,
+  check,
+  ...system,
+  completion,
+];

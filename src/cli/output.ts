@@ -1,8 +1,8 @@
 /** Lists in the form the user asked for. Data goes to stdout, everything else to stderr. */
 import { styleText } from "node:util";
-import Table from "cli-table3";
-import { failure } from "./failure.ts";
 import { exitCode } from "./exit-code.ts";
+import { failure } from "./failure.ts";
+import { tableText } from "./table.ts";
 
 export const formats = ["table", "wide", "json", "yaml", "name"] as const;
 export type Format = (typeof formats)[number];
@@ -27,7 +27,8 @@ export interface Listing<T> {
 /** Checks `-o`. Throws a `Failure` for another word. */
 export function parseFormat(text: string | undefined): Format {
   const format = formats.find((known) => known === (text ?? "table"));
-  if (format === undefined) throw failure("unknown-output", `there is no output format "${text}"`, { hint: `one of ${formats.join(", ")}`, exit: exitCode.badInput });
+  if (format === undefined)
+    throw failure("unknown-output", `there is no output format "${text}"`, { hint: `one of ${formats.join(", ")}`, exit: exitCode.badInput });
   return format;
 }
 
@@ -42,7 +43,7 @@ export async function printList<T>(listing: Listing<T>, format: Format): Promise
     case "table":
     case "wide":
       if (listing.items.length === 0) return say(listing.empty);
-      return out(`${tableText(listing, format === "wide")}\n`);
+      return out(`${listingText(listing, format === "wide")}\n`);
     default:
       format satisfies never;
   }
@@ -55,21 +56,22 @@ export async function printValue(value: unknown, format: Format): Promise<void> 
   out(toYaml(value));
 }
 
-function tableText<T>(listing: Listing<T>, wide: boolean): string {
+function listingText<T>(listing: Listing<T>, wide: boolean): string {
   const columns = listing.columns.filter((column) => wide || column.wide !== true);
   const rows = listing.items.flatMap((item) => {
     const note = listing.note?.(item);
     const cells = columns.map((column) => column.value(item));
-    return note === undefined ? [cells] : [cells, [{ colSpan: columns.length, content: `  ${emphasis("yellow", note)}` }]];
+    return note === undefined
+      ? [cells]
+      : [
+          cells,
+          note
+            .split("\n")
+            .map((line) => `  ${emphasis("yellow", line)}`)
+            .join("\n"),
+        ];
   });
-  const none = { top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "", left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "  " };
-  const table = new Table({ head: columns.map((column) => emphasis("bold", column.title)), chars: none, style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true }, wordWrap: false });
-  table.push(...rows);
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n");
+  return tableText([columns.map((column) => emphasis("bold", column.title)), ...rows]);
 }
 
 /** Colour, only where stdout is a terminal that wants it. */

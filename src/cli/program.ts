@@ -1,7 +1,7 @@
 /** Turns the list of commands into a commander program. */
 import { Command as Commander, CommanderError } from "commander";
-import { commands } from "./commands.ts";
 import type { Command, Option, Options } from "./command.ts";
+import { commands } from "./commands.ts";
 import { exitCode } from "./exit-code.ts";
 import { parseFormat } from "./output.ts";
 
@@ -57,13 +57,21 @@ function groupOf(program: Commander, groups: Map<string, Commander>, command: Co
   if (names.length === 0) return program;
   const known = groups.get(group);
   if (known !== undefined) return known;
-  const made = program.command(group).description(groupSummaries[group] ?? "").exitOverride().showSuggestionAfterError();
+  const made = program
+    .command(group)
+    .description(groupSummaries[group] ?? "")
+    .exitOverride()
+    .showSuggestionAfterError();
   groups.set(group, made);
   return made;
 }
 
 function addCommand(parent: Commander, command: Command, finish: (status: number) => void): void {
-  const sub = parent.command(command.path.at(-1) ?? "").description(command.summary).exitOverride().showSuggestionAfterError();
+  const sub = parent
+    .command(command.path.at(-1) ?? "")
+    .description(command.summary)
+    .exitOverride()
+    .showSuggestionAfterError();
   for (const { syntax, description } of command.args ?? []) sub.argument(syntax, description);
   for (const option of command.options ?? []) addOption(sub, option);
   if (command.namespaced !== false) sub.option("-n, --namespace <namespace>", "namespace (default: default)");
