@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { WorkloadCheck } from "./contract.ts";
@@ -52,34 +51,6 @@ test("TCP: accepted or refused", async (t) => {
   assert.equal(await problem({ kind: "tcp", port }), "");
   await new Promise((resolve) => server.close(resolve));
   assert.equal(await problem({ kind: "tcp", port }), `ready check tcp :${port}: connection refused`);
-});
-
-test("gRPC: serving, not serving, no such service, not gRPC at all", async (t) => {
-  const server = createHttp2Server();
-  server.on("stream", (stream: ServerHttp2Stream) => {
-    const parts: Buffer[] = [];
-    stream.on("data", (piece: Buffer) => parts.push(piece));
-    stream.on("end", () => {
-      const service = Buffer.concat(parts).subarray(7).toString();
-      if (service === "unknown") {
-        stream.respond({ ":status": 200, "grpc-status": "5" }, { endStream: true });
-        return;
-      }
-      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
-      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-      stream.end(Buffer.from([0, 0, 0, 0, 2, 8, service === "down" ? 2 : 1]));
-    });
-  });
-  const port = await listen(t, server);
-  assert.equal(await problem({ kind: "grpc", port, service: "" }), "");
-  assert.equal(await problem({ kind: "grpc", port, service: "up" }), "");
-  assert.equal(await problem({ kind: "grpc", port, service: "down" }), `ready check grpc :${port}/down: not serving`);
-  assert.equal(await problem({ kind: "grpc", port, service: "unknown" }), `ready check grpc :${port}/unknown: grpc status 5`);
-  const plain = await listen(
-    t,
-    createTcpServer((socket) => socket.end("hello\n")),
-  );
-  assert.notEqual(await problem({ kind: "grpc", port: plain, service: "" }), "");
 });
 
 test("exec: the exit code, the last line, the time", async () => {

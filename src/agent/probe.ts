@@ -1,9 +1,10 @@
 /** One look at a workload's health. The check's own limits are here; when to look again is decided elsewhere. */
 import { request } from "node:http";
-import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { runProgram } from "../dataplane/shell.ts";
+import { RpcError, Status } from "../rpc/status.ts";
 import type { WorkloadCheck } from "./contract.ts";
+import { isServing } from "./grpc-health.ts";
 
 export interface ProbeResult {
   readonly ok: boolean;
@@ -82,33 +83,15 @@ function lookTcp(port: number, { address, timeoutMs }: ProbeContext): Promise<st
   });
 }
 
-/** grpc.health.v1.Health/Check by hand: one string field out, one enum field in. */
-function lookGrpc(check: Extract<WorkloadCheck, { kind: "grpc" }>, { address, timeoutMs }: ProbeContext): Promise<string | undefined> {
-  const name = Buffer.from(check.service);
-  const message = name.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
-  const frame = Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);
-  return new Promise((resolve) => {
-    const session = connectHttp2(`http://${address}:${check.port}`);
-    const timer = setTimeout(() => end(`no answer in ${timeoutMs} ms`), timeoutMs);
-    const end = (problem: string | undefined): void => {
-      clearTimeout(timer);
-      resolve(problem);
-      session.destroy();
-    };
-    session.on("error", (error) => end(explain(error, timeoutMs)));
-    const stream = session.request({ ":method": "POST", ":path": "/grpc.health.v1.Health/Check", "content-type": "application/grpc", te: "trailers" });
-    let body = Buffer.alloc(0);
-    let status = "";
-    stream.on("error", (error: Error) => end(explain(error, timeoutMs)));
-    stream.on(
-      "response",
-      (headers) => (status = String(headers["grpc-status"] ?? (Number(headers[":status"]) === 200 ? "" : `(HTTP ${String(headers[":status"])})`))),
-    );
-    stream.on("trailers", (trailers) => (status = String(trailers["grpc-status"] ?? status)));
-    stream.on("data", (piece: Buffer) => (body = Buffer.concat([body, piece])));
-    stream.on("end", () => end(status !== "0" ? `grpc status ${status}` : body.at(5) === 0x08 && body.at(6) === 1 ? undefined : "not serving"));
-    stream.end(frame);
-  });
+async function lookGrpc(check: Extract<WorkloadCheck, { kind: "grpc" }>, { address, timeoutMs }: ProbeContext): Promise<string | undefined> {
+  try {
+    return (await isServing({ host: address, port: check.port, service: check.service, timeoutMs })) ? undefined : "not serving";
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    if (error.code === Status.deadlineExceeded) return `no answer in ${timeoutMs} ms`;
+    if (error.code === Status.unavailable && error.cause instanceof Error) return explain(error.cause, timeoutMs);
+    return `grpc status ${error.code}: ${error.message}`.slice(0, 160);
+  }
 }
 
 async function lookExec(command: readonly string[], context: ProbeContext): Promise<string | undefined> {

@@ -137,7 +137,8 @@ async function* replies(stream: ClientHttp2Stream, reply: Reply, setting: CallSe
   } catch (error) {
     if (!isBrokenOff(error)) {
       stream.close(constants.NGHTTP2_CANCEL);
-      throw error;
+      // A page of HTML is not worth a word about its bytes; that it came with a 404 is.
+      throw httpFailure(reply) ?? error;
     }
   }
   const failure = outcome(reply, setting.cause());
@@ -157,9 +158,12 @@ function outcome(reply: Reply, cause: Error | undefined): RpcError | undefined {
     const code = parseStatus(status);
     return code === Status.ok ? undefined : new RpcError(code, decodeStatusMessage(String(message)));
   }
-  const http = reply.headers?.[":status"];
-  if (http !== undefined && http !== 200) return new RpcError(statusOfHttp(http), `the server answered with HTTP status ${http}`);
-  return unavailable(cause);
+  return httpFailure(reply) ?? unavailable(cause);
+}
+
+function httpFailure({ headers }: Reply): RpcError | undefined {
+  const http = headers?.[":status"];
+  return http === undefined || http === 200 ? undefined : new RpcError(statusOfHttp(http), `the server answered with HTTP status ${http}`);
 }
 
 function unavailable(cause: Error | undefined): RpcError {
