@@ -36,16 +36,14 @@ interface Outgoing {
   readonly signal?: AbortSignal;
 }
 
-/** Not imported: an `import` of node:http evaluates all its lazy parts, too (fetch, WebSocket, HTTP/2, zlib), which takes 50 ms. */
-function nodeHttp(): typeof import("node:http") {
-  return process.getBuiltinModule("node:http");
-}
-
 function send({ socketPath, method, path, body, signal }: Outgoing): Promise<IncomingMessage> {
   const payload = body === undefined ? undefined : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const headers = payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
-    const request = nodeHttp().request({ socketPath, method, path, headers, agent: false, ...(signal === undefined ? {} : { signal }) }, resolve);
+    // Not imported: an `import` of node:http evaluates all its lazy parts, too (fetch, WebSocket, HTTP/2, zlib), which takes 50 ms.
+    const request = process
+      .getBuiltinModule("node:http")
+      .request({ socketPath, method, path, headers, agent: false, ...(signal === undefined ? {} : { signal }) }, resolve);
     request.on("error", (error: NodeJS.ErrnoException) => reject(unreachable(error)));
     request.end(payload);
   });

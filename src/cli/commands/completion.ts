@@ -33,7 +33,8 @@ async function run({ args, rest }: Invocation): Promise<number> {
     return exitCode.ok;
   }
   const script = Object.entries(scripts).find(([name]) => name === shell)?.[1];
-  if (script === undefined) throw failure("unknown-shell", `there is no completion for "${shell}"`, { hint: `one of ${Object.keys(scripts).join(", ")}`, exit: exitCode.badInput });
+  if (script === undefined)
+    throw failure("unknown-shell", `there is no completion for "${shell}"`, { hint: `one of ${Object.keys(scripts).join(", ")}`, exit: exitCode.badInput });
   out(script);
   return exitCode.ok;
 }

@@ -18,7 +18,8 @@ export const exec: Command = {
 };
 
 async function run({ args, rest, options, namespace }: Invocation): Promise<number> {
-  if (rest.length === 0) throw failure("command-missing", "there is no command to run", { hint: "write it after --, like: weir exec web -- sh", exit: exitCode.badInput });
+  if (rest.length === 0)
+    throw failure("command-missing", "there is no command to run", { hint: "write it after --, like: weir exec web -- sh", exit: exitCode.badInput });
   const ref = appRef(args[0] ?? "", namespace);
   const workload = options.text("workload");
   const name = `${ref.name}${ref.version === undefined ? "" : `@${ref.version}`}`;

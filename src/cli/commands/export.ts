@@ -20,7 +20,11 @@ export const exportCommand: Command = {
 async function run({ args, options }: Invocation): Promise<number> {
   const mesh = meshes.find((known) => known === options.text("mesh"));
   if (mesh === undefined) throw failure("unknown-mesh", `--mesh must be one of ${meshes.join(", ")}`, { exit: exitCode.badInput });
-  const [{ readSource }, { parseStack }, { printStack }] = await Promise.all([import("./source.ts"), import("../../model/parse-stack.ts"), import("../../emit/export.ts")]);
+  const [{ readSource }, { parseStack }, { printStack }] = await Promise.all([
+    import("./source.ts"),
+    import("../../model/parse-stack.ts"),
+    import("../../emit/export.ts"),
+  ]);
   const stack = parseStack(readSource(options.text("file") ?? args[0] ?? "."));
   const result = stack.ok ? printStack(stack.value, mesh) : stack;
   if (!result.ok) throw new Failure(result.problems, exitCode.badInput);

@@ -1,6 +1,6 @@
 import type { InspectView } from "../../api/contract.ts";
-import { parseRef } from "../../model/ref.ts";
 import type { Namespace } from "../../model/names.ts";
+import { parseRef } from "../../model/ref.ts";
 import type { Command, Invocation } from "../command.ts";
 import { connectToLook } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";

@@ -1,6 +1,7 @@
 /** Names and numbers as the user wrote them, checked. */
-import type { Problem, Result } from "../../lib/problem.ts";
+
 import { parseDuration } from "../../lib/duration.ts";
+import type { Problem, Result } from "../../lib/problem.ts";
 import type { Namespace } from "../../model/names.ts";
 import { parseRef, type Ref } from "../../model/ref.ts";
 import { exitCode } from "../exit-code.ts";
@@ -22,14 +23,16 @@ export function allChecked<T>(results: readonly Result<T>[]): readonly T[] {
 /** A ref to an app or a version of one. */
 export function appRef(text: string, namespace: string): Ref {
   const ref = checked(parseRef(text, namespace as Namespace));
-  if (ref.kind !== undefined && ref.kind !== "app" && ref.kind !== "service") throw failure("not-an-app", `${text} is no app`, { hint: "write APP or APP@VERSION", exit: exitCode.badInput });
+  if (ref.kind !== undefined && ref.kind !== "app" && ref.kind !== "service")
+    throw failure("not-an-app", `${text} is no app`, { hint: "write APP or APP@VERSION", exit: exitCode.badInput });
   return ref;
 }
 
 /** A ref that must name a version. */
 export function versionRef(text: string, namespace: string): Ref & { readonly version: NonNullable<Ref["version"]> } {
   const ref = appRef(text, namespace);
-  if (ref.version === undefined) throw failure("version-missing", `${text} names no version`, { hint: `write ${ref.name}@VERSION, like ${ref.name}@v2`, exit: exitCode.badInput });
+  if (ref.version === undefined)
+    throw failure("version-missing", `${text} names no version`, { hint: `write ${ref.name}@VERSION, like ${ref.name}@v2`, exit: exitCode.badInput });
   return { ...ref, version: ref.version };
 }
 
@@ -37,7 +40,8 @@ export function versionRef(text: string, namespace: string): Ref & { readonly ve
 export function durationOption(text: string | undefined, name: string, otherwise: number): number {
   if (text === undefined) return otherwise;
   const ms = parseDuration(text);
-  if (ms === undefined) throw failure("duration-invalid", `--${name} ${text} is not a duration`, { hint: "write it like 10s, 250ms or 5m", exit: exitCode.badInput });
+  if (ms === undefined)
+    throw failure("duration-invalid", `--${name} ${text} is not a duration`, { hint: "write it like 10s, 250ms or 5m", exit: exitCode.badInput });
   return ms;
 }
 
@@ -58,6 +62,7 @@ export function environment(pairs: readonly string[]): Readonly<Record<string, s
 export function commonNamespace(refs: readonly { readonly namespace: Namespace }[]): Namespace {
   const namespaces = [...new Set(refs.map((ref) => ref.namespace))];
   const [first] = namespaces;
-  if (first === undefined || namespaces.length > 1) throw failure("namespaces-differ", `one command changes one namespace, not ${namespaces.join(" and ")}`, { exit: exitCode.badInput });
+  if (first === undefined || namespaces.length > 1)
+    throw failure("namespaces-differ", `one command changes one namespace, not ${namespaces.join(" and ")}`, { exit: exitCode.badInput });
   return first;
 }

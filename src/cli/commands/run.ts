@@ -5,8 +5,8 @@ import type { Command, Invocation } from "../command.ts";
 import { connect } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { failure } from "../failure.ts";
-import { printServices } from "./services.ts";
 import { appRef, environment, wholeNumber } from "./names.ts";
+import { printServices } from "./services.ts";
 import { whileWaiting } from "./waiting.ts";
 
 export const run: Command = {
@@ -36,7 +36,11 @@ export const run: Command = {
 async function start({ options, rest, format }: Invocation): Promise<number> {
   const name = options.text("name");
   if (name === undefined) throw failure("name-missing", "the service needs a name", { hint: "add -n NAME or -n NAME@VERSION", exit: exitCode.badInput });
-  if (rest.length === 0) throw failure("command-missing", "there is no command to run", { hint: "write it after --, like: weir run -n hello -p 80:9000 -- node hello.js", exit: exitCode.badInput });
+  if (rest.length === 0)
+    throw failure("command-missing", "there is no command to run", {
+      hint: "write it after --, like: weir run -n hello -p 80:9000 -- node hello.js",
+      exit: exitCode.badInput,
+    });
   const ref = appRef(name, options.text("namespace") ?? "default");
   const weight = weightOption(options.text("weight"));
   const wait = options.flag("wait");
@@ -63,6 +67,7 @@ async function start({ options, rest, format }: Invocation): Promise<number> {
 function weightOption(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const weight = parsePercent(text);
-  if (weight === undefined) throw failure("weight-invalid", `--weight ${text} is not a percentage`, { hint: "write it like 10 or 12.5%", exit: exitCode.badInput });
+  if (weight === undefined)
+    throw failure("weight-invalid", `--weight ${text} is not a percentage`, { hint: "write it like 10 or 12.5%", exit: exitCode.badInput });
   return weight;
 }

@@ -24,7 +24,8 @@ export function readSource(place: string): StackSource {
 
 function fileOf(place: string): string {
   const stats = statSync(place, { throwIfNoEntry: false });
-  if (stats === undefined) throw failure("file-missing", `there is no ${place}`, { hint: "name a folder with a weir.yaml, or a file with -f", exit: exitCode.notFound });
+  if (stats === undefined)
+    throw failure("file-missing", `there is no ${place}`, { hint: "name a folder with a weir.yaml, or a file with -f", exit: exitCode.notFound });
   return stats.isDirectory() ? path.join(place, "weir.yaml") : place;
 }
 

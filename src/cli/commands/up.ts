@@ -71,7 +71,10 @@ async function follow(events: AsyncIterable<UpEvent>): Promise<number> {
     case "plan":
     case "progress":
     case undefined:
-      throw failure("up-interrupted", "the daemon ended while it was at work", { hint: "see what there is: weir ps; then run up again", exit: exitCode.unavailable });
+      throw failure("up-interrupted", "the daemon ended while it was at work", {
+        hint: "see what there is: weir ps; then run up again",
+        exit: exitCode.unavailable,
+      });
     default:
       last satisfies never;
       throw new Failure([], exitCode.failed);
@@ -100,7 +103,10 @@ const signStyles = { create: "green", update: "yellow", delete: "red" } as const
 export function planText(plan: Plan): string {
   if (plan.changes.length === 0 && plan.weights.length === 0) return `stack ${plan.stack}: no changes\n`;
   const lines = plan.changes.flatMap((change) => [
-    emphasis(signStyles[change.action], `  ${signs[change.action]} ${change.kind} ${change.namespace === "default" ? "" : `${change.namespace}:`}${change.name}`),
+    emphasis(
+      signStyles[change.action],
+      `  ${signs[change.action]} ${change.kind} ${change.namespace === "default" ? "" : `${change.namespace}:`}${change.name}`,
+    ),
     ...(change.action === "update" ? change.fields.map((field) => `      ${field.path}: ${field.before ?? "(none)"} → ${field.after ?? "(none)"}`) : []),
   ]);
   const weights = plan.weights.map((weight) => `  ~ weights of ${weight.app}: ${shares(weight.before)} → ${shares(weight.after)}`);

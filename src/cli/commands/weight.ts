@@ -59,7 +59,8 @@ async function runWeight(invocation: Invocation): Promise<number> {
   const args = allChecked(invocation.args.map((text) => parseWeightArg(text, invocation.namespace as Namespace)));
   const apps = [...new Set(args.map((arg) => arg.app))];
   const [app] = apps;
-  if (app === undefined || apps.length > 1) throw failure("apps-differ", `one command moves the traffic of one app, not of ${apps.join(" and ")}`, { exit: exitCode.badInput });
+  if (app === undefined || apps.length > 1)
+    throw failure("apps-differ", `one command moves the traffic of one app, not of ${apps.join(" and ")}`, { exit: exitCode.badInput });
   const request: WeightRequest = {
     namespace: commonNamespace(args),
     app,
@@ -85,7 +86,12 @@ function runPromote(invocation: Invocation): Promise<number> {
 function runRollback(invocation: Invocation): Promise<number> {
   const ref = appRef(invocation.args[0] ?? "", invocation.namespace);
   const to = invocation.options.text("to");
-  const request: RollbackRequest = { namespace: ref.namespace, app: ref.name, wait: invocation.options.flag("wait"), ...(to === undefined ? {} : { revision: wholeNumber(to, "--to") }) };
+  const request: RollbackRequest = {
+    namespace: ref.namespace,
+    app: ref.name,
+    wait: invocation.options.flag("wait"),
+    ...(to === undefined ? {} : { revision: wholeNumber(to, "--to") }),
+  };
   return change("/v1/rollback", request, invocation.format);
 }
 
@@ -119,7 +125,13 @@ async function runHistory(invocation: Invocation): Promise<number> {
         { title: "REVISION", value: (entry) => String(entry.revision) },
         { title: "AGE", value: (entry) => formatAge(now - entry.at) },
         { title: "CHANGE", value: (entry) => `${entry.change}${entry.durationMs > 0 ? ` over ${formatDuration(entry.durationMs)}` : ""}` },
-        { title: "WEIGHTS", value: (entry) => Object.entries(entry.weights).map(([version, share]) => `${version} ${percent(share)}`).join(", ") },
+        {
+          title: "WEIGHTS",
+          value: (entry) =>
+            Object.entries(entry.weights)
+              .map(([version, share]) => `${version} ${percent(share)}`)
+              .join(", "),
+        },
       ],
       name: (entry) => String(entry.revision),
       empty: "no change yet",
