@@ -132,6 +132,7 @@ export interface Redirect {
   readonly scheme?: "http" | "https";
   readonly host?: string;
   readonly port?: number;
+  /** Replaces the matched prefix, or the whole path of any other match. The query stays. */
   readonly path?: string;
   readonly code: 301 | 302 | 303 | 307 | 308;
 }

@@ -2,12 +2,12 @@ import { failed, ok, type Result } from "../../lib/problem.ts";
 import { splitWords } from "../../lib/shell-words.ts";
 import { quote } from "../quote.ts";
 import { text } from "./scalars.ts";
-import { byKind, listOf, refine, type Shape, scalar } from "./shape.ts";
+import { byKind, listOf, refine, type Shape, scalar, soundOnly } from "./shape.ts";
 
 const example = "node server.js or [node, server.js]";
 
 const line: Shape<readonly string[]> = scalar("a command", example, { type: "string" }, (node) => readCommandLine(node.text));
-const list: Shape<readonly string[]> = refine(listOf("a command", text), (words) => words.map(({ value }) => value));
+const list: Shape<readonly string[]> = refine(soundOnly(listOf("a command", text)), (words) => words.map(({ value }) => value));
 
 /** A program and its arguments (or arguments alone): one line split as a shell does, or a list. */
 export const words: Shape<readonly string[]> = byKind("a command", example, { scalar: line, list });

@@ -1,6 +1,6 @@
 /** `configs:` and `secrets:` — keys and contents, written down (configs only) or taken from a file or the environment. */
 import { didYouMean } from "../../lib/did-you-mean.ts";
-import { objectKey } from "../names.ts";
+import { type ObjectKey, objectKey } from "../names.ts";
 import { quote } from "../quote.ts";
 import type { Config } from "../types.ts";
 import type { Report } from "./report.ts";
@@ -21,6 +21,23 @@ const literal: Shape<string> = scalar("a value", "text", { type: ["string", "num
 const configValue = byKind("a value", "text, {file: PATH} or {env: NAME}", { scalar: literal, map: object("a value", sourceFields) });
 
 const fromSource = object("a secret's value", sourceFields);
+/** A map that is not shown when it is something else: what stands there may be a secret. */
+function unseen<T>(shape: Shape<T>): Shape<T> {
+  return {
+    schema: shape.schema,
+    read(node, report, ownerAt) {
+      if (node.kind === "map" || (node.kind === "scalar" && node.value === null)) return shape.read(node, report, ownerAt);
+      report.addUnseen(
+        node.at,
+        "secret-in-file",
+        "a secret is a map of keys, and no value stands in the file",
+        "write NAME: {KEY: {file: PATH}} or {KEY: {env: NAME}}",
+      );
+      return undefined;
+    },
+  };
+}
+
 /** Unlike other shapes it never shows what is written: that may be the secret. */
 const secretValue: Shape<SourceFields> = {
   schema: fromSource.schema,
@@ -34,12 +51,13 @@ const secretValue: Shape<SourceFields> = {
 };
 
 export const configsShape: DataShape = mapOf("the configs", mapOf("a config", configValue), []);
-export const secretsShape: DataShape = mapOf("the secrets", mapOf("a secret", secretValue), []);
+export const secretsShape: DataShape = unseen(mapOf("the secrets", unseen(mapOf("a secret", secretValue)), []));
 
 /** Completes a config or secret: every value is fetched from what was read beside the file. Adds it to the index of names. */
 export function buildData(kind: "config" | "secret", entry: LocatedEntry<readonly DataEntry[]>, scope: Scope): Config | undefined {
   const key = readPlainKey(entry, scope, undefined);
   if (key === undefined) return undefined;
+  claim(kind, objectKey(key.namespace, key.name), entry.keyAt, scope);
   const index = kind === "config" ? scope.names.configs : scope.names.secrets;
   const before = scope.report.count;
   const pairs = entry.value.map((item) => [item.key, readValue(item, scope)] as const);
@@ -48,14 +66,22 @@ export function buildData(kind: "config" | "secret", entry: LocatedEntry<readonl
   return { namespace: key.namespace, name: key.name, data: Object.fromEntries(pairs) };
 }
 
+/** `site` and `team-a:site` may be the same config: once is enough. */
+function claim(kind: "config" | "secret", key: ObjectKey, at: number, { names, report }: Scope): void {
+  const first = names.declared.get(`${kind} ${key}`);
+  if (first === undefined) names.declared.set(`${kind} ${key}`, at);
+  else report.add(at, "name-clash", `the ${kind} ${key} is here twice`, `the first is on line ${report.place(first).line}: write all its keys there`);
+}
+
 /** Keys become file names in mounts. */
 function checkKey(name: string, at: number, report: Report): void {
   if (/^[-._a-zA-Z0-9]{1,253}$/.test(name) && name !== "." && name !== "..") return;
   report.add(at, "key-invalid", `${quote(name)} can't be a key`, "use letters, digits, ., - and _");
 }
 
-function readValue({ value, at }: DataEntry, scope: Scope): string {
+function readValue({ value, at, isSound }: DataEntry, scope: Scope): string {
   if (typeof value === "string") return value;
+  if (!isSound) return "";
   const { file, env } = value;
   if ((file === undefined) === (env === undefined)) {
     scope.report.add(

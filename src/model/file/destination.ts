@@ -8,7 +8,7 @@ import type { DestinationRef, Port, WeightedDestination } from "../types.ts";
 import { formatPercent, fullWeight, splitInProportion } from "../weights.ts";
 import { label, percent, portNumber } from "./scalars.ts";
 import { asNamespace, asVersionName, type KnownTarget, type Scope } from "./scope.ts";
-import { byKind, type Located, type ObjectOf, object, oneOrMany, optional, refine, type Shape, scalar } from "./shape.ts";
+import { byKind, type Located, type ObjectOf, object, oneOrMany, optional, refine, type Shape, scalar, soundOnly } from "./shape.ts";
 
 const destinationFields = {
   app: optional(label("app"), "an app: all its versions by their weights"),
@@ -48,11 +48,20 @@ function readText(written: string, at: number): Result<DestinationFields> {
 
 const one: Shape<DestinationFields> = byKind("a destination", example, {
   scalar: { ...scalar("a destination", example, { type: "string" }, (node) => readText(node.text, node.at)) },
-  map: refine(object("a destination", destinationFields, { service: "app", to: "app", name: "app" }), checkKind),
+  map: refine(soundOnly(object("a destination", destinationFields, { service: "app", to: "app", name: "app" })), checkKind),
 });
 
+/** `isSound` false: something in them was wrong and was reported, so that some may be missing. */
+interface DestinationList {
+  readonly items: readonly Located<DestinationFields>[];
+  readonly isSound: boolean;
+}
+
 /** One destination or several with weights. */
-export const destinationsShape: Shape<readonly Located<DestinationFields>[]> = oneOrMany(one);
+export const destinationsShape: Shape<DestinationList> = refine(oneOrMany(soundOnly(one)), (items, at, report, isSound) => {
+  if (isSound && items.length === 0) report.add(at, "destination-invalid", "there is no destination here", `write ${example}`);
+  return { items, isSound };
+});
 
 function checkKind(fields: DestinationFields, at: number, report: Scope["report"]): DestinationFields | undefined {
   const { app, external, version } = fields;
@@ -70,13 +79,7 @@ function checkKind(fields: DestinationFields, at: number, report: Scope["report"
 }
 
 /** Resolves the names, checks that they exist and speak HTTP, and completes the weights. `namespace` is the router's. */
-export function buildDestinations(
-  fields: readonly Located<DestinationFields>[],
-  at: number,
-  namespace: Namespace,
-  scope: Scope,
-): readonly WeightedDestination[] {
-  if (fields.length === 0) scope.report.add(at, "destination-invalid", "there is no destination here", `write ${example}`);
+export function buildDestinations({ items: fields, isSound }: DestinationList, at: number, namespace: Namespace, scope: Scope): readonly WeightedDestination[] {
   const refs = fields.map((field) => buildRef(field, namespace, scope));
   const seen = new Set<string>();
   for (const [index, ref] of refs.entries()) {
@@ -84,7 +87,7 @@ export function buildDestinations(
     if (seen.has(text)) scope.report.add(fields[index]?.at ?? at, "duplicate-destination", `${ref.name} is here twice`, "add up the two weights");
     seen.add(text);
   }
-  const weights = readWeights(fields, at, scope);
+  const weights = isSound ? readWeights(fields, at, scope) : [];
   return refs.map((to, index) => ({ to, weight: weights[index] ?? 0 }));
 }
 
@@ -136,7 +139,7 @@ function checkPort({ name, port }: DestinationRef, ports: readonly Port[], at: n
       at,
       "port-unknown",
       `${name} has no port ${port}`,
-      ports.length === 0 ? "it has no ports" : `it has ${ports.map((known) => known.port).join(", ")}`,
+      ports.length === 0 ? "it has no ports" : `it has ${[...new Set(ports.map((known) => known.port))].join(", ")}`,
     );
     return;
   }

@@ -68,7 +68,8 @@ function readEndpoints({ value: { address: one, addresses }, keyAt, isSound }: L
   const all = [...(one === undefined ? [] : [one]), ...(addresses?.value ?? [])];
   if (one !== undefined && addresses !== undefined)
     scope.report.add(addresses.at, "address-invalid", "this says both address and addresses", "say one of them");
-  if (one === undefined && addresses?.value.length === 0) scope.report.add(addresses.at, "address-invalid", "there is no address here", "write HOST:PORT");
+  if (isSound && one === undefined && addresses?.value.length === 0)
+    scope.report.add(addresses.at, "address-invalid", "there is no address here", "write HOST:PORT");
   if (one === undefined && addresses === undefined && isSound)
     scope.report.add(keyAt, "missing-key", 'an external service needs "address"', "add address: HOST:PORT");
   const seen = new Set<string>();

@@ -3,7 +3,7 @@ import type { Health, Port, Probe, ProbeKind } from "../types.ts";
 import { words } from "./command.ts";
 import type { Report } from "./report.ts";
 import { duration, headerValue, integer, portNumber, readHeaderName, text, urlPath } from "./scalars.ts";
-import { byKind, type Located, type LocatedEntry, mapOf, type ObjectOf, object, optional, refine, type Shape } from "./shape.ts";
+import { byKind, type Located, type LocatedEntry, mapOf, type ObjectOf, object, optional, refine, type Shape, soundOnly } from "./shape.ts";
 
 const probeFields = {
   http: optional(urlPath, "path to GET; 200 to 399 is healthy"),
@@ -22,13 +22,8 @@ const probeFields = {
 type ProbeFields = ObjectOf<typeof probeFields>;
 type FieldAt = Located<ProbeFields>;
 
-const probeShape: Shape<ProbeFields> = object("a health check", probeFields, {
-  path: "http",
-  cmd: "exec",
-  command: "exec",
-  initialDelay: "delay",
-  threshold: "failures",
-});
+const synonyms = { path: "http", cmd: "exec", command: "exec", initialDelay: "delay", threshold: "failures" };
+const probeShape: Shape<ProbeFields> = soundOnly(object("a health check", probeFields, synonyms));
 
 const healthFields = {
   start: optional(probeShape, "until it succeeds once the others wait"),

@@ -12,16 +12,20 @@ const rewriteFields = {
     "replaces what matches in the path",
   ),
 };
-export const rewriteShape: Shape<Rewrite> = refine(object("a rewrite", rewriteFields, { prefix: "path" }), ({ host, path, regex: replace }, at, report) => {
-  if (path !== undefined && replace !== undefined) report.add(replace.at, "rewrite-invalid", "this says both path and regex", "say one of them");
-  if (host === undefined && path === undefined && replace === undefined) report.add(at, "rewrite-invalid", "this rewrites nothing", "say host, path or regex");
-  const { pattern: expression, substitution } = replace?.value ?? {};
-  return {
-    ...(host && { host: host.value }),
-    ...(path && { path: path.value }),
-    ...(expression && substitution && { regex: { pattern: expression.value, substitution: substitution.value } }),
-  };
-});
+export const rewriteShape: Shape<Rewrite> = refine(
+  object("a rewrite", rewriteFields, { prefix: "path" }),
+  ({ host, path, regex: replace }, at, report, isSound) => {
+    if (path !== undefined && replace !== undefined) report.add(replace.at, "rewrite-invalid", "this says both path and regex", "say one of them");
+    if (isSound && host === undefined && path === undefined && replace === undefined)
+      report.add(at, "rewrite-invalid", "this rewrites nothing", "say host, path or regex");
+    const { pattern: expression, substitution } = replace?.value ?? {};
+    return {
+      ...(host && { host: host.value }),
+      ...(path && { path: path.value }),
+      ...(expression && substitution && { regex: { pattern: expression.value, substitution: substitution.value } }),
+    };
+  },
+);
 
 const redirectFields = {
   scheme: optional(choice<"http" | "https">("a scheme", ["http", "https"]), "http or https (default: as it came)"),
@@ -31,9 +35,9 @@ const redirectFields = {
   code: optional(choice<"301" | "302" | "303" | "307" | "308">("a redirect's status", ["301", "302", "303", "307", "308"]), "HTTP status (default 302)"),
 };
 const codes = { "301": 301, "302": 302, "303": 303, "307": 307, "308": 308 } as const;
-export const redirectShape: Shape<Redirect> = refine(object("a redirect", redirectFields, { status: "code" }), (fields, at, report) => {
+export const redirectShape: Shape<Redirect> = refine(object("a redirect", redirectFields, { status: "code" }), (fields, at, report, isSound) => {
   const { scheme, host, port, path, code } = fields;
-  if ([scheme, host, port, path].every((field) => field === undefined))
+  if (isSound && [scheme, host, port, path].every((field) => field === undefined))
     report.add(at, "redirect-invalid", "this redirects to where it came from", "say scheme, host, port or path");
   return {
     ...(scheme && { scheme: scheme.value }),

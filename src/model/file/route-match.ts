@@ -2,7 +2,7 @@
 import type { NamedMatch, RouteMatch, TextMatch } from "../types.ts";
 import type { Report } from "./report.ts";
 import { choice, filledText, flag, headerValue, readHeaderName, regex, text, urlPath } from "./scalars.ts";
-import { byKind, type Located, type LocatedEntry, mapOf, type ObjectOf, object, oneOrMany, optional, refine, type Shape } from "./shape.ts";
+import { byKind, type Located, type LocatedEntry, mapOf, type ObjectOf, object, oneOrMany, optional, refine, type Shape, soundOnly } from "./shape.ts";
 
 type PathMatch = NonNullable<RouteMatch["path"]>;
 
@@ -24,7 +24,7 @@ const pathMap = object("a path", {
 });
 const pathShape: Shape<PathMatch> = byKind("a path", "/exact, /below/* or {exact|prefix|regex: …}", {
   scalar: pathText,
-  map: refine(pathMap, (fields, at, report) => {
+  map: refine(soundOnly(pathMap), (fields, at, report) => {
     const match = pickOne(fields, at, report);
     return match?.kind === "present" ? undefined : match;
   }),
@@ -39,7 +39,7 @@ function valueShape(value: Shape<string>): Shape<TextMatch> {
   });
   return byKind("a match", "text or {exact|prefix|regex: …, present: true}", {
     scalar: refine(value, (exact): TextMatch => ({ kind: "exact", value: exact })),
-    map: refine(map, pickOne),
+    map: refine(soundOnly(map), pickOne),
   });
 }
 

@@ -42,6 +42,8 @@ export class NameIndex {
   readonly externals: Map<ObjectKey, KnownTarget> = new Map();
   readonly configs: Map<ObjectKey, KnownKeys> = new Map();
   readonly secrets: Map<ObjectKey, KnownKeys> = new Map();
+  /** `config NS/NAME` or `secret NS/NAME` → where the file declares it. */
+  readonly declared: Map<string, number> = new Map();
 
   constructor(known: KnownNames) {
     for (const service of known.services) this.addService(service, true);

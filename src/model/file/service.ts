@@ -23,6 +23,7 @@ import {
   required,
   type Shape,
   scalar,
+  soundOnly,
 } from "./shape.ts";
 
 const stopSignals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGKILL"] as const;
@@ -50,7 +51,9 @@ const envShape = byKind("the environment", "NAME: value, or a list of NAME=value
   list: refine(listOf("the environment", text), splitAssignments),
 });
 
-const mountShape = object("a mount", { ...dataRefFields, path: required(absolutePath, "where it appears in the workload: a file for one key, else a folder") });
+const mountShape = soundOnly(
+  object("a mount", { ...dataRefFields, path: required(absolutePath, "where it appears in the workload: a file for one key, else a folder") }),
+);
 
 const serviceFields = {
   app: optional(label("app"), "the name that clients call (default: the key)"),
@@ -170,12 +173,12 @@ function splitAssignments(items: readonly Located<string>[], _at: number, report
 }
 
 function readEnv({ env }: ServiceFields, namespace: Namespace, scope: Scope): Readonly<Record<string, EnvValue>> {
-  const pairs = (env?.value ?? []).flatMap(({ key, keyAt, value, at }): readonly (readonly [string, EnvValue])[] => {
+  const pairs = (env?.value ?? []).flatMap(({ key, keyAt, value, at, isSound }): readonly (readonly [string, EnvValue])[] => {
     if (!/^[-._A-Za-z][-._A-Za-z0-9]*$/.test(key)) {
       scope.report.add(keyAt, "env-invalid", `${quote(key)} is not a variable's name`, "use letters, digits and _");
     }
     if (typeof value === "string") return [[key, { kind: "literal", value }]];
-    const ref = readDataRef(value, at, namespace, scope);
+    const ref = isSound ? readDataRef(value, at, namespace, scope) : undefined;
     if (ref !== undefined && ref.key === undefined) scope.report.add(at, "missing-key", 'a value from a config or secret needs "key"', "add key: NAME");
     return ref?.key === undefined ? [] : [[key, { kind: ref.kind, name: ref.name, key: ref.key }]];
   });

@@ -71,7 +71,7 @@ export function object<F extends Readonly<Record<string, Field<unknown>>>>(
       additionalProperties: false,
     },
     read(node, report, ownerAt) {
-      if (node.kind !== "map") return wrongKind(node, report, ownerAt, noun, `with ${listed(names)}`);
+      if (node.kind !== "map") return wrongKind(node, report, ownerAt, noun, `a map with ${listed(names)}`);
       const entries = new Map(node.entries.map((entry) => [entry.key, entry]));
       for (const { key, keyAt } of node.entries) {
         if (!names.includes(key)) report.add(keyAt, "unknown-key", `${noun} has no ${quote(key)}`, keyHint(key, names, synonyms));
@@ -183,20 +183,21 @@ export function scalar<T>(noun: string, example: string, schema: JsonSchema, par
   };
 }
 
-/** Changes what a shape reads. `change` returns undefined after it reported a problem. */
-export function refine<A, B>(shape: Shape<A>, change: (value: A, at: number, report: Report) => B | undefined): Shape<B> {
+/** Changes what a shape reads. `change` returns undefined after it reported a problem. `isSound` false: something in it was wrong and was reported. */
+export function refine<A, B>(shape: Shape<A>, change: (value: A, at: number, report: Report, isSound: boolean) => B | undefined): Shape<B> {
   return {
     schema: shape.schema,
     read(node, report, ownerAt) {
+      const before = report.count;
       const value = shape.read(node, report, ownerAt);
-      return value === undefined ? undefined : change(value, node.at, report);
+      return value === undefined ? undefined : change(value, node.at, report, report.count === before);
     },
   };
 }
 
-/** The same shape with more said to editors. */
-export function withSchema<T>(shape: Shape<T>, more: JsonSchema): Shape<T> {
-  return { ...shape, schema: { ...shape.schema, ...more } };
+/** The same, but what has something wrong in it is left out: later checks would only complain about what is missing then. */
+export function soundOnly<T>(shape: Shape<T>): Shape<T> {
+  return refine(shape, (value, _at, _report, isSound) => (isSound ? value : undefined));
 }
 
 function isNothing(node: YamlNode): boolean {
@@ -204,8 +205,8 @@ function isNothing(node: YamlNode): boolean {
 }
 
 function wrongKind(node: YamlNode, report: Report, ownerAt: number, noun: string, example: string): undefined {
-  if (isNothing(node)) report.add(ownerAt, "value-missing", `${noun} is missing here`, `write ${example}`);
-  else report.add(node.at, "wrong-type", `${noun} is expected here, not ${kindName(node)}`, `write ${example}`);
+  if (isNothing(node)) report.add(ownerAt, "value-missing", `expected ${noun} here, found nothing`, `write ${example}`);
+  else report.add(node.at, "wrong-type", `expected ${noun} here, found ${kindName(node)}`, `write ${example}`);
   return undefined;
 }
 

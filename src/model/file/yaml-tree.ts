@@ -60,7 +60,9 @@ export function readYaml(text: string, report: Report): YamlNode | undefined {
     return undefined;
   }
   const faults = [...document.errors, ...document.warnings];
-  for (const fault of faults) report.add(Math.min(fault.pos[0], text.length), "yaml-syntax", fault.message.replace(/\.$/, ""), hints[fault.code]);
+  // The library says some things twice.
+  const said = new Map(faults.map((fault) => [`${fault.pos[0]} ${fault.message}`, fault]));
+  for (const fault of said.values()) report.add(Math.min(fault.pos[0], text.length), "yaml-syntax", fault.message.replace(/\.$/, ""), hints[fault.code]);
   if (faults.length > 0) return undefined;
   if (document.contents === null) return { kind: "map", at: 0, entries: [] };
   const builder = new TreeBuilder(report);
