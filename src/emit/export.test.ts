@@ -105,3 +105,14 @@ test("a stack whose name is no label is printed without it", () => {
   const { objects } = print("istio", { ...shop, name: "my shop" });
   assert.ok(objects.every(({ metadata }) => metadata.labels?.["app.kubernetes.io/part-of"] === undefined));
 });
+
+test("the gateway of an export is not this machine's: port 8080 is free there, port 80 is not", () => {
+  const withPort = (number: number): Stack => stack({ services: [service("db", { ports: [port(`${number}/tcp`)] })] });
+  for (const mesh of ["gateway-api", "istio"] as const) {
+    assert.ok(print(mesh, withPort(8080)).text.includes("8080"));
+    const refused = printStack(withPort(80), mesh);
+    assert.deepEqual(refused.ok ? [] : refused.problems.map(({ code, message }) => `${code}: ${message}`), [
+      "port-clash: port 80 of the gateway belongs to HTTP; db cannot be reached through it",
+    ]);
+  }
+});

@@ -2,6 +2,7 @@
 import { type HeaderValueOption, HeaderValueOption_HeaderAppendAction } from "../../gen/envoy/config/core/v3/base_pb.js";
 import { type RedirectAction, RedirectAction_RedirectResponseCode, type Route, type RouteAction } from "../../gen/envoy/config/route/v3/route_components_pb.js";
 import type { RouteConfiguration } from "../../gen/envoy/config/route/v3/route_pb.js";
+import type { RegexMatchAndSubstitute } from "../../gen/envoy/type/matcher/v3/regex_pb.js";
 import { must } from "./proxy.ts";
 import type { Request } from "./route.ts";
 
@@ -60,20 +61,17 @@ function sharesOf({ clusterSpecifier }: RouteAction): readonly { readonly cluste
 }
 
 function rewritePath(action: RouteAction, route: Route, path: string): string {
-  const [plain = "", query] = path.split(/(?=\?)/);
-  if (action.regexRewrite !== undefined) {
-    const pattern = new RegExp(must(action.regexRewrite.pattern, "a rewrite without a pattern").regex, "g");
-    return (
-      plain.replace(
-        pattern,
-        action.regexRewrite.substitution
-          .replaceAll("$", "$$$$")
-          .replace(/\\(\d)/g, "$$$1")
-          .replaceAll("\\\\", "\\"),
-      ) + (query ?? "")
-    );
-  }
-  return action.prefixRewrite === "" ? path : replaceMatched(route, plain, action.prefixRewrite) + (query ?? "");
+  const [plain = "", query = ""] = path.split(/(?=\?)/);
+  if (action.regexRewrite !== undefined) return substitute(action.regexRewrite, plain) + query;
+  return action.prefixRewrite === "" ? path : replaceMatched(route, plain, action.prefixRewrite) + query;
+}
+
+/** RE2 writes groups as `\1` and a backslash as `\\`. */
+function substitute({ pattern, substitution }: RegexMatchAndSubstitute, path: string): string {
+  const matched = new RegExp(must(pattern, "a rewrite without a pattern").regex, "g");
+  return path.replace(matched, (...groups: readonly unknown[]) =>
+    substitution.replace(/\\([\\\d])/g, (_, what: string) => (what === "\\" ? what : String(groups[Number(what)] ?? ""))),
+  );
 }
 
 /** Envoy replaces the prefix that matched; of other matches the whole path. */
@@ -102,8 +100,8 @@ function redirectPath({ pathRewriteSpecifier: specifier }: RedirectAction, route
   const [plain = "", query = ""] = path.split(/(?=\?)/);
   if (specifier.case === undefined) return path;
   if (specifier.case === "pathRedirect") return specifier.value + query;
-  if (specifier.case === "prefixRewrite") return replaceMatched(route, plain, specifier.value) + query;
-  throw new Error(`the simulator does not know the redirect ${specifier.case}`);
+  if (specifier.case === "regexRewrite") return substitute(specifier.value, plain) + query;
+  return replaceMatched(route, plain, specifier.value) + query;
 }
 
 function change(headers: Readonly<Record<string, string>>, add: readonly HeaderValueOption[], remove: readonly string[]): Readonly<Record<string, string>> {

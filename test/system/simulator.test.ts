@@ -136,7 +136,12 @@ const paths = [
   "/old?q=1",
   "/docs/x?q=1",
   "/docs",
-  "/home/x",
+  "/docs/",
+  "/home",
+  "/home/",
+  "/home/x?q=1",
+  "/home//x",
+  "/homes",
   "/secure?q=1",
   "/out/x",
   "/headers",
@@ -155,6 +160,7 @@ const calls: readonly Sent[] = [
     "hidden.localhost",
     "localhost",
   ].map((host) => ({ path: "/", headers: { host } })),
+  ...["/", "/b", "/b/?q=/c", "//b"].map((one) => ({ path: one, headers: { host: "moved.localhost" } })),
   { path: "/", method: "PUT", headers: { host: "www.localhost" } },
   ...["beta-1", "xbeta-1", "beta"].map((user) => ({ path: "/", headers: { host: "www.localhost", "x-user": user } })),
   ...["group=b", "a=1; group=b; c=2", "group=bb"].map((cookie) => ({ path: "/", headers: { host: "www.localhost", cookie } })),
@@ -184,7 +190,8 @@ function planFor(servers: Servers, gatewayPort: number, tcpPort: number, socketD
     ["v1", 7_500],
     ["v2", 2_500],
   ].map(([version, weight]) => ({ app: "web" as AppName, namespace: defaultNamespace, version: version as VersionName, weight: Number(weight) }));
-  const routers = [router("www", rules, { hosts: ["shop.example", "*.shop.example"] })];
+  const moved = redirecting({ path: prefix("/") }, { path: "/new", host: "new.example", code: 307 });
+  const routers = [router("www", rules, { hosts: ["shop.example", "*.shop.example"] }), router("moved", [moved])];
   const said = stack({ services, weights, routers, externals: [external("out", [`localhost:${servers.out}`], { ports: [port("80/http")] })] });
   const world = worldOfStack(said, { gateway: { address: "127.0.0.1", port: gatewayPort, socketDir, domain: "localhost" } });
   const replicas = ["web", "db", "rpc"]

@@ -97,15 +97,34 @@ function rewriteFields(rewrite: Rewrite, match: RouteMatch): RouteActionInit {
   };
 }
 
-/** Replaces what matched. Envoy's prefix rewrite would leave two slashes where the new prefix is `/`, and none where the old one is: those go by regex. */
-function rewritePath(path: string, match: RouteMatch): RouteActionInit {
-  const replacement = withoutSlash(path);
-  const substitute = (regex: string, substitution: string) => ({ regexRewrite: { pattern: { regex }, substitution: substitution.replaceAll("\\", "\\\\") } });
-  if (match.path?.kind === "regex") return substitute("^.*$", path);
-  if (match.path?.kind === "exact") return { prefixRewrite: path };
-  const prefix = match.path === undefined ? "" : withoutSlash(match.path.value);
-  if (prefix === "") return replacement === "" ? {} : substitute("^/", `${replacement}/`);
-  return replacement === "" ? substitute(`^${escapeRegex(prefix)}/*`, "/") : { prefixRewrite: replacement };
+/** Replaces what matched: a prefix (`/` where no path is said), or the whole path of any other match. */
+function rewritePath(path: string, { path: matched }: RouteMatch): RouteActionInit {
+  if (matched?.kind === "regex") return { regexRewrite: substitution("^.*$", path) };
+  if (matched?.kind === "exact") return { prefixRewrite: path };
+  const change = replacePrefix(matched?.value ?? "/", path);
+  switch (change?.case) {
+    case "regexRewrite":
+      return { regexRewrite: change.value };
+    case "prefixRewrite":
+      return { prefixRewrite: change.value };
+    case undefined:
+      return {};
+    default:
+      return change satisfies never;
+  }
+}
+
+/** What puts `path` in place of a prefix. Envoy's own way would leave two slashes where the new prefix is `/`, and none where the old one is: those go by regex. */
+function replacePrefix(prefix: string, path: string) {
+  const [old, replacement] = [withoutSlash(prefix), withoutSlash(path)];
+  if (old === "" && replacement === "") return undefined;
+  if (old === "") return { case: "regexRewrite" as const, value: substitution("^/", `${replacement}/`) };
+  if (replacement === "") return { case: "regexRewrite" as const, value: substitution(`^${escapeRegex(old)}/*`, "/") };
+  return { case: "prefixRewrite" as const, value: replacement };
+}
+
+function substitution(regex: string, text: string) {
+  return { pattern: { regex }, substitution: text.replaceAll("\\", "\\\\") };
 }
 
 function escapeRegex(text: string): string {
@@ -120,22 +139,20 @@ const redirectCodes = {
   308: RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT,
 } as const;
 
-/** The path of a redirect replaces the matched prefix, or the whole path of any other match; `/` always replaces the whole. */
 function redirect(redirect: Redirect, match: RouteMatch) {
-  const path = redirect.path;
-  const replaced = (text: string) =>
-    replacesPrefix(text, match) ? { case: "prefixRewrite" as const, value: withoutSlash(text) } : { case: "pathRedirect" as const, value: text };
+  const path = redirect.path === undefined ? undefined : redirectPath(redirect.path, match);
   return {
     responseCode: redirectCodes[redirect.code],
     ...(redirect.scheme === undefined ? {} : { schemeRewriteSpecifier: { case: "schemeRedirect" as const, value: redirect.scheme } }),
     ...(redirect.host === undefined ? {} : { hostRedirect: redirect.host }),
     ...(redirect.port === undefined ? {} : { portRedirect: redirect.port }),
-    ...(path === undefined ? {} : { pathRewriteSpecifier: replaced(path) }),
+    ...(path === undefined ? {} : { pathRewriteSpecifier: path }),
   };
 }
 
-function replacesPrefix(path: string, { path: matched }: RouteMatch): boolean {
-  return matched?.kind === "prefix" && withoutSlash(matched.value) !== "" && withoutSlash(path) !== "";
+/** The path of a redirect replaces the matched prefix, or the whole path of any other match. */
+function redirectPath(path: string, { path: matched }: RouteMatch) {
+  return matched?.kind === "prefix" ? replacePrefix(matched.value, path) : { case: "pathRedirect" as const, value: path };
 }
 
 function headersToAdd(changes: HeaderChanges) {

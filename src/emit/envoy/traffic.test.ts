@@ -1,6 +1,7 @@
 /** What traffic does, by walking the emitted configuration; real Envoys walk the same in test/system. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { type Simulator, simulate } from "../../../test/simulate/simulate.ts";
 import { capturePoint, runningWorld } from "../../../test/support/running-world.ts";
 import { anything, destination, external, port, router, rule, service, stack } from "../../../test/support/stacks.ts";
@@ -170,17 +171,53 @@ test("a rewrite by pattern, of the host", () => {
   assert.deepEqual([shares[0]?.request.path, shares[0]?.request.authority], ["/u?id=7", "inner.example"]);
 });
 
-test("redirects", () => {
-  const redirecting = (path: RouteMatch["path"], redirect: Extract<RouteRule["action"], { kind: "redirect" }>["redirect"]) =>
-    www({ ...rule("web"), match: [{ ...anything, ...(path === undefined ? {} : { path }) }], action: { kind: "redirect", redirect } });
-  const old = { kind: "prefix", value: "/old" } as const;
-  redirecting(old, { path: "/new/", code: 302 })({ from, to: "http://www/old/x?q=1" }).redirects(302, "http://www/new/x?q=1");
-  redirecting(old, { path: "/", code: 308 })({ from, to: "http://www/old/x" }).redirects(308, "http://www/");
+const redirecting = (path: RouteMatch["path"], redirect: Extract<RouteRule["action"], { kind: "redirect" }>["redirect"]) =>
+  www({ ...rule("web"), match: [{ ...anything, ...(path === undefined ? {} : { path }) }], action: { kind: "redirect", redirect } });
+
+test("a redirect's scheme, host, port and code; what is not said stays", () => {
   redirecting({ kind: "exact", value: "/old" }, { path: "/new", code: 303 })({ from, to: "http://www/old" }).redirects(303, "http://www/new");
   redirecting(undefined, { scheme: "https", code: 301 })({ to: "http://www.localhost:8080/x" }).redirects(301, "https://www.localhost:8080/x");
   redirecting(undefined, { host: "h.example", port: 8443, scheme: "https", code: 307 })({ from, to: "http://www/x?q" }).redirects(
     307,
     "https://h.example:8443/x?q",
+  );
+});
+
+test("a redirect's path replaces the matched prefix, or the whole path of any other match, and makes no double slash", () => {
+  const prefix = (value: string) => ({ kind: "prefix", value }) as const;
+  const rows: readonly (readonly [RouteMatch["path"], string, Readonly<Record<string, string>>])[] = [
+    [prefix("/old"), "/new", { "/old": "/new", "/old/": "/new/", "/old/x?q=/old": "/new/x?q=/old" }],
+    [prefix("/old/"), "/new/", { "/old": "/new", "/old/x": "/new/x" }],
+    [prefix("/old"), "/", { "/old": "/", "/old/": "/", "/old/x/y?q": "/x/y?q", "/old//x": "/x" }],
+    [prefix("/"), "/new", { "/": "/new/", "/b": "/new/b", "/b?q=1": "/new/b?q=1", "/b/c/": "/new/b/c/" }],
+    [prefix("/"), "/", { "/": "/", "/b": "/b" }],
+    [prefix("/a.b+c"), "/", { "/a.b+c/x": "/x" }],
+    [prefix("/old"), "/a\\1", { "/old/x": "/a\\1/x" }],
+    [{ kind: "exact", value: "/old" }, "/new/", { "/old?q=1": "/new/?q=1" }],
+    [{ kind: "regex", value: "/u/[0-9]+" }, "/users", { "/u/7?q=1": "/users?q=1" }],
+    [undefined, "/gone", { "/": "/gone", "/b/c": "/gone" }],
+  ];
+  for (const [match, path, expected] of rows) {
+    const expectCall = redirecting(match, { path, host: "new.example", code: 308 });
+    for (const [asked, found] of Object.entries(expected)) expectCall({ from, to: `http://www${asked}` }).redirects(308, `http://new.example${found}`);
+  }
+});
+
+test("a rewrite and a redirect of a prefix agree, and both are the old path with another beginning", () => {
+  const segment = fc.constantFrom("a", "b.c", "d+", "(e)");
+  const pathOf = (names: readonly string[], slash: boolean): string => `/${names.join("/")}${slash && names.length > 0 ? "/" : ""}`;
+  const prefixes = fc.tuple(fc.array(segment, { maxLength: 3 }), fc.boolean()).map(([names, slash]) => pathOf(names, slash));
+  const targets = fc.tuple(fc.array(fc.oneof(segment, fc.constant("\\1")), { maxLength: 3 }), fc.boolean()).map(([names, slash]) => pathOf(names, slash));
+  const withoutSlash = (path: string): string => path.replace(/\/$/, "");
+  fc.assert(
+    fc.property(prefixes, targets, fc.array(segment, { maxLength: 2 }), (prefix, to, rest) => {
+      const match = { kind: "prefix", value: prefix } as const;
+      const expected = `${withoutSlash(to)}/${rest.join("/")}`;
+      const asked = `${withoutSlash(prefix)}/${rest.join("/")}`;
+      assert.equal(rewritten(match, to, asked), expected, `${asked} of ${prefix} to ${to}`);
+      redirecting(match, { path: to, code: 302 })({ from, to: `http://www${asked}` }).redirects(302, `http://www${expected}`);
+    }),
+    { numRuns: 60 },
   );
 });
 

@@ -70,13 +70,15 @@ test("a redirect's path replaces the prefix that matched, else the whole path", 
   const rules = [
     redirect({ match: on({ path: { kind: "exact", value: "/old" } }) }, 301, "/new"),
     redirect({ match: on({ path: prefix("/a") }) }, 308, "/b"),
+    redirect({ match: on({ path: prefix("/home") }) }, 308, "/"),
     rule("web"),
   ];
   const route = find(objectsOf(withRules(rules)), "HTTPRoute", "www");
-  const paths = [0, 1].map((index) => at(route, `spec.rules.${index}.filters.0.requestRedirect`));
+  const paths = [0, 1, 2].map((index) => at(route, `spec.rules.${index}.filters.0.requestRedirect`));
   assert.deepEqual(paths, [
     { path: { type: "ReplaceFullPath", replaceFullPath: "/new" }, statusCode: 301 },
     { path: { type: "ReplacePrefixMatch", replacePrefixMatch: "/b" }, statusCode: 308 },
+    { path: { type: "ReplacePrefixMatch", replacePrefixMatch: "/" }, statusCode: 308 },
   ]);
   assert.equal(at(route, "spec.rules.0.backendRefs"), undefined);
 });

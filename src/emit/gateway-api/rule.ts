@@ -45,7 +45,7 @@ export function emitBackendRefs(
 
 /** Says whether a redirect's path replaces only the prefix that `matched` names; else it replaces the whole path. */
 export function redirectsPrefix({ path }: Redirect, matched: RouteMatch["path"]): boolean {
-  return path !== undefined && path !== "/" && matched?.kind === "prefix";
+  return path !== undefined && matched?.kind === "prefix";
 }
 
 /** Matches that one rule can hold together, and what becomes of the path. */

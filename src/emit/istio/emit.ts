@@ -64,7 +64,7 @@ function redirectObjections({ action, match }: Route): readonly Objection[] {
   return [
     {
       because: "redirects to one whole path and keeps nothing of what follows a prefix",
-      hint: "Match the exact path, redirect to `/`, or export for gateway-api.",
+      hint: "Match the exact path or a pattern, or export for gateway-api.",
     },
   ];
 }
