@@ -13,9 +13,12 @@ import { restart } from "./commands/restart.ts";
 import { rm } from "./commands/rm.ts";
 import { run } from "./commands/run.ts";
 import { scale } from "./commands/scale.ts";
+import { schema } from "./commands/schema.ts";
+import { schema } from "./commands/schema.ts";
 import { stage } from "./commands/stage.ts";
 import { system } from "./commands/system.ts";
 import { up } from "./commands/up.ts";
+import { versionCommand } from "./commands/version.ts";
 import { history, promote, rollback, weight } from "./commands/weight.ts";
 
 export const commands: readonly Command[] = [
@@ -36,7 +39,9 @@ export const commands: readonly Command[] = [
   down,
   ...lists,
   exportCommand,
+  schema,
   check,
   ...system,
   completion,
+  versionCommand,
 ];

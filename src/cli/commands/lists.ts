@@ -5,6 +5,7 @@ import type { Command, Invocation } from "../command.ts";
 import { connectToLook } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { type Column, printList } from "../output.ts";
+import { inspect } from "./inspect.ts";
 
 interface Kind<T> {
   readonly noun: string;
@@ -64,4 +65,18 @@ const stacks = list<StackView>({
 const configs = list<DataView>({ noun: "config", endpoint: "configs", summary: "configs and their keys", columns: [name, keys, age] });
 const secrets = list<DataView>({ noun: "secret", endpoint: "secrets", summary: "secrets and their keys, never contents", columns: [name, keys, age] });
 
-export const lists: readonly Command[] = [routers, externals, configs, secrets, stacks];
+const router: Command = {
+  ...inspect,
+  path: ["router", "show"],
+  summary: "one router: its rules, its state and what Envoy was told",
+  args: [{ syntax: "<name>", description: "NAME" }],
+  examples: ["router show shop", "router show shop -o json"],
+  run: (invocation) => inspect.run({ ...invocation, args: [routerRef(invocation.args[0] ?? "")] }),
+};
+
+/** `www`, `team-a:www` and `router/www` name the router www. */
+function routerRef(name: string): string {
+  return name.includes("/") ? name : name.replace(/[^:]*$/, "router/$&");
+}
+
+export const lists: readonly Command[] = [routers, router, externals, configs, secrets, stacks];

@@ -42,31 +42,34 @@ async function run({ args, options, namespace, format }: Invocation): Promise<nu
     return exitCode.ok;
   }
   const wanted: UpRequest = { ...request, wait: options.flag("wait"), timeoutMs: durationOption(options.text("timeout"), "timeout", 120_000) };
-  return follow(client.stream<UpEvent>("POST", "/v1/up", { body: wanted }));
+  const events = client.stream<UpEvent>("POST", "/v1/up", { body: wanted });
+  return follow(events, format === "json" || format === "yaml" ? format : undefined);
 }
 
-async function follow(events: AsyncIterable<UpEvent>): Promise<number> {
+/** Shows what happens. For a script (`data`) stdout gets the last event, as it is, and nothing else. */
+async function follow(events: AsyncIterable<UpEvent>, data: "json" | "yaml" | undefined): Promise<number> {
   const screen = createScreen();
   const progress = createProgress(screen);
   let last: UpEvent | undefined;
   try {
     for await (const event of events) {
       last = event;
-      if (event.kind === "plan") out(planText(event.plan));
+      if (event.kind === "plan") (data === undefined ? out : say)(planText(event.plan));
       else if (event.kind === "progress") progress(event.services);
     }
   } finally {
     screen.clear();
   }
+  if (data !== undefined && last !== undefined) await printValue(last, data);
   switch (last?.kind) {
     case "done":
-      out(doneText(last.services, last.urls, last.tookMs));
+      if (data === undefined) out(doneText(last.services, last.urls, last.tookMs));
       return exitCode.ok;
     case "failed":
       say(failedText(last.failures, last.restored));
       return exitCode.failed;
     case "applied":
-      out("applied; see what becomes of it: weir ps --watch\n");
+      if (data === undefined) out("applied; see what becomes of it: weir ps --watch\n");
       return exitCode.ok;
     case "plan":
     case "progress":
