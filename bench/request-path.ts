@@ -1,5 +1,6 @@
 /**
- * A service calls another, four ways in turn on the same machine: direct, one stock Envoy, two stock Envoys with mutual TLS, Weir.
+ * A service calls another, four ways in turn on the same machine, each time from one network namespace to another: direct, through one stock Envoy, through
+ * two stock Envoys as sidecars (captured on both sides, mutual TLS between them), and through Weir.
  * Prints requests/s and latencies of each round, and the ratios that matter. `ROUNDS` and `SECONDS` bound it (5 rounds of 4 s).
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
@@ -8,6 +9,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { freePort } from "../test/system/support/weir.ts";
 import { envoyConfig, makeCertificates } from "./envoys.ts";
+import { capturedPort, directPort, inboundPort, makeNamespaces, outboundPort, serviceAddress, tlsPort, type TwoNamespaces } from "./two-namespaces.ts";
 
 const execute = promisify(execFile);
 const root = path.resolve(import.meta.dirname, "..");
@@ -15,6 +17,8 @@ const envoy = process.env["WEIR_ENVOY"] ?? path.join(root, ".cache/envoy/1.40.0/
 const rounds = Number(process.env["ROUNDS"] ?? 5);
 const seconds = Number(process.env["SECONDS"] ?? 4);
 const threads = "2";
+/** The one Envoy that nobody is captured by. */
+const onePort = 15_002;
 
 interface Figure {
   readonly requestsPerSecond: number;
@@ -44,21 +48,21 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-async function startEnvoys(dir: string, children: ChildProcess[]): Promise<{ direct: number; oneHop: number; sidecars: number }> {
-  const [answer, oneHop, outbound, inbound] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+/** Starts the Envoys of the three ways that are not Weir's, each in its namespace. */
+async function startEnvoys(dir: string, namespaces: TwoNamespaces, children: ChildProcess[]): Promise<void> {
   makeCertificates(dir);
-  const configs = {
-    answer: envoyConfig({ port: answer, to: "answer" }),
-    oneHop: envoyConfig({ port: oneHop, to: answer }),
-    outbound: envoyConfig({ port: outbound, to: inbound, dialTls: dir }),
-    inbound: envoyConfig({ port: inbound, to: answer, listenTls: dir }),
-  };
-  for (const [name, config] of Object.entries(configs)) {
+  const envoys = [
+    { name: "answer", where: namespaces.inService, hop: { listen: [`0.0.0.0:${capturedPort}`, `0.0.0.0:${directPort}`] } },
+    { name: "one", where: namespaces.inCaller, hop: { listen: [`127.0.0.1:${onePort}`], to: `${serviceAddress}:${directPort}` } },
+    { name: "outbound", where: namespaces.inCaller, hop: { listen: [`0.0.0.0:${outboundPort}`], to: `${serviceAddress}:${tlsPort}`, dialTls: dir } },
+    { name: "inbound", where: namespaces.inService, hop: { listen: [`0.0.0.0:${inboundPort}`], to: `127.0.0.1:${capturedPort}`, listenTls: dir } },
+  ];
+  for (const { name, where, hop } of envoys) {
     const file = path.join(dir, `${name}.json`);
-    await writeFile(file, JSON.stringify(config));
-    children.push(spawn(envoy, ["-c", file, "--concurrency", threads, "--use-dynamic-base-id", "-l", "error"], { stdio: "ignore" }));
+    await writeFile(file, JSON.stringify(envoyConfig(hop)));
+    const [program = "", ...words] = [...where, envoy, "-c", file, "--concurrency", threads, "--use-dynamic-base-id", "-l", "error"];
+    children.push(spawn(program, words, { stdio: ["ignore", "ignore", "inherit"] }));
   }
-  return { direct: answer, oneHop, sidecars: outbound };
 }
 
 async function main(): Promise<void> {
@@ -66,18 +70,22 @@ async function main(): Promise<void> {
   const children: ChildProcess[] = [];
   const env = { ...process.env, WEIR_HOME: path.join(dir, "home"), WEIR_LISTEN: `127.0.0.1:${await freePort()}` };
   const weir = (...args: readonly string[]) => execute(path.join(root, "weir"), args, { env, cwd: root });
+  const namespaces = await makeNamespaces(dir);
   try {
     await mkdir(env.WEIR_HOME);
-    const ports = await startEnvoys(dir, children);
+    await startEnvoys(dir, namespaces, children);
     const answer = path.join(dir, "weir-answer.json");
-    await writeFile(answer, JSON.stringify(envoyConfig({ port: 8080, to: "answer" })).replace("127.0.0.1", "0.0.0.0"));
-    await weir("run", "-n", "answer@v1", "-p", "80:8080/http", "--", envoy, "-c", answer, "--concurrency", threads, "--use-dynamic-base-id", "-l", "error");
+    await writeFile(answer, JSON.stringify(envoyConfig({ listen: [`0.0.0.0:${capturedPort}`] })));
+    await weir("run", "-n", "answer@v1", "-p", `80:${capturedPort}/http`, "--", envoy, "-c", answer, "--concurrency", threads, "--use-dynamic-base-id", "-l", "error");
     await weir("run", "-n", "caller@v1", "--", "sleep", "3600");
-    const local = (port: number) => async () => readWrk((await execute("wrk", wrkArguments(`http://127.0.0.1:${port}/`).slice(1))).stdout);
+    const fromCaller = (url: string) => async () => {
+      const [program = "", ...words] = [...namespaces.inCaller, ...wrkArguments(url)];
+      return readWrk((await execute(program, words)).stdout);
+    };
     const ways = {
-      direct: local(ports.direct),
-      "one stock Envoy": local(ports.oneHop),
-      "two sidecars, mTLS": local(ports.sidecars),
+      direct: fromCaller(`http://${serviceAddress}:${directPort}/`),
+      "one stock Envoy": fromCaller(`http://127.0.0.1:${onePort}/`),
+      "two sidecars, mTLS": fromCaller(`http://${serviceAddress}:${capturedPort}/`),
       weir: async () => readWrk((await weir("exec", "caller", "--", ...wrkArguments("http://answer/"))).stdout),
     };
     const figures = new Map<string, Figure[]>(Object.keys(ways).map((way) => [way, []]));
@@ -85,27 +93,26 @@ async function main(): Promise<void> {
       for (const [way, measure] of Object.entries(ways)) {
         const figure = await measure();
         figures.get(way)?.push(figure);
-        console.log(
-          `round ${round + 1}  ${way.padEnd(20)} ${figure.requestsPerSecond.toFixed(0).padStart(7)} requests/s  p50 ${figure.p50.toFixed(3)} ms  p99 ${figure.p99.toFixed(3)} ms`,
-        );
+        console.log(`round ${round + 1}  ${line(way, figure)}`);
       }
     }
     report(figures);
   } finally {
     await weir("down", "--all").catch(() => undefined);
-    await weir("system", "stop").catch(() => undefined);
     for (const child of children) child.kill("SIGKILL");
+    namespaces.end();
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+function line(way: string, { requestsPerSecond, p50, p99 }: Figure): string {
+  return `${way.padEnd(20)} ${requestsPerSecond.toFixed(0).padStart(7)} requests/s  p50 ${p50.toFixed(3)} ms  p99 ${p99.toFixed(3)} ms`;
 }
 
 function report(figures: ReadonlyMap<string, readonly Figure[]>): void {
   const of = (way: string, key: keyof Figure) => median((figures.get(way) ?? []).map((figure) => figure[key]));
   console.log("\nmedians");
-  for (const way of figures.keys())
-    console.log(
-      `${way.padEnd(20)} ${of(way, "requestsPerSecond").toFixed(0).padStart(7)} requests/s  p50 ${of(way, "p50").toFixed(3)} ms  p99 ${of(way, "p99").toFixed(3)} ms`,
-    );
+  for (const way of figures.keys()) console.log(line(way, { requestsPerSecond: of(way, "requestsPerSecond"), p50: of(way, "p50"), p99: of(way, "p99") }));
   const added = (way: string) => of(way, "p50") - of("direct", "p50");
   console.log(
     `\nrequests/s, weir : two sidecars = ${(of("weir", "requestsPerSecond") / of("two sidecars, mTLS", "requestsPerSecond")).toFixed(2)} (bar: at least 2)`,
