@@ -14,7 +14,6 @@ import { rm } from "./commands/rm.ts";
 import { run } from "./commands/run.ts";
 import { scale } from "./commands/scale.ts";
 import { schema } from "./commands/schema.ts";
-import { schema } from "./commands/schema.ts";
 import { stage } from "./commands/stage.ts";
 import { system } from "./commands/system.ts";
 import { up } from "./commands/up.ts";

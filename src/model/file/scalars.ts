@@ -62,7 +62,8 @@ export const percent: Shape<number> = scalar("a weight", "10 or 10%", { type: ["
 
 /** An RFC 1123 label. `what` names what it names: "namespace". */
 export function label(what: string): Shape<string> {
-  const schema = { type: "string", pattern: "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" };
+  // A version may be a plain 2.
+  const schema = { type: ["string", "integer"], pattern: "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" };
   return scalar(`the name of a ${what}`, "a name", schema, ({ text: written }) =>
     isLabel(written) ? ok(written) : failed(nameProblem(`${what}'s name`, written)),
   );
@@ -70,7 +71,9 @@ export function label(what: string): Shape<string> {
 
 /** One of some words. */
 export function choice<T extends string>(what: string, words: readonly T[]): Shape<T> {
-  return scalar(what, words.slice(0, 4).join(", "), { enum: words }, ({ text: written }) => {
+  // YAML takes an unquoted 301 for a number.
+  const spellings = words.flatMap((word) => (/^\d+$/.test(word) ? [word, Number(word)] : [word]));
+  return scalar(what, words.slice(0, 4).join(", "), { enum: spellings }, ({ text: written }) => {
     const found = words.find((word) => word === written);
     if (found !== undefined) return ok(found);
     const hint = didYouMean(written, words);
@@ -108,7 +111,7 @@ export const headerValue: Shape<string> = scalar("a header's value", "text", { t
 );
 
 /** A regular expression as Envoy understands them. */
-export const regex: Shape<string> = scalar("a regular expression", '"^/v[0-9]+$"', { type: "string", format: "regex" }, ({ text: written }) => {
+export const regex: Shape<string> = scalar("a regular expression", '"^/v[0-9]+$"', { type: "string" }, ({ text: written }) => {
   const reason = written.length > 1000 ? "it is longer than 1000 characters" : re2Error(written);
   if (reason === undefined) return ok(written);
   return failed({
