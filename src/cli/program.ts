@@ -1,8 +1,10 @@
 /** Turns the list of commands into a commander program. */
 import { Command as Commander, CommanderError } from "commander";
+import { isLabel } from "../model/names.ts";
 import type { Command, Option, Options } from "./command.ts";
 import { commands } from "./commands.ts";
 import { exitCode } from "./exit-code.ts";
+import { failure } from "./failure.ts";
 import { parseFormat } from "./output.ts";
 
 const exitCodeHelp = `
@@ -22,6 +24,10 @@ const groupSummaries: Readonly<Record<string, string>> = {
 export async function runProgram(argv: readonly string[], version: string): Promise<number> {
   let status: number = exitCode.ok;
   const program = buildProgram(version, (code) => (status = code));
+  if (argv.length === 0) {
+    program.outputHelp();
+    return status;
+  }
   const split = argv.indexOf("--");
   const [own, rest] = split === -1 ? [argv, []] : [argv.slice(0, split), argv.slice(split + 1)];
   afterDashes = rest;
@@ -86,7 +92,7 @@ function addCommand(parent: Commander, command: Command, finish: (status: number
         args: sub.processedArgs.flat().filter((argument): argument is string => typeof argument === "string"),
         rest: afterDashes,
         options,
-        namespace: options.text("namespace") ?? "default",
+        namespace: parseNamespace(options.text("namespace")),
         format: parseFormat(options.text("output")),
       }),
     );
@@ -94,8 +100,18 @@ function addCommand(parent: Commander, command: Command, finish: (status: number
 }
 
 function addOption(sub: Commander, option: Option): void {
-  if (option.many === true) sub.option(option.flags, option.description, (value: string, before: readonly string[]) => [...before, value], []);
+  if (option.many === true) sub.option(option.flags, option.description, (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]);
   else sub.option(option.flags, option.description);
+}
+
+/** Checks `-n`. Throws a `Failure` for what can be no namespace. */
+function parseNamespace(text = "default"): string {
+  if (!isLabel(text))
+    throw failure("namespace-invalid", `"${text}" can be no namespace`, {
+      hint: "1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
+      exit: exitCode.badInput,
+    });
+  return text;
 }
 
 function optionsOf(values: Readonly<Record<string, unknown>>): Options {

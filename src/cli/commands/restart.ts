@@ -1,9 +1,8 @@
 import type { RestartRequest, ServiceView } from "../../api/contract.ts";
 import type { Command, Invocation } from "../command.ts";
 import { connect } from "../connect.ts";
-import { exitCode } from "../exit-code.ts";
 import { appRef, commonNamespace } from "./names.ts";
-import { printServices } from "./services.ts";
+import { printChanged } from "./services.ts";
 import { whileWaiting } from "./waiting.ts";
 
 export const restart: Command = {
@@ -24,6 +23,5 @@ async function run({ args, options, namespace, format }: Invocation): Promise<nu
     wait: options.flag("wait"),
   };
   const answer = (await connect()).post<readonly ServiceView[]>("/v1/restart", request);
-  await printServices(await (request.wait ? whileWaiting("waits until every replica is replaced", answer) : answer), format);
-  return exitCode.ok;
+  return printChanged(await (request.wait ? whileWaiting("waits until every replica is replaced", answer) : answer), { format, waited: request.wait });
 }

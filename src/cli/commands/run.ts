@@ -6,15 +6,15 @@ import { connect } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { failure } from "../failure.ts";
 import { appRef, environment, wholeNumber } from "./names.ts";
-import { printServices } from "./services.ts";
+import { printChanged } from "./services.ts";
 import { whileWaiting } from "./waiting.ts";
 
 export const run: Command = {
   path: ["run"],
   summary: "a service without a file",
   options: [
-    { flags: "-n, --name <app@version>", description: "its name; without a version: v1" },
-    { flags: "--namespace <namespace>", description: "namespace (default: default)" },
+    { flags: "-n, --name <app@version>", description: "its name; without a version: v1 (here, -n is no namespace)" },
+    { flags: "--namespace <namespace>", description: "namespace (default: default); elsewhere it is -n, too" },
     { flags: "-p, --port <port>", description: "PORT[:CONTAINERPORT][/http|http2|grpc|tcp], like 80:9000/http", many: true },
     { flags: "-e, --env <name=value>", description: "environment variable", many: true },
     { flags: "--scale <count>", description: "how many replicas (default: 1)" },
@@ -33,7 +33,7 @@ export const run: Command = {
   run: start,
 };
 
-async function start({ options, rest, format }: Invocation): Promise<number> {
+async function start({ options, rest, namespace, format }: Invocation): Promise<number> {
   const name = options.text("name");
   if (name === undefined) throw failure("name-missing", "the service needs a name", { hint: "add -n NAME or -n NAME@VERSION", exit: exitCode.badInput });
   if (rest.length === 0)
@@ -41,7 +41,7 @@ async function start({ options, rest, format }: Invocation): Promise<number> {
       hint: "write it after --, like: weir run -n hello -p 80:9000 -- node hello.js",
       exit: exitCode.badInput,
     });
-  const ref = appRef(name, options.text("namespace") ?? "default");
+  const ref = appRef(name, namespace);
   const weight = weightOption(options.text("weight"));
   const wait = options.flag("wait");
   const request: RunRequest = {
@@ -60,8 +60,7 @@ async function start({ options, rest, format }: Invocation): Promise<number> {
   };
   const client = await connect(options.text("listen"));
   const answer = client.post<ServiceView>("/v1/run", request);
-  await printServices([await (wait ? whileWaiting(`waits until ${ref.name} is ready`, answer) : answer)], format);
-  return exitCode.ok;
+  return printChanged([await (wait ? whileWaiting(`waits until ${ref.name} is ready`, answer) : answer)], { format, waited: wait });
 }
 
 function weightOption(text: string | undefined): number | undefined {

@@ -4,7 +4,7 @@ import { connect } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { failure } from "../failure.ts";
 import { appRef, commonNamespace, wholeNumber } from "./names.ts";
-import { printServices } from "./services.ts";
+import { printChanged } from "./services.ts";
 import { whileWaiting } from "./waiting.ts";
 
 export const scale: Command = {
@@ -29,6 +29,5 @@ async function run({ args, options, namespace, format }: Invocation): Promise<nu
     wait: options.flag("wait"),
   };
   const answer = (await connect()).post<readonly ServiceView[]>("/v1/scale", request);
-  await printServices(await (request.wait ? whileWaiting("waits for the replicas", answer) : answer), format);
-  return exitCode.ok;
+  return printChanged(await (request.wait ? whileWaiting("waits for the replicas", answer) : answer), { format, waited: request.wait });
 }

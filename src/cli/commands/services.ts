@@ -1,7 +1,8 @@
 /** Versions in lists: shared by every command that prints services. */
 import type { ServiceView } from "../../api/contract.ts";
 import { formatAge } from "../../lib/age.ts";
-import { type Column, emphasis, type Format, type Listing, printList } from "../output.ts";
+import { exitCode } from "../exit-code.ts";
+import { type Column, emphasis, type Format, type Listing, printList, say } from "../output.ts";
 
 /** Basis points as a person says them: `10%`, `33.3%`. */
 export function percent(weight: number): string {
@@ -49,6 +50,15 @@ export function serviceListing(items: readonly ServiceView[], now: number): List
 /** Prints services as the user asked. */
 export function printServices(items: readonly ServiceView[], format: Format): Promise<void> {
   return printList(serviceListing(items, Date.now()), format);
+}
+
+/** Prints what a command changed. Answers its exit status: a command that waited until all runs, in vain, has failed. */
+export async function printChanged(items: readonly ServiceView[], { format, waited }: { readonly format: Format; readonly waited: boolean }): Promise<number> {
+  await printServices(items, format);
+  const unfinished = waited ? items.filter(({ state }) => state === "failing" || state === "degraded" || state === "starting") : [];
+  for (const service of unfinished) say(`${serviceName(service)} is not as wanted: it is ${service.state}; what it said: weir logs ${serviceName(service)}`);
+  if (unfinished.length === 0) return exitCode.ok;
+  return unfinished.every(({ state }) => state === "starting") ? exitCode.timeout : exitCode.failed;
 }
 
 /** One line for a service in progress: `web@v1  starting 1/2  why`. */

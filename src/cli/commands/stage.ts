@@ -6,7 +6,7 @@ import { connect } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { failure } from "../failure.ts";
 import { appRef, environment, wholeNumber } from "./names.ts";
-import { printServices } from "./services.ts";
+import { printChanged } from "./services.ts";
 import { whileWaiting } from "./waiting.ts";
 
 export const stage: Command = {
@@ -44,8 +44,10 @@ async function run({ args, options, namespace, format }: Invocation): Promise<nu
   };
   const client = await connect();
   const answer = client.post<ServiceView>("/v1/stage", request);
-  await printServices([await (request.wait ? whileWaiting(`waits until ${ref.name}@${request.version} is ready`, answer) : answer)], format);
-  return exitCode.ok;
+  return printChanged([await (request.wait ? whileWaiting(`waits until ${ref.name}@${request.version} is ready`, answer) : answer)], {
+    format,
+    waited: request.wait,
+  });
 }
 
 function words(line: string): readonly string[] {
