@@ -1,4 +1,5 @@
 /** Where one installation keeps its state and its sockets. */
+import { fnv1aHex } from "./fnv.ts";
 
 export interface StatePaths {
   /** Absolute; mode 0700. */
@@ -27,7 +28,7 @@ const longestFolder = 107 - "/gateway-tcp-65535.sock".length;
 export function statePaths(env: StateEnvironment, uid: number): StatePaths {
   const stateDir = withoutSlash(given(env.WEIR_HOME) ?? `${given(env.XDG_STATE_HOME) ?? `${given(env.HOME) ?? "/root"}/.local/state`}/weir`);
   const near = `${stateDir}/run`;
-  const short = `${given(env.XDG_RUNTIME_DIR) ?? "/tmp"}/weir-${uid}-${hash(stateDir)}`;
+  const short = `${given(env.XDG_RUNTIME_DIR) ?? "/tmp"}/weir-${uid}-${fnv1aHex(stateDir)}`;
   const runDir = new TextEncoder().encode(near).length <= longestFolder ? near : short;
   return { stateDir, runDir, apiSocket: `${runDir}/api.sock`, logDir: `${stateDir}/logs` };
 }
@@ -39,11 +40,4 @@ function given(value: string | undefined): string | undefined {
 
 function withoutSlash(path: string): string {
   return path.length > 1 ? path.replace(/\/+$/, "") : path;
-}
-
-/** FNV-1a, 32 bits: tells state folders apart. */
-function hash(text: string): string {
-  let value = 0x811c9dc5;
-  for (let i = 0; i < text.length; i += 1) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
-  return (value >>> 0).toString(16).padStart(8, "0");
 }

@@ -2,6 +2,7 @@
  * Which replicas should run, which should get traffic and which may go: new before old, out of Envoy before stopped.
  * Pure: called again whenever something changed, it moves every version one step on. This is where no request is lost.
  */
+import { fnv1a } from "../lib/fnv.ts";
 import type { VersionKey } from "../model/names.ts";
 import type { Workload } from "../model/workload.ts";
 
@@ -169,11 +170,9 @@ function newId(wanted: WantedVersion, index: number, taken: ReadonlySet<string>)
   }
 }
 
-/** FNV-1a, six letters and digits: tells names apart, protects nothing. */
+/** Six letters and digits. */
 function shortHash(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return (hash >>> 0).toString(36).padStart(6, "0").slice(-6);
+  return fnv1a(text).toString(36).padStart(6, "0").slice(-6);
 }
 
 function indexOf(id: string): number {

@@ -1,34 +1,17 @@
 /** Declared values with full defaults, for unit tests of several rooms. */
 import assert from "node:assert/strict";
 import type { DeclaredSnapshot, Write } from "../../src/model/declared.ts";
-import type { AppName, Namespace, VersionName } from "../../src/model/names.ts";
-import type { Config, Port, Router, Service, Stack } from "../../src/model/types.ts";
+import type { Namespace } from "../../src/model/names.ts";
+import type { Config, Router, Service, Stack } from "../../src/model/types.ts";
 import type { MemoryStore } from "../../src/store/memory-store.ts";
+import { service as publicService } from "./stacks.ts";
 
 export const namespace = "default" as Namespace;
 
-export function service(name: string, changes: Partial<Service> = {}): Service {
-  const [app = "", version = "v1"] = name.split("@");
-  return {
-    namespace,
-    app: app as AppName,
-    version: version as VersionName,
-    command: ["serve", app],
-    dir: "/srv",
-    env: {},
-    ports: [httpPort],
-    public: true,
-    health: {},
-    scale: 1,
-    mounts: [],
-    drainMs: 30_000,
-    graceMs: 10_000,
-    stopSignal: "SIGTERM",
-    egress: false,
-    ...changes,
-  };
+/** As `service` of stacks.ts, with a command that tells apps apart. */
+export function service(ref: string, changes: Partial<Service> = {}): Service {
+  return publicService(ref, { command: ["serve", ref.split("@")[0] ?? ""], dir: "/srv", ...changes });
 }
-export const httpPort: Port = { port: 80, containerPort: 8080, protocol: "http" };
 
 export function config(name: string, data: Readonly<Record<string, string>>): Config {
   return { namespace, name, data };

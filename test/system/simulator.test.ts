@@ -19,6 +19,7 @@ import { eventually, temporaryFolder } from "../support/real.ts";
 import { anything, external, port, router, rule, service, stack } from "../support/stacks.ts";
 import { staticBootstrap } from "../support/static-bootstrap.ts";
 import { type Answer, request } from "./support/http.ts";
+import { freePort } from "./support/weir.ts";
 
 const envoy = path.resolve(import.meta.dirname, "../../.cache/envoy/1.40.0/envoy");
 
@@ -54,14 +55,6 @@ async function greeter(t: TestContext): Promise<number> {
   await once(server.listen(0, "127.0.0.1"), "listening");
   t.after(() => server.close());
   return (server.address() as AddressInfo).port;
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port: free } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return free;
 }
 
 /** Runs one Envoy until the test ends. */
