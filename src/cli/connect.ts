@@ -1,5 +1,5 @@
 /** Finds the daemon of this user, and starts it where that is wanted. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { SystemView } from "../api/contract.ts";
 import { type StatePaths, statePaths } from "../lib/state-paths.ts";
@@ -7,21 +7,44 @@ import { accepts } from "./accepts.ts";
 import { type Client, createClient } from "./client.ts";
 import { exitCode } from "./exit-code.ts";
 import { failure } from "./failure.ts";
+import { say } from "./output.ts";
+import { version } from "./version.ts";
 
 /** Paths of this user's installation. */
 export function paths(): StatePaths {
   return statePaths(process.env, process.getuid?.() ?? 0);
 }
 
-/** A client of the running daemon; undefined when none runs. */
+/** A client of the running daemon, whatever its version; undefined when none runs. */
 export async function connectIfRunning(): Promise<Client | undefined> {
   const { apiSocket } = paths();
   return (await accepts(apiSocket)) ? createClient(apiSocket) : undefined;
 }
 
+/** A client of the running daemon; one of another version is replaced by ours first, while services, proxies and traffic go on. Undefined when none runs. */
+async function connectToOurs(): Promise<Client | undefined> {
+  const running = await connectIfRunning();
+  const theirs = running === undefined ? undefined : daemonVersion();
+  if (running === undefined || theirs === undefined || theirs === version) return running;
+  say(`the daemon is Weir ${theirs}; it is replaced by ${version}, and what runs goes on`);
+  const { pid } = await running.get<SystemView>("/v1/system");
+  const { endDaemon } = await import("./start-daemon.ts");
+  await endDaemon(pid);
+  return startDaemon([]);
+}
+
+/** What the daemon wrote when it started; undefined when it cannot be known. */
+function daemonVersion(): string | undefined {
+  try {
+    return readFileSync(paths().versionFile, "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}
+
 /** A client of the daemon, which is started when it does not run. `listen` is where the gateway should listen, `ADDRESS:PORT`. */
 export async function connect(listen?: string): Promise<Client> {
-  const running = await connectIfRunning();
+  const running = await connectToOurs();
   if (running !== undefined && listen !== undefined) await checkListen(running, listen);
   return running ?? startDaemon(listen === undefined ? [] : ["--listen", listen]);
 }
@@ -37,7 +60,7 @@ async function checkListen(client: Client, listen: string): Promise<void> {
 
 /** A client for commands that only look: starts the daemon only when there is something declared that it should run. */
 export async function connectToLook(): Promise<Client> {
-  const running = await connectIfRunning();
+  const running = await connectToOurs();
   if (running !== undefined) return running;
   if (existsSync(path.join(paths().stateDir, "weir.db"))) return startDaemon([]);
   throw failure("nothing-running", "nothing runs here yet", {

@@ -45,6 +45,29 @@ export async function startDaemon({ stateDir, apiSocket, logDir }: StatePaths, a
   );
 }
 
+/** How long a daemon may take to close its streams and its store. */
+const endTimeoutMs = 10_000;
+
+/** Ends a daemon (and nothing that it looks after); resolves when its process is gone. Throws a `Failure` when it stays. */
+export async function endDaemon(pid: number): Promise<void> {
+  const until = performance.now() + endTimeoutMs;
+  if (!signalled(pid, "SIGTERM")) return;
+  while (signalled(pid, 0)) {
+    if (performance.now() > until)
+      throw failure("daemon-stays", `the daemon (pid ${pid}) does not end`, { hint: "end it, then try again: nothing is lost", exit: exitCode.unavailable });
+    await sleep(10);
+  }
+}
+
+/** Whether there was a process to send it to. */
+function signalled(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
+
 function lastLines(file: string): string {
   return readFileSync(file, "utf8")
     .trim()

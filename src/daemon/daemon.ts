@@ -1,5 +1,5 @@
 /** Builds everything, starts it, and ends it. */
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type AgentStatus, agentPaths } from "../agent/contract.ts";
 import { ensureAgent } from "../agent/lifecycle.ts";
@@ -51,6 +51,8 @@ export async function startDaemon(settings: DaemonSettings, store: SqliteStore, 
   const machine = createLocalMachine({ paths, clock, ads, store, release });
   const quit = (): void => void clock.sleep(quitMs).then(stop);
   const context: ApiContext = { store, observed: control.observed, machine, clock, log, quit, about: aboutUs(settings, paths.xdsSocket, paths.agentSocket) };
+  // Before anybody can connect: a command that finds an older version there replaces us.
+  writeFileSync(settings.paths.versionFile, `${weirVersion}\n`, { mode: 0o600 });
   const api = await listenOnSocket(createApi(context, allRoutes, stopping.signal), settings.paths.apiSocket);
   if (!api.ok) {
     stop();

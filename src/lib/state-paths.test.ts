@@ -5,6 +5,7 @@ import { statePaths } from "./state-paths.ts";
 test("WEIR_HOME, then XDG, then the home folder", () => {
   assert.equal(statePaths({ WEIR_HOME: "/w/", XDG_STATE_HOME: "/x", HOME: "/h" }, 1).stateDir, "/w");
   assert.equal(statePaths({ XDG_STATE_HOME: "/x", HOME: "/h" }, 1).stateDir, "/x/weir");
+  assert.equal(statePaths({ WEIR_HOME: "/w/" }, 1).versionFile, "/w/daemon.version");
   assert.equal(statePaths({ XDG_STATE_HOME: "", HOME: "/h" }, 1).stateDir, "/h/.local/state/weir");
 });
 

@@ -8,6 +8,8 @@ export interface StatePaths {
   readonly runDir: string;
   readonly apiSocket: string;
   readonly logDir: string;
+  /** Holds the version of the daemon that started last: cheaper to read than to ask it. */
+  readonly versionFile: string;
 }
 
 /** The variables that decide. */
@@ -30,7 +32,7 @@ export function statePaths(env: StateEnvironment, uid: number): StatePaths {
   const near = `${stateDir}/run`;
   const short = `${given(env.XDG_RUNTIME_DIR) ?? "/tmp"}/weir-${uid}-${fnv1aHex(stateDir)}`;
   const runDir = new TextEncoder().encode(near).length <= longestFolder ? near : short;
-  return { stateDir, runDir, apiSocket: `${runDir}/api.sock`, logDir: `${stateDir}/logs` };
+  return { stateDir, runDir, apiSocket: `${runDir}/api.sock`, logDir: `${stateDir}/logs`, versionFile: `${stateDir}/daemon.version` };
 }
 
 /** An empty variable counts as absent (XDG base directory specification). */
