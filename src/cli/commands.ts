@@ -4,6 +4,7 @@ import { check } from "./commands/check.ts";
 import { completion } from "./commands/completion.ts";
 import { down } from "./commands/down.ts";
 import { exec } from "./commands/exec.ts";
+import { explain } from "./commands/explain.ts";
 import { exportCommand } from "./commands/export.ts";
 import { inspect } from "./commands/inspect.ts";
 import { lists } from "./commands/lists.ts";
@@ -39,6 +40,7 @@ export const commands: readonly Command[] = [
   ...lists,
   exportCommand,
   schema,
+  explain,
   check,
   ...system,
   completion,
