@@ -82,6 +82,8 @@ function addCommand(parent: Commander, command: Command, finish: (status: number
   for (const option of command.options ?? []) addOption(sub, option);
   if (command.namespaced !== false) sub.option("-n, --namespace <namespace>", "namespace (default: default)");
   if (command.output === true) sub.option("-o, --output <format>", "table, wide, json, yaml or name");
+  const see = `see: weir ${command.path.join(" ")} --help`;
+  sub.showHelpAfterError(command.takesCommand === true ? `(the command to run comes after --; ${see})` : `(${see})`);
   if (command.takesCommand === true) sub.usage(`${sub.usage()} -- COMMAND [ARGS...]`);
   sub.addHelpText("after", `\nExamples:\n${command.examples.map((example) => `  $ weir ${example}`).join("\n")}`);
   sub.action(async () => {

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import type { ExecView } from "../../api/contract.ts";
 import type { Command, Invocation } from "../command.ts";
@@ -28,10 +29,23 @@ async function run({ args, rest, options, namespace }: Invocation): Promise<numb
   return start(plan, rest);
 }
 
+/** util-linux's `script`, which gives a command a terminal of its own. */
+const scriptFile = "/usr/bin/script";
+
+/**
+ * The command as it is started inside. On a terminal it gets one of its own, of its own session: that of the caller belongs to
+ * process ids which do not exist inside, so that shells could neither control jobs nor give the terminal back.
+ */
+export function commandInside(command: readonly string[], terminal: boolean): readonly string[] {
+  if (!terminal) return command;
+  return [scriptFile, "--quiet", "--return", "--command", command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" "), "/dev/null"];
+}
+
 /** The terminal (or pipe) is the command's own; so is its exit status, as a shell would tell it. */
 function start(plan: ExecView, command: readonly string[]): Promise<number> {
   const [file = "", ...args] = plan.argv;
-  const child = spawn(file, [...args, ...command], { stdio: "inherit", env: { ...plan.env, TERM: process.env["TERM"] ?? "dumb" } });
+  const terminal = process.stdin.isTTY && process.stdout.isTTY && existsSync(scriptFile);
+  const child = spawn(file, [...args, ...commandInside(command, terminal)], { stdio: "inherit", env: { ...plan.env, TERM: process.env["TERM"] ?? "dumb" } });
   // Ctrl-C is for the command.
   const ignore = (): void => undefined;
   process.on("SIGINT", ignore);

@@ -156,3 +156,9 @@ test("problems in the file show their place, with a caret below it", async () =>
     `weir.yaml:12:3: error[unknown-key]: there is no "prots"\n  12 | \tx prots: [80]\n     | \t ^\n  hint: did you mean ports?\nweir.yaml:13:1: error[two]: another\n`,
   );
 });
+
+test("Ctrl-C ends the waiting, not what was asked for, and says so", async () => {
+  daemon.answers = { "POST /v1/up": { lines: [{ kind: "plan", plan }], open: true } };
+  const { signal, stdout, stderr } = await daemon.weir(["up", dir], { signal: "SIGINT" });
+  assert.deepEqual({ signal, stdout, stderr }, { signal: "SIGINT", stdout: planned, stderr: "no longer waiting; what is declared goes on: weir ps --watch\n" });
+});

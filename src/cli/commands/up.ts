@@ -6,7 +6,7 @@ import { Failure, failure } from "../failure.ts";
 import { emphasis, out, printValue, say } from "../output.ts";
 import { durationOption } from "./names.ts";
 import { percent, progressLine, serviceName } from "./services.ts";
-import { createScreen, type Screen } from "./waiting.ts";
+import { createScreen, type Screen, tellWhenInterrupted } from "./waiting.ts";
 
 export const up: Command = {
   path: ["up"],
@@ -51,15 +51,17 @@ async function follow(events: AsyncIterable<UpEvent>, data: "json" | "yaml" | un
   const screen = createScreen();
   const progress = createProgress(screen);
   let last: UpEvent | undefined;
-  try {
+  const interrupted = (): void => {
+    screen.clear();
+    say("no longer waiting; what is declared goes on: weir ps --watch");
+  };
+  await tellWhenInterrupted(interrupted, async () => {
     for await (const event of events) {
       last = event;
       if (event.kind === "plan") (data === undefined ? out : say)(planText(event.plan));
       else if (event.kind === "progress") progress(event.services);
     }
-  } finally {
-    screen.clear();
-  }
+  }).finally(screen.clear);
   if (data !== undefined && last !== undefined) await printValue(last, data);
   switch (last?.kind) {
     case "done":

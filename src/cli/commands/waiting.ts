@@ -9,10 +9,25 @@ export async function whileWaiting<T>(text: string, work: Promise<T>): Promise<T
   const startedAt = performance.now();
   const timer = setInterval(() => screen.show([`${text} (${Math.floor((performance.now() - startedAt) / 1_000)} s)`]), 100);
   try {
-    return await work;
+    return await tellWhenInterrupted(screen.clear, () => work);
   } finally {
     clearInterval(timer);
     screen.clear();
+  }
+}
+
+/** Does `work`; Ctrl-C meanwhile calls `tell` first, then ends the process as it always does. */
+export async function tellWhenInterrupted<T>(tell: () => void, work: () => Promise<T>): Promise<T> {
+  const interrupted = (): void => {
+    tell();
+    process.off("SIGINT", interrupted);
+    process.kill(process.pid, "SIGINT");
+  };
+  process.on("SIGINT", interrupted);
+  try {
+    return await work();
+  } finally {
+    process.off("SIGINT", interrupted);
   }
 }
 
@@ -36,7 +51,7 @@ export function createScreen(): Screen {
     show: (lines) => {
       clear();
       frame += 1;
-      const width = (stream.columns ?? 80) - 2;
+      const width = (stream.columns || 80) - 2;
       const spinner = styleText("cyan", frames[frame % frames.length] ?? "", { stream });
       stream.write(lines.map((line) => `${spinner} ${stripVTControlCharacters(line).slice(0, width)}\n`).join(""));
       height = lines.length;
