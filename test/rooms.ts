@@ -32,7 +32,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   daemon: {
     may: ["lib", "model", "release", "compile", "emit", "rpc", "xds", "registry", "store", "providers", "dataplane", "agent", "identity", "telemetry", "api"],
   },
-  cli: { may: ["lib", "model", "api/contract.ts", "emit/export.ts"], packages: ["@clack/prompts", "cli-table3", "commander", "yaml"] },
+  cli: { may: ["lib", "model", "api/contract.ts", "emit/export.ts"], packages: ["commander", "yaml"] },
 };
 
 /** Files that are pure although their room is not: each provider's translation. */
