@@ -20,11 +20,11 @@ export interface Finished {
 
 /**
  * Runs one program to its end with `input` on its stdin; answers its exit and the first 64 KB of stdout and stderr together.
- * Killed after `timeoutMs`. Throws only when it cannot be started.
+ * After `timeoutMs` it is killed with all it started; what escapes that is not waited for. Throws only when it cannot be started.
  */
 export function runProgram(argv: readonly string[], options: { input?: string; timeoutMs: number; env?: Readonly<Record<string, string>> }): Promise<Finished> {
   const [file = "", ...args] = argv;
-  const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], ...(options.env === undefined ? {} : { env: options.env }) });
+  const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], detached: true, ...(options.env === undefined ? {} : { env: options.env }) });
   let output = "";
   const take = (piece: string): void => {
     if (output.length < 65_536) output += piece;
@@ -34,11 +34,26 @@ export function runProgram(argv: readonly string[], options: { input?: string; t
   // A program that ends without reading is no failure of ours.
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
-  const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs);
+  const timer = setTimeout(() => {
+    killGroup(child.pid);
+    // Who left the group may hold our pipes for ever.
+    child.stdout.destroy();
+    child.stderr.destroy();
+  }, options.timeoutMs);
   return new Promise<Finished>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => resolve({ code, signal, output: output.trim() }));
   }).finally(() => clearTimeout(timer));
+}
+
+/** The program leads a group of its own (`detached`). */
+function killGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // It is gone already.
+  }
 }
 
 /** Runs a script with `sh -e`; throws with its output when it fails. */
