@@ -114,6 +114,8 @@ test("whatever is wrong around a secret, nobody is shown it", () => {
     `secrets:\n  db:\n   password: {env: X}\n  ${secret}`,
     `secrets:\n  db: {password: ${secret}, password: ${secret}}`,
     `secret: {db: {password: ${secret}}}`,
+    `secerts: {db: {password: ${secret}}}`,
+    `secrets {db: {password: ${secret}}}: x`,
     `{secrets: {db: {password: ${secret}}}, services: 1}`,
     `{\n  "secrets": {"db": {"password": "${secret}"}},\n  "x": 1\n}`,
   ];
