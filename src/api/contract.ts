@@ -67,8 +67,8 @@ export type UpEvent =
   | { readonly kind: "applied" }
   | { readonly kind: "progress"; readonly services: readonly ServiceView[] }
   | { readonly kind: "done"; readonly services: readonly ServiceView[]; readonly urls: readonly NamedUrl[]; readonly tookMs: number }
-  /** What ran before still runs; the declaration is as it was before. */
-  | { readonly kind: "failed"; readonly failures: readonly UpFailure[]; readonly restored: boolean };
+  /** What ran before still runs; `restored`: the declaration is as it was before. `timedOut`: nothing is known to be wrong, but it took too long. */
+  | { readonly kind: "failed"; readonly failures: readonly UpFailure[]; readonly restored: boolean; readonly timedOut?: boolean };
 
 export interface UpFailure {
   readonly namespace: string;

@@ -147,6 +147,7 @@ test("a first up that fails leaves nothing; one that hangs fails in time", { tim
   const daemon = startFakeDaemon(t, () => "hang");
   const failed = last(await up(daemon, shop, { files, timeoutMs: 300 }));
   assert.ok(failed.kind === "failed");
+  assert.equal(failed.timedOut, true);
   assert.deepEqual(failed.failures.map((failure) => failure.name).toSorted(), ["cart@v1", "web@v1"]);
   const { service, router, app, address, stack } = daemon.store.snapshot.get().objects;
   assert.deepEqual(

@@ -82,7 +82,7 @@ async function* progress(context: ApiContext, up: Up, deadline: AbortSignal, sig
   }
   if (signal.aborted) return;
   const late = newest === undefined ? [] : up.keys.filter((key) => newest !== undefined && !progressOf(newest.replicas, key).settled);
-  yield await fail(context, up, { observed: newest, keys: late });
+  yield { ...(await fail(context, up, { observed: newest, keys: late })), timedOut: true };
 }
 
 function viewsOf(observed: Observed, up: Up, now: number): readonly ServiceView[] {
@@ -97,7 +97,7 @@ async function fail(
   context: ApiContext,
   up: Up,
   { observed, keys }: { readonly observed: Observed | undefined; readonly keys: readonly VersionKey[] },
-): Promise<UpEvent> {
+): Promise<Extract<UpEvent, { kind: "failed" }>> {
   const failures = observed === undefined ? [] : await Promise.all(keys.map((key) => explain(context, observed, key)));
   const restored = restore(context, up);
   const nobody: UpFailure = { namespace: "", name: up.plan.stack, reason: reasonWithout(observed, up.startedAt), lastLog: [] };

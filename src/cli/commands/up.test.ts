@@ -87,6 +87,22 @@ test("failed: which, why, its last lines, and what became of the rest; exit 1", 
   );
   answers({ kind: "failed", failures: [], restored: false });
   assert.equal((await daemon.weir(["up", dir])).stderr, "what is declared stays as it is now\n");
+  answers({ kind: "failed", failures: [], restored: true, timedOut: true });
+  assert.equal((await daemon.weir(["up", dir])).code, 5, "too slow is another exit code than wrong");
+});
+
+test("-o json: the last event alone is on stdout; people who watch see the rest on stderr", async () => {
+  const ends: readonly (readonly [UpEvent, number])[] = [
+    [{ kind: "done", services: [serviceView()], urls: [], tookMs: 5 }, 0],
+    [{ kind: "failed", failures: [], restored: true }, 1],
+    [{ kind: "applied" }, 0],
+  ];
+  for (const [event, exit] of ends) {
+    answers({ kind: "plan", plan }, event);
+    const { stdout, stderr, code } = await daemon.weir(["up", dir, "-o", "json"]);
+    assert.deepEqual({ code, event: JSON.parse(stdout) as unknown }, { code: exit, event });
+    assert.ok(stderr.startsWith(planned));
+  }
 });
 
 test("without waiting; and a daemon that ends in between", async () => {

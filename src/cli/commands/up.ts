@@ -69,7 +69,7 @@ async function follow(events: AsyncIterable<UpEvent>, data: "json" | "yaml" | un
       return exitCode.ok;
     case "failed":
       say(failedText(last.failures, last.restored));
-      return exitCode.failed;
+      return last.timedOut === true ? exitCode.timeout : exitCode.failed;
     case "applied":
       if (data === undefined) out("applied; see what becomes of it: weir ps --watch\n");
       return exitCode.ok;
