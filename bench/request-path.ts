@@ -60,8 +60,8 @@ async function startEnvoys(dir: string, namespaces: TwoNamespaces, children: Chi
   for (const { name, where, hop } of envoys) {
     const file = path.join(dir, `${name}.json`);
     await writeFile(file, JSON.stringify(envoyConfig(hop)));
-    const [program = "", ...words] = [...where, envoy, "-c", file, "--concurrency", threads, "--use-dynamic-base-id", "-l", "error"];
-    children.push(spawn(program, words, { stdio: ["ignore", "ignore", "inherit"] }));
+    const words = [...where.slice(1), envoy, "-c", file, "--concurrency", threads, "--use-dynamic-base-id", "-l", "error"];
+    children.push(spawn(where[0] ?? "nsenter", words, { stdio: ["ignore", "ignore", "inherit"] }));
   }
 }
 
@@ -79,8 +79,8 @@ async function main(): Promise<void> {
     await weir("run", "-n", "answer@v1", "-p", `80:${capturedPort}/http`, "--", envoy, "-c", answer, "--concurrency", threads, "--use-dynamic-base-id", "-l", "error");
     await weir("run", "-n", "caller@v1", "--", "sleep", "3600");
     const fromCaller = (url: string) => async () => {
-      const [program = "", ...words] = [...namespaces.inCaller, ...wrkArguments(url)];
-      return readWrk((await execute(program, words)).stdout);
+      const words = [...namespaces.inCaller.slice(1), ...wrkArguments(url)];
+      return readWrk((await execute(namespaces.inCaller[0] ?? "nsenter", words)).stdout);
     };
     const ways = {
       direct: fromCaller(`http://${serviceAddress}:${directPort}/`),

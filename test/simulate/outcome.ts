@@ -69,8 +69,8 @@ function rewritePath(action: RouteAction, route: Route, path: string): string {
 /** RE2 writes groups as `\1` and a backslash as `\\`. */
 function substitute({ pattern, substitution }: RegexMatchAndSubstitute, path: string): string {
   const matched = new RegExp(must(pattern, "a rewrite without a pattern").regex, "g");
-  return path.replace(matched, (...groups: readonly unknown[]) =>
-    substitution.replace(/\\([\\\d])/g, (_, what: string) => (what === "\\" ? what : String(groups[Number(what)] ?? ""))),
+  return path.replace(matched, (...groups: readonly string[]) =>
+    substitution.replace(/\\([\\\d])/g, (_, what: string) => (what === "\\" ? what : (groups[Number(what)] ?? ""))),
   );
 }
 
