@@ -119,16 +119,3 @@ test("nothing that runs and nothing declared is exit 6, and starts nothing", asy
   assert.equal(code, 6);
   assert.match(stderr, /^error\[nothing-running\]: nothing runs here yet\n {2}hint: start with: /);
 });
-
-test("completion: a script for each shell; commands, then words of groups, then names", async () => {
-  daemon.answers = { "GET /v1/services": { json: [serviceView(), serviceView({ version: "v2" })] } };
-  for (const shell of ["bash", "zsh", "fish"]) assert.match((await daemon.weir(["completion", shell])).stdout, /weir completion words/, shell);
-  const words = async (...typed: readonly string[]) => (await daemon.weir(["completion", "words", "--", ...typed])).stdout.trim().split("\n");
-  const first = await words();
-  for (const {
-    path: [name],
-  } of commands)
-    assert.ok(first.includes(name), name);
-  assert.ok((await words("router")).includes("ls"));
-  assert.deepEqual(await words("promote"), ["web", "web@v1", "web@v2"]);
-});

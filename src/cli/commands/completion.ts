@@ -1,6 +1,4 @@
-import type { ServiceView } from "../../api/contract.ts";
 import type { Command, Invocation } from "../command.ts";
-import { connectIfRunning } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { failure } from "../failure.ts";
 import { out } from "../output.ts";
@@ -14,22 +12,42 @@ export const completion: Command = {
   run,
 };
 
+/**
+ * All ask `weir completion words -- WORD…`, where the last word is the one in progress.
+ * Bash splits words at @, : and =, which our names contain: the words are taken from the line, and what Bash keeps of the last one is cut off again.
+ */
 const scripts = {
-  bash: `_weir() { COMPREPLY=($(compgen -W "$(weir completion words -- "\${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}")); }
-complete -F _weir weir
+  bash: `_weir() {
+  local line=\${COMP_LINE:0:COMP_POINT} cur="" typed words
+  read -ra typed <<<"$line"
+  if [[ $line == *[[:space:]] ]]; then typed+=(""); fi
+  cur=\${typed[\${#typed[@]}-1]}
+  mapfile -t words < <(weir completion words -- "\${typed[@]:1}" 2>/dev/null)
+  COMPREPLY=("\${words[@]#"\${cur%"\${cur##*[@:=]}"}"}")
+}
+complete -o default -F _weir weir
 `,
   zsh: `#compdef weir
-_weir() { compadd -- \${(f)"$(weir completion words -- "\${words[@]:1:$((CURRENT-2))}" 2>/dev/null)"}; }
+_weir() {
+  local -a found
+  found=(\${(f)"$(weir completion words -- "\${(@)words[2,CURRENT]}" 2>/dev/null)"})
+  if (( \${#found} )); then compadd -- $found; else _files; fi
+}
 compdef _weir weir
 `,
-  fish: `complete -c weir -f -a '(weir completion words -- (commandline -opc)[2..-1] 2>/dev/null)'
+  fish: `function __weir_words
+  set -l typed (commandline -opc)
+  weir completion words -- $typed[2..-1] (commandline -ct | string collect --allow-empty) 2>/dev/null
+end
+complete -c weir -a '(__weir_words)'
 `,
 } as const;
 
 async function run({ args, rest }: Invocation): Promise<number> {
   const [shell = ""] = args;
   if (shell === "words") {
-    out((await words(rest)).map((word) => `${word}\n`).join(""));
+    const { completionWords } = await import("./completion-words.ts");
+    out((await completionWords(rest)).map((word) => `${word}\n`).join(""));
     return exitCode.ok;
   }
   const script = Object.entries(scripts).find(([name]) => name === shell)?.[1];
@@ -37,13 +55,4 @@ async function run({ args, rest }: Invocation): Promise<number> {
     throw failure("unknown-shell", `there is no completion for "${shell}"`, { hint: `one of ${Object.keys(scripts).join(", ")}`, exit: exitCode.badInput });
   out(script);
   return exitCode.ok;
-}
-
-/** What may come after the words typed so far: commands first, then names of what runs. */
-async function words(typed: readonly string[]): Promise<readonly string[]> {
-  const { commands } = await import("../commands.ts");
-  const following = commands.filter((command) => typed.every((word, index) => command.path[index] === word) && command.path.length > typed.length);
-  if (following.length > 0) return [...new Set(following.map((command) => command.path[typed.length] ?? ""))];
-  const services = await (await connectIfRunning())?.get<readonly ServiceView[]>("/v1/services?namespace=default");
-  return [...new Set((services ?? []).flatMap((service) => [service.app, `${service.app}@${service.version}`]))];
 }
