@@ -39,7 +39,8 @@ async function main(): Promise<void> {
   const env = { ...process.env, WEIR_HOME: path.join(dir, "home"), WEIR_LISTEN: `127.0.0.1:${await freePort()}` };
   const weir = (...args: readonly string[]) => execute(path.join(root, "weir"), args, { env, cwd: root, maxBuffer: 64 * 1024 * 1024 });
   const json = async <T>(...args: readonly string[]) => JSON.parse((await weir(...args, "-o", "json")).stdout) as T;
-  const say = (what: string, value: number, unit: string, bar: string) => console.log(`${what.padEnd(52)} ${value.toFixed(unit === "s" ? 2 : 0).padStart(6)} ${unit.padEnd(2)}  (bar: ${bar})`);
+  const say = (what: string, value: number, unit: string, bar: string) =>
+    console.log(`${what.padEnd(52)} ${value.toFixed(unit === "s" ? 2 : 0).padStart(6)} ${unit.padEnd(2)}  (bar: ${bar})`);
   const memory = async (what: string) => {
     const system = await json<SystemView>("system", "status");
     say(`daemon, ${what}`, await residentMegabytes(system.pid), "MB", "150 MB");

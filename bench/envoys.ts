@@ -30,12 +30,18 @@ function tlsContext(dir: string) {
 }
 
 function socket(direction: "Downstream" | "Upstream", dir: string, more: object) {
-  return { transport_socket: { name: "tls", typed_config: { "@type": `${type}.transport_sockets.tls.v3.${direction}TlsContext`, ...more, common_tls_context: tlsContext(dir) } } };
+  return {
+    transport_socket: {
+      name: "tls",
+      typed_config: { "@type": `${type}.transport_sockets.tls.v3.${direction}TlsContext`, ...more, common_tls_context: tlsContext(dir) },
+    },
+  };
 }
 
 /** One Envoy: listens, answers itself or forwards. Everything else is Envoy's default. */
 export function envoyConfig(hop: Hop): object {
-  const action = hop.to === undefined ? { direct_response: { status: 200, body: { inline_string: "hello\n" } } } : { route: { cluster: "next", retry_policy: retryPolicy } };
+  const action =
+    hop.to === undefined ? { direct_response: { status: 200, body: { inline_string: "hello\n" } } } : { route: { cluster: "next", retry_policy: retryPolicy } };
   const manager = {
     "@type": `${type}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: "bench",
@@ -43,7 +49,11 @@ export function envoyConfig(hop: Hop): object {
     http_filters: [{ name: "router", typed_config: { "@type": `${type}.filters.http.router.v3.Router`, suppress_envoy_headers: true } }],
   };
   const tls = hop.listenTls === undefined ? {} : socket("Downstream", hop.listenTls, { require_client_certificate: true });
-  const listeners = hop.listen.map((text) => ({ name: text, address: address(text), filter_chains: [{ filters: [{ name: "http", typed_config: manager }], ...tls }] }));
+  const listeners = hop.listen.map((text) => ({
+    name: text,
+    address: address(text),
+    filter_chains: [{ filters: [{ name: "http", typed_config: manager }], ...tls }],
+  }));
   if (hop.to === undefined) return { static_resources: { listeners } };
   const next = {
     name: "next",

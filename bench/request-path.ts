@@ -9,7 +9,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { freePort } from "../test/system/support/weir.ts";
 import { envoyConfig, makeCertificates } from "./envoys.ts";
-import { capturedPort, directPort, inboundPort, makeNamespaces, outboundPort, serviceAddress, tlsPort, type TwoNamespaces } from "./two-namespaces.ts";
+import { capturedPort, directPort, inboundPort, makeNamespaces, outboundPort, serviceAddress, type TwoNamespaces, tlsPort } from "./two-namespaces.ts";
 
 const execute = promisify(execFile);
 const root = path.resolve(import.meta.dirname, "..");
@@ -36,7 +36,11 @@ function readWrk(output: string): Figure {
   const errors = /(Socket errors.*|Non-2xx.*)/.exec(output)?.[1];
   if (errors !== undefined) throw new Error(`the load had failures: ${errors}`);
   const find = (pattern: RegExp) => pattern.exec(output)?.[1] ?? "";
-  return { requestsPerSecond: Number(find(/Requests\/sec:\s+([\d.]+)/)), p50: milliseconds(find(/^\s+50%\s+(\S+)/m)), p99: milliseconds(find(/^\s+99%\s+(\S+)/m)) };
+  return {
+    requestsPerSecond: Number(find(/Requests\/sec:\s+([\d.]+)/)),
+    p50: milliseconds(find(/^\s+50%\s+(\S+)/m)),
+    p99: milliseconds(find(/^\s+99%\s+(\S+)/m)),
+  };
 }
 
 function wrkArguments(url: string): readonly string[] {
@@ -76,7 +80,22 @@ async function main(): Promise<void> {
     await startEnvoys(dir, namespaces, children);
     const answer = path.join(dir, "weir-answer.json");
     await writeFile(answer, JSON.stringify(envoyConfig({ listen: [`0.0.0.0:${capturedPort}`] })));
-    await weir("run", "-n", "answer@v1", "-p", `80:${capturedPort}/http`, "--", envoy, "-c", answer, "--concurrency", threads, "--use-dynamic-base-id", "-l", "error");
+    await weir(
+      "run",
+      "-n",
+      "answer@v1",
+      "-p",
+      `80:${capturedPort}/http`,
+      "--",
+      envoy,
+      "-c",
+      answer,
+      "--concurrency",
+      threads,
+      "--use-dynamic-base-id",
+      "-l",
+      "error",
+    );
     await weir("run", "-n", "caller@v1", "--", "sleep", "3600");
     const fromCaller = (url: string) => async () => {
       const words = [...namespaces.inCaller.slice(1), ...wrkArguments(url)];

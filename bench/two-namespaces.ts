@@ -48,7 +48,11 @@ exec sleep 3600`;
 /** Makes the namespaces. `dir` is a scratch folder. */
 export async function makeNamespaces(dir: string): Promise<TwoNamespaces> {
   const env = { ...process.env, PATH: `${root}/.cache/tools/bin:${process.env["PATH"]}:/usr/sbin:/sbin` };
-  const holder: ChildProcess = spawn("unshare", ["-Urn", "--kill-child", "--fork", "sh", "-c", script], { cwd: dir, env, stdio: ["ignore", "pipe", "inherit"] });
+  const holder: ChildProcess = spawn("unshare", ["-Urn", "--kill-child", "--fork", "sh", "-c", script], {
+    cwd: dir,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [line] = (await once(holder.stdout ?? holder, "data")) as [Buffer];
   const [caller = "", service = ""] = line.toString().trim().split(" ");
   const enter = (pid: string) => ["nsenter", "-t", pid, "-U", "-n", "--preserve-credentials", "--"];

@@ -8,7 +8,13 @@ import { root } from "./toolchain.mjs";
 
 const dayMs = 86_400_000;
 /** dist/NAME.js starts what is in the file. */
-const entries = { cli: "src/cli/main.ts", daemon: "src/daemon/main.ts", agent: "src/agent/main.ts", check: "src/daemon/check-main.ts", node: "src/agent/node-main.ts" };
+const entries = {
+  cli: "src/cli/main.ts",
+  daemon: "src/daemon/main.ts",
+  agent: "src/agent/main.ts",
+  check: "src/daemon/check-main.ts",
+  node: "src/agent/node-main.ts",
+};
 
 const startedAt = new Date();
 const dist = path.join(root, "dist");

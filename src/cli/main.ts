@@ -6,11 +6,13 @@ import { problemText } from "./problems.ts";
 import { runProgram } from "./program.ts";
 import { version } from "./version.ts";
 
-// A reader that went away (`weir ps | head -1`) is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(exitCode.ok);
-  throw error;
-});
+// A reader that went away (`weir ps | head -1`, `weir up 2>&1 | head`) is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(exitCode.ok);
+    throw error;
+  });
+}
 
 try {
   process.exitCode = await runProgram(process.argv.slice(2), version);

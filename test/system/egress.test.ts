@@ -37,6 +37,8 @@ async function inNamespace(): Promise<void> {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const script = `ip link set lo up && ip addr add ${outside}/32 dev lo && exec "$0" --test "$1"`;
   const words = ["-rn", "--", "sh", "-c", script, process.execPath, path.join(root, "test/system/egress.test.ts")];
-  const result = await execute("unshare", words, { env: { ...env, WEIR_TEST_NAMESPACE: "1", PATH: `${root}/.cache/tools/bin:${env["PATH"]}:/usr/sbin:/sbin` } });
+  const result = await execute("unshare", words, {
+    env: { ...env, WEIR_TEST_NAMESPACE: "1", PATH: `${root}/.cache/tools/bin:${env["PATH"]}:/usr/sbin:/sbin` },
+  });
   assert.equal(result.code, 0, result.stdout + result.stderr);
 }

@@ -1,5 +1,5 @@
 import type { LogLine } from "../../api/contract.ts";
-import type { Command, Invocation } from "../command.ts";
+import type { Command, Invocation, Options } from "../command.ts";
 import { connectToLook } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { emphasis, out } from "../output.ts";
@@ -30,14 +30,17 @@ async function run({ args, options, namespace, format }: Invocation): Promise<nu
   const client = await connectToLook();
   const colours = new Map<string, (typeof styles)[number]>();
   for await (const line of client.stream<LogLine>("GET", `/v1/logs?${query.toString()}`)) {
-    if (format === "json") {
-      out(`${JSON.stringify(line)}\n`);
-      continue;
-    }
+    const isNew = !colours.has(line.workload);
     const style = colours.get(line.workload) ?? styles[colours.size % styles.length] ?? "dim";
     colours.set(line.workload, style);
-    const time = options.flag("timestamps") ? `${new Date(line.at).toISOString()} ` : "";
-    out(`${time}${emphasis(style, line.workload)} ${line.line}\n`);
+    if (format === "json") out(`${JSON.stringify(line)}\n`);
+    else if (format === "yaml") out(`---\n${(await import("../yaml.ts")).toYaml(line)}`);
+    else if (format === "name") out(isNew ? `${line.workload}\n` : "");
+    else out(`${timeOf(line, options)}${emphasis(style, line.workload)} ${line.line}\n`);
   }
   return exitCode.ok;
+}
+
+function timeOf(line: LogLine, options: Options): string {
+  return options.flag("timestamps") ? `${new Date(line.at).toISOString()} ` : "";
 }

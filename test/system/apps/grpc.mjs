@@ -2,7 +2,15 @@
 import grpc from "@grpc/grpc-js";
 
 const bytes = { serialize: (value) => value, deserialize: (value) => value };
-const method = (path, responseStream = false) => ({ path, requestStream: false, responseStream, requestSerialize: bytes.serialize, requestDeserialize: bytes.deserialize, responseSerialize: bytes.serialize, responseDeserialize: bytes.deserialize });
+const method = (path, responseStream = false) => ({
+  path,
+  requestStream: false,
+  responseStream,
+  requestSerialize: bytes.serialize,
+  requestDeserialize: bytes.deserialize,
+  responseSerialize: bytes.serialize,
+  responseDeserialize: bytes.deserialize,
+});
 const echo = { say: method("/test.Echo/Say"), count: method("/test.Echo/Count", true) };
 const health = { check: method("/grpc.health.v1.Health/Check") };
 
@@ -27,12 +35,20 @@ async function call(target, count) {
   const client = new grpc.Client(target, grpc.credentials.createInsecure());
   const answers = new Set();
   for (let i = 0; i < count; i += 1) {
-    answers.add(await new Promise((resolve) => client.makeUnaryRequest(echo.say.path, bytes.serialize, bytes.deserialize, Buffer.from("hi"), (error, answer) => resolve(error ? `error ${error.code}` : answer.toString()))));
+    answers.add(
+      await new Promise((resolve) =>
+        client.makeUnaryRequest(echo.say.path, bytes.serialize, bytes.deserialize, Buffer.from("hi"), (error, answer) =>
+          resolve(error ? `error ${error.code}` : answer.toString()),
+        ),
+      ),
+    );
   }
   const stream = client.makeServerStreamRequest(echo.count.path, bytes.serialize, bytes.deserialize, Buffer.alloc(0));
   let streamed = "";
   for await (const piece of stream) streamed += piece.toString();
-  const unknown = await new Promise((resolve) => client.makeUnaryRequest("/test.Echo/None", bytes.serialize, bytes.deserialize, Buffer.alloc(0), (error) => resolve(error?.code)));
+  const unknown = await new Promise((resolve) =>
+    client.makeUnaryRequest("/test.Echo/None", bytes.serialize, bytes.deserialize, Buffer.alloc(0), (error) => resolve(error?.code)),
+  );
   console.log(JSON.stringify({ answers: [...answers].sort(), streamed, unknown }));
   client.close();
 }
