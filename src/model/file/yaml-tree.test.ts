@@ -105,8 +105,14 @@ test("what would cost too much is refused", () => {
 });
 
 test("twenty thousand brackets are refused, not followed", () => {
-  assert.ok(mistakesOf("[".repeat(20_000)).length > 0);
-  assert.ok(mistakesOf("[".repeat(20_000) + "]".repeat(20_000)).length > 0);
+  const tooDeep = ["1:1 yaml-too-big: the file is nested too deeply"];
+  assert.deepEqual(mistakesOf("[".repeat(20_000)), tooDeep);
+  assert.deepEqual(mistakesOf("[".repeat(20_000) + "]".repeat(20_000)), tooDeep);
+});
+
+test("too many keys are one problem, not one each", () => {
+  const keys = Array.from({ length: 30_000 }, (_, index) => `k${index}: 1`).join("\n");
+  assert.deepEqual(mistakesOf(keys), ["1:1 yaml-too-big: the file has more than 50000 values (use fewer aliases, or several files)"]);
 });
 
 test("a hundred problems are enough", () => {

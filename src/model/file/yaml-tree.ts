@@ -55,11 +55,10 @@ export function readYaml(text: string, report: Report): YamlNode | undefined {
     return undefined;
   }
   const document = parse(text);
-  if (document === undefined) {
-    report.add(0, "yaml-too-big", "the file is nested too deeply");
-    return undefined;
-  }
+  if (document === undefined) return tooDeep(report);
   const faults = [...document.errors, ...document.warnings];
+  // Depending on where the stack ends the library throws or says so.
+  if (faults.some(({ message }) => message.startsWith("Maximum call stack"))) return tooDeep(report);
   // The library says some things twice.
   const said = new Map(faults.map((fault) => [`${fault.pos[0]} ${fault.message}`, fault]));
   for (const fault of said.values()) report.add(Math.min(fault.pos[0], text.length), "yaml-syntax", fault.message.replace(/\.$/, ""), hints[fault.code]);
@@ -69,6 +68,11 @@ export function readYaml(text: string, report: Report): YamlNode | undefined {
   const tree = builder.node(document.contents, 0, 0);
   if (!builder.isExhausted) return tree;
   report.add(0, "yaml-too-big", `the file has more than ${mostNodes} values`, "use fewer aliases, or several files");
+  return undefined;
+}
+
+function tooDeep(report: Report): undefined {
+  report.add(0, "yaml-too-big", "the file is nested too deeply");
   return undefined;
 }
 
@@ -136,6 +140,7 @@ class TreeBuilder {
     const own = new Map<string, YamlEntry>();
     const merged = new Map<string, YamlEntry>();
     for (const pair of pairs) {
+      if (this.isExhausted) break;
       if (!isPair(pair)) continue;
       const keyAt = startOf(pair.key) ?? mapAt;
       const key = this.#key(pair.key, keyAt);
@@ -155,7 +160,7 @@ class TreeBuilder {
   #key(key: unknown, at: number): string | undefined {
     const node = isScalar(key) || isAlias(key) ? this.node(key, at, 0) : undefined;
     if (node?.kind === "scalar" && node.value !== null) return node.text;
-    this.#report.add(at, "yaml-syntax", "a key must be text");
+    if (!this.isExhausted) this.#report.add(at, "yaml-syntax", "a key must be text");
     return undefined;
   }
 
