@@ -127,7 +127,9 @@ function findTarget(ref: DestinationRef, at: number, versionAt: number, scope: S
 }
 
 function reportUnknown(what: string, { namespace, name }: DestinationRef, keys: Iterable<string>, at: number, scope: Scope): void {
-  const hint = didYouMean(name, scope.names.namesIn(namespace, keys)) ?? "declare it in this file, or start it first";
+  const near = didYouMean(name, scope.names.namesIn(namespace, keys)) ?? "declare it in this file, or start it first";
+  // `web:80` reads as the app 80 of namespace web.
+  const hint = /^\d+$/.test(name) ? `write {app: ${namespace}, port: ${name}} if this is a port` : near;
   scope.report.add(at, "destination-unknown", `there is no ${what} ${quote(name)} in namespace ${namespace}`, hint);
 }
 

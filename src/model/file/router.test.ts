@@ -13,6 +13,11 @@ function rule(text: string): string {
 /** A text → everything that is wrong with it. */
 const mistakes: readonly (readonly [string, readonly string[]])[] = [
   [rule("to: wbe"), ['6:11 destination-unknown: there is no app "wbe" in namespace default (one of web, raw, bare, db, pay)']],
+  [rule("to: web:80"), ['6:11 destination-unknown: there is no app "80" in namespace web (write {app: web, port: 80} if this is a port)']],
+  [
+    rule("{match: {path: a}, to: web}\n    - {match: {path: /b}, to: web}"),
+    ['6:22 path-invalid: "a" is not a path (paths start with / and have no ?, # or spaces)'],
+  ],
   [rule("to: web@v3"), ['6:11 version-unknown: web has no version "v3" (did you mean "v1"?)']],
   [rule("to: raw"), ["6:11 destination-not-http: requests can't go to raw: it speaks only tcp there (give it a port like 80:8080/http)"]],
   [rule("to: bare"), ["6:11 destination-not-http: requests can't go to bare: it has no ports (give it a port like 80:8080/http)"]],

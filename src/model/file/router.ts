@@ -46,7 +46,8 @@ export function buildRouter(entry: LocatedEntry<RouterFields>, scope: Scope): Re
   if (key === undefined) return undefined;
   if (entry.isSound && (rules?.value ?? []).length === 0) scope.report.add(entry.keyAt, "router-empty", "a router needs rules", "write rules: [{to: APP}]");
   const built = (rules?.value ?? []).map((rule) => buildRule(rule, key.namespace, scope));
-  reportUnreachable(built, rules?.value ?? [], scope.report);
+  // A match that could not be read looks like one of everything.
+  if (entry.isSound) reportUnreachable(built, rules?.value ?? [], scope.report);
   const router: Router = {
     namespace: key.namespace,
     name: key.name,
