@@ -64,7 +64,8 @@ const outlierDetection = {
   enforcingConsecutive5xx: 0,
   enforcingSuccessRate: 0,
   splitExternalLocalOriginErrors: true,
-  consecutiveLocalOriginFailure: 5,
+  // Fewer than the tries of one request: the last of them goes to another replica.
+  consecutiveLocalOriginFailure: 2,
   enforcingConsecutiveLocalOriginFailure: 100,
   enforcingLocalOriginSuccessRate: 0,
   interval: duration(5_000),

@@ -1,11 +1,10 @@
 /** Routes of a host as Envoy's. */
 import { HeaderValueOption_HeaderAppendAction } from "../../../gen/envoy/config/core/v3/base_pb.js";
 import { RedirectAction_RedirectResponseCode, type RouteActionSchema, type RouteSchema } from "../../../gen/envoy/config/route/v3/route_components_pb.js";
-import { PreviousHostsPredicateSchema } from "../../../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js";
 import type { Route, WeightedBackend } from "../../compile/mesh-plan.ts";
 import type { HeaderChanges, Redirect, Retries, Rewrite, RouteMatch } from "../../model/types.ts";
 import { routeMatch, withoutSlash } from "./match.ts";
-import { any, duration, type Init, literal } from "./resource.ts";
+import { duration, type Init, literal } from "./resource.ts";
 
 export type RouteInit = Init<typeof RouteSchema>;
 type RouteActionInit = Init<typeof RouteActionSchema>;
@@ -75,15 +74,11 @@ function hostRewrite(authority: string | undefined) {
   return authority === undefined ? {} : { hostRewriteSpecifier: { case: "hostRewriteLiteral" as const, value: authority } };
 }
 
-/** A retry goes to another replica where there is one. */
+/** No predicate keeps a retry off the replica that failed: that costs every request (docs/decisions/0009); ejection does, after two failures. */
 function retryPolicy(retries: Retries) {
   return {
     retryOn: retries.on.join(","),
     numRetries: retries.attempts,
-    retryHostPredicate: [
-      { name: "envoy.retry_host_predicates.previous_hosts", configType: { case: "typedConfig" as const, value: any(PreviousHostsPredicateSchema, {}) } },
-    ],
-    hostSelectionRetryMaxAttempts: 5n,
     retryBackOff: { baseInterval: duration(25), maxInterval: duration(250) },
     ...(retries.perTryTimeoutMs === undefined ? {} : { perTryTimeout: duration(retries.perTryTimeoutMs) }),
   };
