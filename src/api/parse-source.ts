@@ -4,13 +4,20 @@ import type { Namespace } from "../model/names.ts";
 import { parseStack, stackNameOf } from "../model/parse-stack.ts";
 import type { Stack } from "../model/types.ts";
 import type { PlanRequest } from "./contract.ts";
-import { need } from "./refusal.ts";
+import { need, refuse } from "./refusal.ts";
 
 /** Reads the file of a request, with what is declared elsewhere. Refuses with all of its mistakes, each with its place. */
 export function parseSource(snapshot: DeclaredSnapshot, { source, stack, namespace }: PlanRequest): Stack {
   const options = { ...(stack === undefined ? {} : { stack }), ...(namespace === undefined ? {} : { namespace: namespace as Namespace }) };
   const own = stackNameOf(source, options);
-  return need(parseStack(source, { ...options, known: knownNames(snapshot, own) }));
+  const parsed = need(parseStack(source, { ...options, known: knownNames(snapshot, own) }));
+  if (isEmpty(parsed)) throw refuse("stack-empty", `${source.file} declares nothing`, { hint: `to take the stack down: weir down ${parsed.name}` });
+  return parsed;
+}
+
+/** A file that was cut off must not take everything down that it declared before. */
+function isEmpty({ services, routers, externals, configs, secrets, namespaces }: Stack): boolean {
+  return [services, routers, externals, configs, secrets, namespaces].every((list) => list.length === 0);
 }
 
 /** Names that exist apart from the file of the stack `own`: those of others, and versions that a command staged. */

@@ -222,3 +222,14 @@ test("what Envoy refuses fails the change that brought it, in Envoy's own words"
   const weight = await daemon.post<ApiError>("/v1/weight", { namespace: "default", app: "web", weights: { v2: 1000 }, durationMs: 0, wait: true });
   assert.deepEqual([weight.status, weight.body.problems[0]?.code], [422, "envoy-refused"]);
 });
+
+test("a file that declares nothing, as one that was cut off, takes nothing down", { timeout: 20_000 }, async (t) => {
+  const daemon = startFakeDaemon(t);
+  await up(daemon, shop, { files });
+  const refused = await daemon.post<ApiError>("/v1/plan", { source: source("# services:\n") });
+  assert.deepEqual(
+    [refused.status, refused.body.problems[0]?.code, refused.body.problems[0]?.hint],
+    [400, "stack-empty", "to take the stack down: weir down shop"],
+  );
+  assert.equal((await services(daemon)).length, 2);
+});

@@ -237,6 +237,12 @@ export const runProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The daemon was started with a flag or variable that makes no sense.",
     next: "Mend what the message names.",
   },
+  "stack-empty": {
+    title: "a file that declares nothing",
+    explanation:
+      "The file has no service, router, external service, config, secret or namespace. `up` would take away all that the stack has; a file that was cut off by accident looks the same.",
+    next: "Say so if it is meant: `weir down STACK`.",
+  },
   "stack-unknown": {
     title: "no such stack",
     explanation: "No stack of this name was brought up.",
