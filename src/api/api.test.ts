@@ -34,7 +34,8 @@ test("run, stage, weight, promote, rollback, history", { timeout: 20_000 }, asyn
       { v1: 9000, v2: 1000 },
     ],
   );
-  assert.ok((tenth.body.inEnvoyMs ?? 0) >= 250, "it is true only at the end of the rollout");
+  // Two readings of a clock of whole milliseconds may differ from the time between them by one.
+  assert.ok((tenth.body.inEnvoyMs ?? 0) >= 249, `it is true only at the end of the rollout, not after ${tenth.body.inEnvoyMs} ms`);
   const world = daemon.registry.published.get()?.world;
   assert.deepEqual(Object.fromEntries([...(world?.apps.values() ?? [])][0]?.weights ?? []), { v1: 9000, v2: 1000 });
   await daemon.post("/v1/promote", { namespace: "default", app: "hello", version: "v2", durationMs: 0, wait: true });
