@@ -276,6 +276,16 @@ test("a name that does not exist is answered at once, and sent when it comes to 
   );
 });
 
+test("what needs no message counts as sent and acknowledged: a type of which nothing is left is not pending", () => {
+  const wire = new Wire();
+  wire.publish(mesh({ a: "1", b: "1" }));
+  wire.settle();
+  wire.publish(createSnapshot([resource(listener, "in", ["table"]), resource(route, "table", [])]));
+  wire.settle();
+  const pending = [...wire.conversation.status()].filter(([, { sentVersion, ackedVersion }]) => sentVersion !== ackedVersion);
+  assert.deepEqual(pending, []);
+});
+
 test("asking again gets an answer again; answers to old nonces are ignored", () => {
   const wire = new Wire();
   wire.publish(mesh({ a: "1" }));

@@ -6,7 +6,7 @@
  */
 import { inOrder, orderOf, typeOrder } from "./order.ts";
 import type { Resource } from "./snapshot.ts";
-import { type Published, type Rejection, resourcesOf, Subscription } from "./subscription.ts";
+import { type Published, type Rejection, resourcesOf, Subscription, versionIn } from "./subscription.ts";
 import { typeUrls } from "./type-urls.ts";
 import { type DeltaRequest, type DeltaResponse, mentions } from "./wire.ts";
 
@@ -121,7 +121,7 @@ export class Conversation {
         const subscription = this.#subscriptions.get(typeUrl);
         if (subscription === undefined) return [];
         const { sentVersion, settled, rejected } = subscription;
-        const ackedVersion = settled?.snapshot.types.get(typeUrl)?.version ?? "";
+        const ackedVersion = settled === undefined ? "" : versionIn(settled, typeUrl);
         return [[typeUrl, { sentVersion, ackedVersion, rejected: [...rejected.values()], heldBack: this.#heldBack.get(typeUrl) ?? [] }] as const];
       }),
     );
@@ -143,7 +143,7 @@ export class Conversation {
     const updates = this.#holdBack(subscription, [...subscription.missing(source.snapshot), ...this.#missingForUsers(subscription, source)]);
     const difference = subscription.difference(updates, this.#removals(subscription, exists, newest));
     if (difference === undefined) {
-      subscription.settled = source;
+      subscription.settle(source);
       return undefined;
     }
     // The snapshot may be an older one, of which the proxy was told to give something up since.

@@ -41,6 +41,11 @@ export function resourcesOf(snapshot: Snapshot, typeUrl: string): ReadonlyMap<st
   return snapshot.types.get(typeUrl)?.resources ?? noResources;
 }
 
+/** The version of a type's content in a snapshot; empty when there is none. */
+export function versionIn({ snapshot }: Published, typeUrl: string): string {
+  return snapshot.types.get(typeUrl)?.version ?? "";
+}
+
 export class Subscription {
   readonly typeUrl: string;
   /** The newest snapshot of which the proxy has everything it asked for (or refused it). */
@@ -155,7 +160,13 @@ export class Subscription {
   send(flight: Flight): void {
     this.flight = flight;
     this.#answered = true;
-    this.sentVersion = flight.from.snapshot.types.get(this.typeUrl)?.version ?? "";
+    this.sentVersion = versionIn(flight.from, this.typeUrl);
+  }
+
+  /** Notes that the proxy has all it wants of a snapshot without being sent anything: that is as good as sent and acknowledged. */
+  settle(source: Published): void {
+    this.settled = source;
+    this.sentVersion = versionIn(source, this.typeUrl);
   }
 
   /** The proxy took the response under way. Returns it. */
