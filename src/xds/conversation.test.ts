@@ -276,12 +276,13 @@ test("a name that does not exist is answered at once, and sent when it comes to 
   );
 });
 
-test("what needs no message counts as sent and acknowledged: a type of which nothing is left is not pending", () => {
+test("what needs no message counts as sent and acknowledged: endpoints that were given up before they could be taken away are not pending", () => {
   const wire = new Wire();
-  wire.publish(mesh({ a: "1", b: "1" }));
+  wire.publish(mesh({ a: "1" }));
   wire.settle();
   wire.publish(createSnapshot([resource(listener, "in", ["table"]), resource(route, "table", [])]));
-  wire.settle();
+  // As Envoy does it: on the removal of a cluster it gives up the endpoints first, then acknowledges.
+  while (wire.step(0)) wire.toServer.sort((x, y) => y.unsubscribe.length - x.unsubscribe.length);
   const pending = [...wire.conversation.status()].filter(([, { sentVersion, ackedVersion }]) => sentVersion !== ackedVersion);
   assert.deepEqual(pending, []);
 });
