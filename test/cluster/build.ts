@@ -54,7 +54,8 @@ function seccomp(): Readonly<Record<string, string>> {
   if (library === undefined) throw new Error("libseccomp is missing: node scripts/setup.mjs --cluster");
   const script = path.join(stampsDir, "pkg-config");
   mkdirSync(stampsDir, { recursive: true });
-  writeFileSync(script, `#!/bin/sh\necho "-I${root}/include -L${path.join(root, path.dirname(library))} -lseccomp"\n`, { mode: 0o755 });
+  const [headers, libraries] = [path.join(root, "include"), path.join(root, path.dirname(library))];
+  writeFileSync(script, `#!/bin/sh\ncase "$*" in *--cflags*) echo "-I${headers}" ;; *) echo "-L${libraries} -lseccomp" ;; esac\n`, { mode: 0o755 });
   return { PKG_CONFIG: script };
 }
 
