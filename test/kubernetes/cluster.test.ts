@@ -69,6 +69,17 @@ test("nodes reach pods and Services", async () => {
   }
 });
 
+test("a host port leads to its pod", async () => {
+  const { stdout, stderr } = await cluster.inNamespace(["curl", "-sS", "-m", "5", `http://${cluster.nodes[0]?.ip}:8088/`], "node-2");
+  assert.match(stdout, /"hostname":"web-1"/, stderr);
+});
+
+test("a pod reaches the API server as its ServiceAccount, whose certificate it can check", async () => {
+  const account = "/var/run/secrets/kubernetes.io/serviceaccount";
+  const script = `curl -sS --cacert ${account}/ca.crt -H "Authorization: Bearer $(cat ${account}/token)" https://kubernetes.default.svc/api/v1/nodes`;
+  assert.match(await execute(cluster, "client-2", "sh", "-c", script), /nodes is forbidden: User \\"system:serviceaccount:default:default\\"/);
+});
+
 test("logs, exec and port-forward go through the API server to the kubelet", async () => {
   assert.match(await cluster.kubectl(["logs", "web-1"]), /echo listens on :8080/);
   const { code, stdout } = await tryKubectl(cluster.kubeconfig, ["exec", "-i", "client-1", "--", "sh", "-c", "cat; exit 7"], "typed in\n");
