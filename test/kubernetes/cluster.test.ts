@@ -24,8 +24,9 @@ before(
     cluster = await startTestCluster();
     upMs = Date.now() - startedAt;
     const web = { image: "echo", labels: { app: "web" } };
+    const container = { ports: [{ containerPort: 8080, hostPort: 8088 }], resources: { limits: { cpu: "500m", memory: "64Mi" } } };
     const objects = [
-      pod("web-1", "node-1", web),
+      pod("web-1", "node-1", { ...web, container }),
       pod("web-2", "node-2", web),
       pod("client-1", "node-1"),
       pod("client-2", "node-2"),
