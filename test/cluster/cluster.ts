@@ -7,6 +7,7 @@
  */
 import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
+import { isBuilt } from "./build.ts";
 import { removeCgroup } from "./cgroups.ts";
 import { foldersOf } from "./folders.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
@@ -60,6 +61,7 @@ export interface Cluster {
  */
 export async function startCluster({ dir, nodes = 2, images = [], say = () => undefined }: ClusterOptions): Promise<Cluster> {
   if (process.getuid?.() !== 0) throw new Error("a test cluster needs root: kubelet and containerd do");
+  if (!isBuilt()) throw new Error("Kubernetes is not built: npm run cluster -- build");
   await stopCluster(dir);
   const startedAt = Date.now();
   const saySince: Say = (line) => say(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${line}`);

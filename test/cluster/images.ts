@@ -39,8 +39,7 @@ async function toolsImage(): Promise<Image> {
   const root = path.join(toolsDir, "root");
   const busybox = globSync("{usr/,}bin/busybox", { cwd: root })[0];
   if (busybox === undefined) throw new Error("busybox is missing: node scripts/setup.mjs --cluster");
-  const curl = (await run(["sh", "-c", "command -v curl || true"])).trim();
-  if (curl === "") throw new Error("curl is missing (Debian: apt install curl)");
+  const curl = (await run(["sh", "-c", "command -v curl"])).trim();
   const programs = { "/bin/busybox": path.join(root, busybox), "/usr/bin/curl": curl };
   const libraries = (await Promise.all(Object.values(programs).map(librariesOf))).flat();
   const applets = (await run([programs["/bin/busybox"], "--list"])).trim().split("\n");

@@ -24,8 +24,9 @@ before(
     cluster = await startTestCluster();
     upMs = Date.now() - startedAt;
     const web = { image: "echo", labels: { app: "web" } };
+    const container = { ports: [{ containerPort: 8080, hostPort: 8088 }], resources: { limits: { cpu: "500m", memory: "64Mi" } } };
     const objects = [
-      pod("web-1", "node-1", web),
+      pod("web-1", "node-1", { ...web, container }),
       pod("web-2", "node-2", web),
       pod("client-1", "node-1"),
       pod("client-2", "node-2"),
@@ -67,6 +68,17 @@ test("nodes reach pods and Services", async () => {
     const { stdout, stderr } = await cluster.inNamespace(["curl", "-sS", "-m", "5", `http://${service}/`], node);
     assert.match(stdout, /"hostname":"web-[12]"/, stderr);
   }
+});
+
+test("a host port leads to its pod", async () => {
+  const { stdout, stderr } = await cluster.inNamespace(["curl", "-sS", "-m", "5", `http://${cluster.nodes[0]?.ip}:8088/`], "node-2");
+  assert.match(stdout, /"hostname":"web-1"/, stderr);
+});
+
+test("a pod reaches the API server as its ServiceAccount, whose certificate it can check", async () => {
+  const account = "/var/run/secrets/kubernetes.io/serviceaccount";
+  const script = `curl -sS --cacert ${account}/ca.crt -H "Authorization: Bearer $(cat ${account}/token)" https://kubernetes.default.svc/api/v1/nodes`;
+  assert.match(await execute(cluster, "client-2", "sh", "-c", script), /nodes is forbidden: User \\"system:serviceaccount:default:default\\"/);
 });
 
 test("logs, exec and port-forward go through the API server to the kubelet", async () => {
