@@ -1,0 +1,86 @@
+/** The node agent: a DaemonSet on every node, in the node's own network and pid namespace. */
+import { controlPlaneId } from "../model/spiffe.ts";
+import { controlName, controlPort, type InstallObject, inSystem, nodeName, podLabels, systemNamespace } from "./objects.ts";
+import type { InstallSettings } from "./settings.ts";
+
+/** The variable that says what the agent's end leaves behind: `keep` the rules for the next one, or `release` the pods. */
+export const onExitVariable = "WEIR_ON_EXIT";
+export const nodeContainer = "agent";
+
+/** How long connections get to end. The kubelet's patience must be longer: after it, rules would stay in pods without an Envoy. */
+const drainSeconds = 8;
+const graceSeconds = 60;
+
+/** The DaemonSet of the node agents. */
+export function nodeDaemonSet(settings: InstallSettings): InstallObject {
+  const selector = podLabels(nodeName);
+  return {
+    apiVersion: "apps/v1",
+    kind: "DaemonSet",
+    metadata: inSystem(nodeName),
+    spec: {
+      revisionHistoryLimit: 3,
+      // One that ends again at once was never ready.
+      minReadySeconds: 3,
+      selector: { matchLabels: selector },
+      updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1 } },
+      template: {
+        metadata: { labels: selector },
+        spec: {
+          serviceAccountName: nodeName,
+          automountServiceAccountToken: false,
+          hostNetwork: true,
+          hostPID: true,
+          dnsPolicy: "ClusterFirstWithHostNet",
+          priorityClassName: "system-node-critical",
+          terminationGracePeriodSeconds: graceSeconds,
+          nodeSelector: { "kubernetes.io/os": "linux" },
+          tolerations: [{ operator: "Exists" }],
+          containers: [container(settings)],
+          volumes: volumes(),
+        },
+      },
+    },
+  };
+}
+
+function container({ image, trustDomain }: InstallSettings): object {
+  return {
+    name: nodeContainer,
+    image,
+    imagePullPolicy: "IfNotPresent",
+    command: ["/usr/local/bin/node", "/opt/weir/dist/cluster-agent.js"],
+    args: ["--control", `${controlName}.${systemNamespace}.svc:${controlPort}`, "--control-identity", controlPlaneId(trustDomain)],
+    env: [
+      { name: "NODE_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "spec.nodeName" } } },
+      { name: onExitVariable, value: "keep" },
+      { name: "WEIR_DRAIN_SECONDS", value: String(drainSeconds) },
+      { name: "WEIR_TRUST_DOMAIN", value: trustDomain },
+    ],
+    resources: { requests: { cpu: "100m", memory: "192Mi" }, limits: { memory: "2Gi" } },
+    // It enters the namespaces of all pods and writes rules there: nothing less does.
+    securityContext: { privileged: true, runAsUser: 0, readOnlyRootFilesystem: true },
+    volumeMounts: [
+      // Pins are mounts: those of one agent are there for the next one only if they reach the node.
+      { name: "run", mountPath: "/run/weir", mountPropagation: "Bidirectional" },
+      { name: "state", mountPath: "/var/lib/weir" },
+      { name: "nri", mountPath: "/var/run/nri" },
+      { name: "weir", mountPath: "/var/run/weir", readOnly: true },
+      { name: "tmp", mountPath: "/tmp" },
+    ],
+  };
+}
+
+/** `/var/run/weir/token` and `/var/run/weir/trust/roots.pem` are one volume: one mount inside another would need a writable one. */
+function volumes(): readonly object[] {
+  const hostPath = (name: string, path: string): object => ({ name, hostPath: { path, type: "DirectoryOrCreate" } });
+  const token = { path: "token", audience: "weir", expirationSeconds: 3600 };
+  const trust = ["roots.pem", "trust-domain"].map((key) => ({ key, path: `trust/${key}` }));
+  return [
+    hostPath("run", "/run/weir"),
+    hostPath("state", "/var/lib/weir"),
+    hostPath("nri", "/var/run/nri"),
+    { name: "weir", projected: { defaultMode: 0o400, sources: [{ serviceAccountToken: token }, { configMap: { name: "weir-trust", items: trust } }] } },
+    { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
+  ];
+}
