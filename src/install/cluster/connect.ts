@@ -35,7 +35,10 @@ export async function checkRights(client: KubeClient, rights: readonly Right[]):
   const answers = await Promise.all(rights.map((right) => mayI(client, right)));
   const problems = answers.flatMap((answer) => (answer.ok ? [] : answer.problems));
   if (problems.length > 0) return failed(...problems.slice(0, 1));
-  const missing = rights.filter((_, at) => answers[at]?.ok === true && answers[at].value === false);
+  const missing = rights.filter((_, at) => {
+    const answer = answers[at];
+    return answer?.ok === true && !answer.value;
+  });
   return missing.length === 0 ? ok(undefined) : failed(forbidden(missing));
 }
 
