@@ -9,6 +9,7 @@ export const nodeContainer = "agent";
 
 /** How long connections get to end. The kubelet's patience must be longer: after it, rules would stay in pods without an Envoy. */
 const drainSeconds = 8;
+const readyFile = "/tmp/ready";
 const graceSeconds = 60;
 
 /** The DaemonSet of the node agents. */
@@ -56,7 +57,10 @@ function container({ image, trustDomain }: InstallSettings): object {
       { name: onExitVariable, value: "keep" },
       { name: "WEIR_DRAIN_SECONDS", value: String(drainSeconds) },
       { name: "WEIR_TRUST_DOMAIN", value: trustDomain },
+      { name: "WEIR_READY_FILE", value: readyFile },
     ],
+    // Also what an uninstallation waits for: an agent that has not started yet would end without releasing anything.
+    readinessProbe: { exec: { command: ["/bin/sh", "-c", `read pid < ${readyFile}; [ -d "/proc/$pid" ]`] }, periodSeconds: 1, timeoutSeconds: 5 },
     resources: { requests: { cpu: "100m", memory: "192Mi" }, limits: { memory: "2Gi" } },
     // It enters the namespaces of all pods and writes rules there: nothing less does.
     securityContext: { privileged: true, runAsUser: 0, readOnlyRootFilesystem: true },

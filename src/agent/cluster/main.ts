@@ -1,4 +1,5 @@
 /** The cluster agent's process: composition only. */
+import { writeFileSync } from "node:fs";
 import { connectRpc, type RpcClient } from "../../rpc/client.ts";
 import { fileLog } from "../file-log.ts";
 import { realClock as clock } from "../real-clock.ts";
@@ -29,3 +30,4 @@ async function stop(): Promise<void> {
 }
 process.on("SIGTERM", () => void stop());
 process.on("SIGINT", () => void stop());
+if (settings.readyFile !== undefined) writeFileSync(settings.readyFile, String(process.pid));

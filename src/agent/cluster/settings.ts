@@ -31,12 +31,14 @@ export interface ClusterAgentSettings {
   readonly nriSocket: string;
   /** The node's /proc. */
   readonly proc: string;
+  /** Gets our process id when we have started and would end in order: before, SIGTERM just kills. */
+  readonly readyFile: string | undefined;
 }
 
 const usage =
-  "usage: cluster-agent [--node NAME] [--control unix:PATH | HOST:PORT --control-identity SPIFFE_ID] [--run DIR] [--state DIR] [--on-exit keep|release] [--nri PATH] [--proc DIR] [--concurrency N] [--drain-seconds N]";
+  "usage: cluster-agent [--node NAME] [--control unix:PATH | HOST:PORT --control-identity SPIFFE_ID] [--run DIR] [--state DIR] [--on-exit keep|release] [--nri PATH] [--proc DIR] [--concurrency N] [--drain-seconds N] [--ready-file PATH]";
 
-const flags = ["node", "control", "control-identity", "run", "state", "on-exit", "nri", "proc", "concurrency", "drain-seconds", "envoy"] as const;
+const flags = ["node", "control", "control-identity", "run", "state", "on-exit", "nri", "proc", "concurrency", "drain-seconds", "envoy", "ready-file"] as const;
 
 /**
  * Reads settings. Each flag may also be a variable: `--on-exit` is WEIR_ON_EXIT, `--node` also NODE_NAME (downward API).
@@ -67,6 +69,7 @@ export function readClusterSettings(args: readonly string[], env: NodeJS.Process
     drainSeconds: positive(value("drain-seconds"), 8),
     nriSocket: value("nri") ?? "/var/run/nri/nri.sock",
     proc: value("proc") ?? "/proc",
+    readyFile: value("ready-file"),
   };
 }
 

@@ -54,7 +54,8 @@ export async function uninstall(client: KubeClient, objects: readonly InstallObj
 async function releaseNodes(client: KubeClient, options: UninstallOptions): Promise<Result<void>> {
   const live = await client.get(daemonSet);
   if (!live.ok) return live.error.kind === "notFound" ? ok(undefined) : failed(problemOfApi(live.error, "reading daemonset weir-node"));
-  const changed = await client.apply(daemonSet, releasing(live.value), { force: true });
+  const manifest = releasing(live.value);
+  const changed = await client.apply(daemonSet, manifest, { force: true });
   if (!changed.ok) return failed(problemOfApi(changed.error, "telling daemonset weir-node to release pods"));
   options.say("every node lets its pods go");
   const nodes = await settled(
@@ -64,11 +65,18 @@ async function releaseNodes(client: KubeClient, options: UninstallOptions): Prom
     "has not started an agent that lets go",
   );
   if (!nodes.ok) return nodes;
+  const released = await endAgents(client, options);
+  // Back again: the next uninstallation must find that there is something to release.
+  if (!released.ok && !options.force) await client.apply(daemonSet, manifest, { force: true });
+  return released;
+}
+
+async function endAgents(client: KubeClient, options: UninstallOptions): Promise<Result<void>> {
   const deleted = await client.delete(daemonSet);
   if (!deleted.ok && deleted.error.kind !== "notFound") return failed(problemOfApi(deleted.error, "deleting daemonset weir-node"));
   const ended = await settled(client, options, (pods) => pods.length === 0, "has not let go");
   if (!ended.ok) return ended;
-  const killed = ended.value.filter(({ exitCode = 0 }) => exitCode !== 0);
+  const killed = ended.value.filter((pod) => isReleasing(pod) && (pod.exitCode ?? 0) !== 0);
   return killed.length === 0 ? ok(undefined) : failed(...killed.map((pod) => notReleased(pod, `its agent ended with ${pod.exitCode}`)));
 }
 
