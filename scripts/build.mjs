@@ -15,6 +15,7 @@ const entries = {
   check: "src/daemon/check-main.ts",
   node: "src/agent/node-main.ts",
   "cluster-agent": "src/agent/cluster/main.ts",
+  control: "src/daemon/cluster/main.ts",
 };
 
 const startedAt = new Date();

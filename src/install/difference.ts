@@ -12,6 +12,8 @@ export interface FieldDifference {
 /** What the cluster itself writes. */
 const itsOwn: ReadonlySet<string> = new Set([
   "status",
+  'metadata.annotations."deprecated.daemonset.template.generation"',
+  'metadata.annotations."deployment.kubernetes.io/revision"',
   "metadata.creationTimestamp",
   "metadata.generation",
   "metadata.managedFields",
