@@ -7,7 +7,7 @@ import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import path from "node:path";
 import { binDir, stampsDir, toolsDir } from "./places.ts";
 import { run, tryRun } from "./run.ts";
-import type { Say } from "./start.ts";
+import type { Say } from "./say.ts";
 
 interface GoBuild {
   /** Folder of the module. */
@@ -71,7 +71,7 @@ export async function buildPrograms(say: Say): Promise<void> {
     const stamp = stampOf(build.dir);
     const wanted = hashOf(build, go);
     if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) continue;
-    say(`building ${build.dir} …`);
+    say(`building ${build.dir} (minutes when nobody here built it before) …`);
     const startedAt = Date.now();
     rmSync(stamp, { force: true });
     await runBuild(build);
