@@ -7,7 +7,7 @@ import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import path from "node:path";
 import { binDir, stampsDir, toolsDir } from "./places.ts";
 import { run, tryRun } from "./run.ts";
-import type { Say } from "./start.ts";
+import type { Say } from "./say.ts";
 
 interface GoBuild {
   /** Folder of the module. */

@@ -1,11 +1,13 @@
 /** The test cluster is a real one: what Weir will rely on is tried here, and that it leaves nothing behind. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { findCgroup } from "../cluster/cgroups.ts";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
+import { writeImage } from "../cluster/image.ts";
+import { toolsImage } from "../cluster/images.ts";
 import { issue, makeAuthority } from "../cluster/pki.ts";
 import { readRecord } from "../cluster/record.ts";
 import { run } from "../cluster/run.ts";
@@ -207,6 +209,20 @@ test("an admission webhook behind a Service is asked", async () => {
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+});
+
+test("an image made of files runs on every node", async (t) => {
+  const dir = mkdtempSync(path.join(tmpdir(), "weir-image-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const tar = path.join(dir, "extra.tar");
+  writeFileSync(path.join(dir, "words"), "made here");
+  const tools = await toolsImage();
+  await writeImage({ ...tools, name: "weir-test/extra:1", files: { ...tools.files, "/words": path.join(dir, "words") } }, tar);
+  await cluster.importImage(tar);
+  const names = ["extra-1", "extra-2"];
+  const extra = { image: "extra", command: ["sleep", "infinity"] };
+  await create(cluster, [pod("extra-1", "node-1", extra), pod("extra-2", "node-2", extra)], ...names);
+  for (const name of names) assert.equal(await execute(cluster, name, "cat", "/words"), "made here");
 });
 
 test("nothing is left of it, also when somebody else ends it", { timeout: 60_000 }, async () => {
