@@ -140,6 +140,14 @@ test("a connection that went dead without a word is replaced after 90 s, and nob
   assert.equal(states.includes(false), false);
 });
 
+test("a kind of which nothing happens stays connected: its watch is renewed now and then", async (t) => {
+  const { api, clock, reflector } = await started(t, (api) => api.put("pods", pod("a")));
+  const before = reflector.state.get();
+  for (const times of [2, 3, 4, 5]) await eventually(() => api.count("watch") === times && api.watching === 1, "renewed", clock, 5_000);
+  assert.equal(reflector.state.get(), before);
+  assert.equal(api.count("list"), 1);
+});
+
 test("events that come twice change nothing", async (t) => {
   const { api, now } = await started(t, (api) => {
     api.copies = 3;
@@ -197,6 +205,17 @@ test("while the server is gone for 60 s the last known state stays, with a reaso
   await eventually(() => reflector.state.get().connected && now() === "a=red b=red", "back", clock, 1_000);
   assert.equal(api.count("list"), 1);
   assert.equal(reflector.state.get().reason, undefined);
+});
+
+test("a server that comes back without its memory is listed anew at once", async (t) => {
+  const { api, clock, reflector, now } = await started(t, (api) => api.put("pods", pod("a")));
+  await api.stop();
+  await eventually(() => !reflector.state.get().connected, "lost", clock, 1);
+  api.put("pods", pod("b"));
+  api.compact();
+  await api.start();
+  await eventually(() => api.count("watch") === 2, "asked for a version that is gone", clock, 100);
+  await eventually(() => reflector.state.get().connected && now() === "a=red b=red", "no more time passed");
 });
 
 test("a server that refuses is asked again and again, more and more seldom, and as late as it wants", async (t) => {
