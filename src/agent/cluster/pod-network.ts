@@ -26,6 +26,8 @@ export interface PodNetwork {
   /** Sets what rules cannot. Never throws. */
   prepare(pin: Pin): Promise<void>;
   sockets(pin: Pin): Promise<CaptureSockets>;
+  /** The first global IPv4 address in the namespace at `source`; undefined when there is none. */
+  addressOf(source: string): Promise<string | undefined>;
   /** Puts the node's own address and rules in. Answers what could not be done but is not needed everywhere. */
   prepareNode(captured: readonly string[]): Promise<string | undefined>;
   /** Takes the node's own rules and address out. Never throws. */
@@ -33,6 +35,8 @@ export interface PodNetwork {
 }
 
 const timeoutMs = 10_000;
+/** Rows of the capture ports (in hexadecimal), without those in TIME_WAIT and CLOSE: a busy pod has thousands of them. */
+const showSockets = "grep -hsE '^ *[0-9]+: [0-9A-F]+:(3A99|3A9E) [0-9A-F]+:[0-9A-F]+ 0[^67] ' /proc/net/tcp /proc/net/tcp6; echo end";
 
 /** Works on the namespaces of this machine. `folder` holds the pins; it is made (0700). Needs CAP_SYS_ADMIN and CAP_NET_ADMIN over all of them. */
 export function podNetwork(tools: Tools, folder: string): PodNetwork {
@@ -55,9 +59,14 @@ export function podNetwork(tools: Tools, folder: string): PodNetwork {
       await runProgram([tools.nsenter, `--net=${pin.path}`, "--", tools.sh], { input: podSettings, timeoutMs });
     },
     async sockets(pin) {
-      const show = "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null || true";
-      const done = await runProgram([tools.nsenter, `--net=${pin.path}`, "--", tools.sh, "-c", show], { timeoutMs });
+      const done = await runProgram([tools.nsenter, `--net=${pin.path}`, "--", tools.sh, "-c", showSockets], { timeoutMs });
+      // Silence of a program that could not look must not count as "no connection"; a very long answer is cut off.
+      if (!done.output.endsWith("end") && done.output.length < 60_000) throw new Error(`the pod's connections cannot be counted: ${done.output.slice(0, 200)}`);
       return readSockets(done.output);
+    },
+    async addressOf(source) {
+      const done = await runProgram([tools.nsenter, `--net=${source}`, "--", tools.ip, "-4", "-o", "addr", "show", "scope", "global"], { timeoutMs });
+      return /inet ([\d.]+)\//.exec(done.output)?.[1];
     },
     async prepareNode(captured) {
       // Of host scope: the kernel must not choose it by itself, for instance on cables without an address of their own (Calico).
@@ -83,6 +92,10 @@ async function makePin(tools: Tools, folder: string, uid: string, source: string
   const script = `${commandLine(tools.umount, "-l", fresh)} 2>/dev/null || true\n${commandLine(tools.mount, "--bind", source, fresh)}\n`;
   await runScript(tools.sh, script, timeoutMs);
   const inode = statSync(fresh).ino;
+  if (inode === statSync("/proc/self/ns/net").ino) {
+    await runScript(tools.sh, `${commandLine(tools.umount, "-l", fresh)}\n`, timeoutMs);
+    throw new Error("it is the node's own network");
+  }
   const pin: Pin = { uid, inode, path: path.join(folder, `${uid}-${inode}`) };
   const isThere = isPinned(pin.path, inode);
   if (!isThere) {
