@@ -9,8 +9,8 @@ const exec = promisify(execFile);
 
 /** dist/NAME.js of the processes that run in a cluster. */
 const entries = ["control", "cluster-agent"];
-/** `cat` is for the agent's scripts; the others are those of src/dataplane/tools.ts. */
-const programs = "cat hostname ip mkfifo mount nft nsenter setpriv sh tini umount unshare".split(" ");
+/** `cat` and `sleep` are for scripts; the others are those of src/dataplane/tools.ts. */
+const programs = "cat hostname ip mkfifo mount nft nsenter setpriv sh sleep tini umount unshare".split(" ");
 const programFolders = ["usr/sbin", "usr/bin", "sbin", "bin"];
 /** Folders that programs look for. /var/run is one, no link: what is mounted below it must not land in /run. */
 const folders = ["dev", "proc", "sys", "run", "tmp", "etc", "root", "var/run", "var/lib", "opt/weir/dist", "usr/local/bin", "usr/sbin", "usr/bin"];
@@ -34,6 +34,7 @@ export async function fillRootFolder(to: string, debian: string): Promise<void> 
   const theirs = Object.fromEntries(programs.map((name) => [`usr/bin/${name}`, findProgram(debian, name)]));
   for (const [inside, file] of Object.entries({ ...own, ...theirs })) placeFile(to, inside, file);
   for (const library of await librariesOf(debian, Object.values({ ...own, ...theirs }))) placeFile(to, library, path.join(debian, library));
+  copyFileSync(path.join(import.meta.dirname, "agent.sh"), path.join(to, "opt/weir/agent.sh"));
   copyBundles(path.join(to, "opt/weir/dist"));
 }
 

@@ -24,7 +24,8 @@ export function nodeDaemonSet(settings: InstallSettings): InstallObject {
       // One that ends again at once was never ready.
       minReadySeconds: 3,
       selector: { matchLabels: selector },
-      updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1 } },
+      // The next agent's Envoy listens beside the one before, which drains then: no new connection is lost (docs/decisions/0013).
+      updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
       template: {
         metadata: { labels: selector },
         spec: {
@@ -50,7 +51,7 @@ function container({ image, trustDomain }: InstallSettings): object {
     name: nodeContainer,
     image,
     imagePullPolicy: "IfNotPresent",
-    command: ["/usr/local/bin/node", "/opt/weir/dist/cluster-agent.js"],
+    command: ["/bin/sh", "/opt/weir/agent.sh"],
     args: ["--control", `${controlName}.${systemNamespace}.svc:${controlPort}`, "--control-identity", controlPlaneId(trustDomain)],
     env: [
       { name: "NODE_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "spec.nodeName" } } },
@@ -65,8 +66,8 @@ function container({ image, trustDomain }: InstallSettings): object {
     // It enters the namespaces of all pods and writes rules there: nothing less does.
     securityContext: { privileged: true, runAsUser: 0, readOnlyRootFilesystem: true },
     volumeMounts: [
-      // Pins are mounts: those of one agent are there for the next one only if they reach the node.
-      { name: "run", mountPath: "/run/weir", mountPropagation: "Bidirectional" },
+      // Pins and sockets are each agent's own: there are two of them during an update.
+      { name: "run", mountPath: "/run/weir" },
       { name: "state", mountPath: "/var/lib/weir" },
       { name: "nri", mountPath: "/var/run/nri" },
       { name: "weir", mountPath: "/var/run/weir", readOnly: true },
@@ -81,7 +82,7 @@ function volumes(): readonly object[] {
   const token = { path: "token", audience: "weir", expirationSeconds: 3600 };
   const trust = ["roots.pem", "trust-domain"].map((key) => ({ key, path: `trust/${key}` }));
   return [
-    hostPath("run", "/run/weir"),
+    { name: "run", emptyDir: { medium: "Memory", sizeLimit: "256Mi" } },
     hostPath("state", "/var/lib/weir"),
     hostPath("nri", "/var/run/nri"),
     { name: "weir", projected: { defaultMode: 0o400, sources: [{ serviceAccountToken: token }, { configMap: { name: "weir-trust", items: trust } }] } },

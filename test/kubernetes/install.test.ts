@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
-import { startTestCluster, tryKubectl } from "./support/cluster.ts";
-import { buildImage, type Weir, weirFor } from "./support/weir.ts";
+import { addressOf, create, startTestCluster, tryKubectl } from "./support/cluster.ts";
+import { pod } from "./support/objects.ts";
+import { buildImage, hasControl, type Weir, weirFor } from "./support/weir.ts";
 
 const own = "weir.dev/part-of=install";
 const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "weir-system", labels: { "weir.dev/part-of": "install" } } };
@@ -46,10 +48,33 @@ async function ownObjects(): Promise<readonly string[]> {
   return text.split("\n").filter((line) => line !== "");
 }
 
-/** What Weir can leave on a node: tables of rules, an address, pins. */
+const inPods = 'for net in /run/netns/*; do nsenter --net="$net" nft list tables | grep weir | sed "s/^/pod: /"; done 2>/dev/null';
+
+/** What Weir can leave on a node: tables of rules there and in pods, an address, pins. */
 async function leftOnNode(node: string): Promise<string> {
-  const script = "nft list tables | grep weir; ip -4 -o addr show lo | grep 169.254; grep /run/weir/ /proc/mounts; ls /run/weir/netns 2>/dev/null; true";
+  const script = `nft list tables | grep weir; ip -4 -o addr show lo | grep 169.254; grep weir/netns /proc/*/mounts 2>/dev/null; ${inPods}; true`;
   return (await cluster.inNamespace(["sh", "-c", script], node)).stdout;
+}
+
+/** Puts a pod on node-1 into the mesh. Without a control plane, its agent finds it in its memory, as after a restart. */
+async function capturePod(): Promise<void> {
+  await create(cluster, [pod("web", "node-1", { image: "echo", labels: { "weir.dev/mesh": "on" } })], "web");
+  if (hasControl) return;
+  const [uid, address] = (await cluster.kubectl(["get", "pod", "web", "-o", "jsonpath={.metadata.uid} {.status.podIP}"])).split(" ");
+  const order = {
+    uid,
+    address,
+    namespace: "default",
+    name: "web",
+    identity: "spiffe://weir.local/ns/default/sa/web",
+    mode: "strict",
+    probePorts: [],
+    capture: true,
+  };
+  const memory = JSON.stringify({ order: { generation: 1, pods: [order], meshNamespaces: [] }, guarded: [] });
+  await cluster.inNamespace(["sh", "-c", 'printf %s "$0" > /var/lib/weir/order.json', memory], "node-1");
+  await cluster.kubectl(["rollout", "restart", "daemonset/weir-node", "-n", "weir-system"]);
+  await cluster.kubectl(["rollout", "status", "daemonset/weir-node", "-n", "weir-system", "--timeout=90s"]);
 }
 
 test("a plan says what would be made, and makes nothing", async () => {
@@ -153,6 +178,12 @@ test("while a cluster is chosen, commands of this machine refuse", async () => {
   assert.match((await weir("ps")).stderr, /error\[nothing-running\]/);
 });
 
+test("a pod of the mesh has rules", { timeout: 180_000 }, async () => {
+  await capturePod();
+  for (let tries = 0; tries < 50 && !/^pod: /m.test(await leftOnNode("node-1")); tries += 1) await sleep(500);
+  assert.match(await leftOnNode("node-1"), /^pod: table inet weir$/m);
+});
+
 test("uninstall asks first, then leaves nothing on the cluster or its nodes", { timeout: 180_000 }, async () => {
   assert.match((await weir("uninstall")).stderr, /error\[uninstall-unconfirmed\]/);
   for (const { name } of cluster.nodes) assert.match(await leftOnNode(name), /weir/, `${name} has rules before`);
@@ -161,5 +192,7 @@ test("uninstall asks first, then leaves nothing on the cluster or its nodes", { 
   assert.deepEqual(await ownObjects(), []);
   assert.equal((await tryKubectl(cluster.kubeconfig, ["get", "namespace", "weir-system"])).code, 1);
   for (const { name } of cluster.nodes) assert.equal(await leftOnNode(name), "", name);
+  const { stdout } = await cluster.inNamespace(["curl", "-sS", "-m", "5", `http://${await addressOf(cluster, "web")}:8080/`], "node-2");
+  assert.match(stdout, /"hostname":"web"/, "the pod goes on");
   assert.match((await weir("uninstall", "--yes")).stderr, /Weir is not on /);
 });

@@ -30,4 +30,5 @@ async function stop(): Promise<void> {
 }
 process.on("SIGTERM", () => void stop());
 process.on("SIGINT", () => void stop());
-if (settings.readyFile !== undefined) writeFileSync(settings.readyFile, String(process.pid));
+const { readyFile } = settings;
+if (readyFile !== undefined) agent.keeper.looked.addEventListener("abort", () => writeFileSync(readyFile, `${process.pid}\n`));

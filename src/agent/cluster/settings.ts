@@ -31,7 +31,7 @@ export interface ClusterAgentSettings {
   readonly nriSocket: string;
   /** The node's /proc. */
   readonly proc: string;
-  /** Gets our process id when we have started and would end in order: before, SIGTERM just kills. */
+  /** Gets our process id when we know what earlier agents left, and would end in order: before, SIGTERM just kills, and `release` would forget pods. */
   readonly readyFile: string | undefined;
 }
 

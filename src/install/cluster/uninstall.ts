@@ -84,7 +84,7 @@ function isReleasing({ labels }: PodState): boolean {
   return Object.entries(mark).every(([key, value]) => labels[key] === value);
 }
 
-/** The DaemonSet as it is, with agents that let go, all replaced at once: nothing is left that could be disturbed. */
+/** The DaemonSet as it is, with agents that let go, on all nodes at once; each is there before the one it replaces ends. */
 function releasing(live: unknown): object {
   const spec = record(record(live)["spec"]);
   const template = record(spec["template"]);
@@ -102,7 +102,7 @@ function releasing(live: unknown): object {
     metadata: inSystem(nodeName),
     spec: {
       ...spec,
-      updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: "100%" } },
+      updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "100%", maxUnavailable: 0 } },
       template: { metadata, spec: { ...pod, containers } },
     },
   };
