@@ -1,20 +1,40 @@
 /** Who calls: the namespace that a connection came from says it, so it cannot be forged. */
 import type { FilterSchema } from "../../../gen/envoy/config/listener/v3/listener_components_pb.js";
+import { FilterStateValue_SharedWithUpstream, type FilterStateValueSchema } from "../../../gen/envoy/extensions/filters/common/set_filter_state/v3/value_pb.js";
 import { ConfigSchema } from "../../../gen/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js";
+import { defaultTrustDomain, type SpiffeId, workloadId } from "../../model/spiffe.ts";
 import type { CapturePoint } from "../../model/world.ts";
 import { any, type Init, literal } from "./resource.ts";
 
 /** The key in a connection's filter state under which its caller's SPIFFE ID stands. */
 export const identityKey = "weir.identity";
 
-const trustDomain = "weir.local";
+type FilterInit = Init<typeof FilterSchema>;
 
 /** The first filter of every captured connection: notes the caller for those that follow (access rules, records). */
-export function identityFilter(capture: CapturePoint): Init<typeof FilterSchema> {
-  const id = `spiffe://${trustDomain}/ns/${capture.namespace}/sa/${capture.app}`;
-  const format = { format: { case: "textFormatSource" as const, value: { specifier: { case: "inlineString" as const, value: literal(id) } } } };
-  const value = any(ConfigSchema, {
-    onNewConnection: [{ key: { case: "objectKey", value: identityKey }, factoryKey: "envoy.string", value: { case: "formatString", value: format } }],
-  });
-  return { name: "weir.identity", configType: { case: "typedConfig", value } };
+export function identityFilter(capture: CapturePoint): FilterInit {
+  const id = workloadId(defaultTrustDomain, capture.namespace, capture.app);
+  return noting([text(identityKey, "envoy.string", id)]);
+}
+
+/**
+ * The same for a pod: the connection to the other side is made in this caller's name, and belongs to no other caller (`hashable`: it is part of what
+ * chooses a pooled connection). `peer` is who must answer, where the cluster cannot know it.
+ */
+export function callerFilter(caller: SpiffeId, peer?: SpiffeId): FilterInit {
+  const shared = { sharedWithUpstream: FilterStateValue_SharedWithUpstream.ONCE };
+  const values = [{ ...text(identityKey, "envoy.hashable_string", caller), ...shared }];
+  return noting(peer === undefined ? values : [...values, { ...text(peerKey, peerKey, peer), ...shared }]);
+}
+
+/** Envoy's own key: the names that the other side's certificate may have, in place of those that the cluster says. */
+const peerKey = "envoy.network.upstream_subject_alt_names";
+
+function text(key: string, factoryKey: string, value: string): Init<typeof FilterStateValueSchema> {
+  const format = { format: { case: "textFormatSource" as const, value: { specifier: { case: "inlineString" as const, value: literal(value) } } } };
+  return { key: { case: "objectKey", value: key }, factoryKey, value: { case: "formatString", value: format } };
+}
+
+function noting(onNewConnection: Init<typeof FilterStateValueSchema>[]): FilterInit {
+  return { name: "weir.identity", configType: { case: "typedConfig", value: any(ConfigSchema, { onNewConnection }) } };
 }
