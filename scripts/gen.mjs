@@ -1,4 +1,4 @@
-// Regenerates gen/ from Envoy's .proto files: node scripts/gen.mjs (development only; gen/ is committed).
+// Regenerates gen/ from Envoy's .proto files and our own: node scripts/gen.mjs (development only; gen/ is committed).
 // The files come from the crate `envoy-types` (Apache-2.0), fetched by cargo into .cache; exact version below.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -55,8 +55,10 @@ const wanted = [
   "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto",
   "envoy/extensions/transport_sockets/tls/v3/secret.proto",
   "envoy/extensions/transport_sockets/tls/v3/tls.proto",
+  "envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.proto",
   "envoy/extensions/upstreams/http/v3/http_protocol_options.proto",
   "envoy/service/discovery/v3/ads.proto",
+  "weir/identity/v1/certificates.proto",
   "xds/type/matcher/v3/ip.proto",
 ];
 
@@ -78,10 +80,11 @@ function fetchProtos() {
   rmSync(work, { recursive: true, force: true });
   for (const module of readdirSync(path.join(crate, "proto"))) cpSync(path.join(crate, "proto", module), path.join(work, module), { recursive: true });
   cpSync(path.join(root, "proto/xds"), path.join(work, "xds/xds"), { recursive: true });
+  cpSync(path.join(root, "proto/weir"), path.join(work, "weir/weir"), { recursive: true });
 }
 
 function folderOf(file) {
-  return file.startsWith("xds/") ? "xds" : "data-plane-api";
+  return /^(?:xds|weir)(?=\/)/.exec(file)?.[0] ?? "data-plane-api";
 }
 
 function buf(...args) {
@@ -115,5 +118,5 @@ const descriptors = readFileSync(path.join(work, "all.binpb"));
 writeFileSync(path.join(root, "gen/envoy.binpb.gz"), gzipSync(descriptors, { level: 9 }));
 writeFileSync(
   path.join(root, "gen/README.md"),
-  `# Generated\nBy \`node scripts/gen.mjs\` from the .proto files of the crate envoy-types ${crateVersion} (Apache-2.0: Envoy, xDS, googleapis, protoc-gen-validate, CEL). Never edited by hand.\n\`envoy.binpb.gz\` is the descriptor set of all of them (sha256 of the content: ${createHash("sha256").update(descriptors).digest("hex")}).\n`,
+  `# Generated\nBy \`node scripts/gen.mjs\` from the .proto files of the crate envoy-types ${crateVersion} (Apache-2.0: Envoy, xDS, googleapis, protoc-gen-validate, CEL) and from proto/. Never edited by hand.\n\`envoy.binpb.gz\` is the descriptor set of all of them (sha256 of the content: ${createHash("sha256").update(descriptors).digest("hex")}).\n`,
 );

@@ -3,6 +3,7 @@ import { globSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileProblems } from "./problem-codes/file-problems.ts";
+import { identityProblems } from "./problem-codes/identity-problems.ts";
 import { runProblems } from "./problem-codes/run-problems.ts";
 import { problemCodes } from "./problem-codes.ts";
 
@@ -36,8 +37,9 @@ test("every explained code is given by something", () => {
 });
 
 test("the lists are alphabetical, share no code, and say everything in sentences", () => {
-  for (const list of [fileProblems, runProblems]) assert.deepEqual(Object.keys(list), Object.keys(list).toSorted());
-  assert.equal(problemCodes.size, Object.keys(fileProblems).length + Object.keys(runProblems).length);
+  const lists = [fileProblems, identityProblems, runProblems];
+  for (const list of lists) assert.deepEqual(Object.keys(list), Object.keys(list).toSorted());
+  assert.equal(problemCodes.size, lists.flatMap((list) => Object.keys(list)).length);
   for (const [code, { title, explanation, next }] of problemCodes) {
     assert.match(title, /^[a-zA-Z`].*[^.]$/, code);
     for (const sentence of [explanation, next]) assert.match(sentence, /^[A-Z`].*\.$/, code);

@@ -1,14 +1,17 @@
-/** A small gRPC client over cleartext HTTP/2: one connection, unary and streaming calls. */
+/** A small gRPC client over HTTP/2, in the clear or over TLS 1.3: one connection, unary and streaming calls. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from "node:http2";
 import type { Clock } from "../lib/clock.ts";
 import { openSocket, type RpcAddress } from "./address.ts";
 import { createMessageWriter, type MessageParts, readMessages } from "./message-stream.ts";
 import { decodeStatusMessage, parseStatus, RpcError, Status, statusOfHttp } from "./status.ts";
 import { formatTimeout } from "./timeout.ts";
+import { type ClientTls, secureSocket } from "./tls.ts";
 
 export interface RpcClientOptions {
   readonly clock: Clock;
   readonly target: RpcAddress;
+  /** Absent: in the clear. */
+  readonly tls?: ClientTls;
   /** Answers above it end with `resourceExhausted`. Default 4 MiB. */
   readonly maxMessageBytes?: number;
 }
@@ -44,7 +47,12 @@ export interface RpcClient {
 
 /** Connects. A target that does not answer shows as calls that end with `unavailable`; there is no reconnecting: make a new client. */
 export function connectRpc(options: RpcClientOptions): RpcClient {
-  const session = connect("http://localhost", { createConnection: () => openSocket(options.target), settings: { initialWindowSize: 1024 * 1024 } });
+  const { target, tls } = options;
+  const settings = { initialWindowSize: 1024 * 1024 };
+  const session =
+    tls === undefined
+      ? connect("http://localhost", { createConnection: () => openSocket(target), settings })
+      : connect("https://localhost", { createConnection: () => secureSocket(openSocket(target), tls), settings });
   let broken: Error | undefined;
   session.on("error", (error: Error) => {
     broken = error;

@@ -4,6 +4,8 @@ import type { MessageParts } from "./message-stream.ts";
 /** What every handler knows of its call. */
 export interface CallContext {
   readonly headers: IncomingHttpHeaders;
+  /** The SPIFFE ID of the client's verified certificate; undefined without TLS and for a client that showed none. */
+  readonly peer: string | undefined;
   /** Aborts when the client cancels, the connection or the deadline is lost, or the server closes. */
   readonly signal: AbortSignal;
 }

@@ -1,11 +1,14 @@
 /** One call on the server's side, from the request's headers to the trailers. */
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { constants, type Http2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { TLSSocket } from "node:tls";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { memoize } from "../lib/memoize.ts";
 import { createMessageWriter, type MessageParts, readMessages } from "./message-stream.ts";
 import type { RpcMethod } from "./method.ts";
 import { encodeStatusMessage, RpcError, Status } from "./status.ts";
 import { parseTimeout } from "./timeout.ts";
+import { peerOf } from "./tls.ts";
 
 /** What a call needs of the server it belongs to. */
 export interface CallOptions {
@@ -18,6 +21,9 @@ export interface CallOptions {
 }
 
 const replyHeaders = { ":status": 200, "content-type": "application/grpc+proto", "grpc-accept-encoding": "identity" } as const;
+
+/** Read once for each connection. */
+const peerOfSession = memoize((session: Http2Session) => (session.socket instanceof TLSSocket ? peerOf(session.socket) : undefined));
 
 /** Answers one HTTP/2 stream. Never rejects: what goes wrong becomes the call's status. */
 export async function answerCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options: CallOptions): Promise<void> {
@@ -59,6 +65,7 @@ function startDeadline(headers: IncomingHttpHeaders, clock: Clock, cancelled: Ab
 
 async function runMethod(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, signal: AbortSignal, options: CallOptions): Promise<void> {
   const method = chosenMethod(headers, options.methods);
+  const peer = stream.session === undefined ? undefined : peerOfSession(stream.session);
   const requests = readMessages(stream, options.maxMessageBytes);
   const writeMessage = createMessageWriter(stream);
   const write = (parts: MessageParts): Promise<void> => {
@@ -68,9 +75,9 @@ async function runMethod(stream: ServerHttp2Stream, headers: IncomingHttpHeaders
   };
   switch (method.kind) {
     case "unary":
-      return write([await method.handle(await onlyMessage(requests), { headers, signal })]);
+      return write([await method.handle(await onlyMessage(requests), { headers, peer, signal })]);
     case "stream":
-      return method.handle({ headers, signal, requests, write });
+      return method.handle({ headers, peer, signal, requests, write });
     default:
       return method satisfies never;
   }

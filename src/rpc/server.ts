@@ -1,18 +1,30 @@
-/** A gRPC server over cleartext HTTP/2. */
-import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+/** A gRPC server over HTTP/2, in the clear or over TLS 1.3. */
+import {
+  createSecureServer,
+  createServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { listenOn, type RpcAddress } from "./address.ts";
 import { keepAlive } from "./keepalive.ts";
 import type { RpcMethod } from "./method.ts";
 import { answerCall } from "./server-call.ts";
+import { isWelcome, type ServerTls, secureContext, secureServerOptions } from "./tls.ts";
 
 export interface RpcServerOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** By full path: `/package.Service/Method`. */
   readonly methods: ReadonlyMap<string, RpcMethod>;
+  /** Absent: in the clear. */
+  readonly tls?: ServerTls;
   /** Requests above it end with `resourceExhausted`. Default 4 MiB, as in gRPC's own libraries. */
   readonly maxMessageBytes?: number;
   /** A connection that is silent this long is asked for a sign of life and dropped when none comes in as long again. Default 30 s; 0 turns it off. */
@@ -40,10 +52,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Socket>();
   const closing = new AbortController();
-  const server = createServer({
-    maxSessionMemory: maxSessionMegabytes,
-    settings: { initialWindowSize: windowBytes, maxConcurrentStreams: 1000, enablePush: false },
-  });
+  const server = openServer(options, closing.signal);
   const call = {
     clock: options.clock,
     log: options.log,
@@ -57,8 +66,9 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   });
   server.on("session", (session) => {
     sessions.add(session);
-    session.on("error", (error) => options.log.debug("rpc connection broke", { error: error.message }));
+    session.on("error", (error: Error) => options.log.debug("rpc connection broke", { error: error.message }));
     session.once("close", () => sessions.delete(session));
+    if (options.tls !== undefined && !(session.socket instanceof TLSSocket && isWelcome(session.socket, options.tls))) return session.destroy();
     session.setLocalWindowSize(windowBytes);
     keepAlive(session, options.clock, options.keepaliveMs ?? 30_000);
   });
@@ -73,8 +83,32 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   };
 }
 
+const http2Options = {
+  maxSessionMemory: maxSessionMegabytes,
+  settings: { initialWindowSize: windowBytes, maxConcurrentStreams: 1000, enablePush: false },
+};
+
+/** @param closing ends the watch for newer certificates */
+function openServer({ tls, log }: RpcServerOptions, closing: AbortSignal): Http2Server | Http2SecureServer {
+  if (tls === undefined) return createServer(http2Options);
+  const server = createSecureServer({ ...http2Options, ...secureServerOptions(tls) });
+  server.on("tlsClientError", (error) => log.debug("rpc client refused", { error: error.message }));
+  void followCertificates(server, tls, log, closing);
+  return server;
+}
+
+async function followCertificates(server: Http2SecureServer, tls: ServerTls, log: Log, closing: AbortSignal): Promise<void> {
+  for await (const material of tls.material.watch(closing)) {
+    try {
+      server.setSecureContext(secureContext(material));
+    } catch (error) {
+      log.error("rpc certificate cannot be used; the one before stays", { error });
+    }
+  }
+}
+
 interface Closing {
-  readonly server: Http2Server;
+  readonly server: Http2Server | Http2SecureServer;
   readonly sessions: ReadonlySet<ServerHttp2Session>;
   readonly sockets: ReadonlySet<Socket>;
   readonly closing: AbortController;

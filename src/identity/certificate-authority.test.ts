@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { memoryStore, publicKeyOf, someAuthority, spiffe } from "../../test/support/certificates.ts";
+import { opensslCa, opensslVerify } from "../../test/support/openssl.ts";
+import { temporaryFolder } from "../../test/support/real.ts";
+import { createVirtualClock } from "../../test/support/virtual-clock.ts";
+import { defaultTrustDomain, type TrustDomain } from "../model/spiffe.ts";
+import { createOwnCa } from "./authority.ts";
+import { bundlePem, readRoots, spiffeBundle } from "./bundle.ts";
+import { openCertificateAuthority } from "./certificate-authority.ts";
+import { describeSvid } from "./describe.ts";
+import { createKeyPair } from "./keys.ts";
+import { checkPlugIn } from "./plug-in.ts";
+
+const dayMs = 86_400_000;
+const start = Date.UTC(2027, 0, 1);
+const web = spiffe("spiffe://weir.local/ns/shop/sa/web");
+
+async function key() {
+  return { id: web, spki: await publicKeyOf(await createKeyPair()) };
+}
+
+test("the authority is made once, kept before it is used, and the same after a restart", async () => {
+  const store = memoryStore();
+  const clock = createVirtualClock(start);
+  const first = await someAuthority(clock, store);
+  assert.equal(store.saves, 1);
+  const second = await someAuthority(clock, store);
+  assert.deepEqual(second.state.get(), first.state.get());
+  assert.deepEqual(second.bundle.get(), first.bundle.get());
+});
+
+test("what a node gets is kept before the first signature; when it cannot be kept, nothing is signed", async () => {
+  const store = memoryStore();
+  const authority = await someAuthority(createVirtualClock(start), store);
+  const [svid] = await authority.issue("one", [await key()]);
+  assert.ok(svid !== undefined && store.text?.includes('"one"') === true);
+  store.save = () => Promise.reject(new Error("disk full"));
+  await assert.rejects(authority.issue("two", [await key()]), /disk full/);
+  assert.equal(authority.state.get().nodes["two"], undefined);
+});
+
+test("another trust domain's state, and a broken one, are not replaced by a new authority", async () => {
+  const store = memoryStore();
+  const clock = createVirtualClock(start);
+  await someAuthority(clock, store);
+  await assert.rejects(openCertificateAuthority({ clock, store, trustDomain: "other.example" as TrustDomain }), /weir\.local, not of other\.example/);
+  store.text = "broken";
+  await assert.rejects(someAuthority(clock, store), /cannot be read/);
+});
+
+test("twelve years: intermediates and roots are renewed, and every certificate is good when it is made", async () => {
+  const clock = createVirtualClock(start);
+  const authority = await someAuthority(clock);
+  const first = authority.bundle.get().own.roots[0]?.id;
+  const intermediates = new Set<string>();
+  for (let month = 0; month < 144; month += 1) {
+    const waited = new AbortController();
+    const slept = clock.sleep(30 * dayMs, waited.signal);
+    // Twice: the first begins a rotation, by the second nobody holds anything of the old root.
+    void clock.sleep(31 * dayMs, waited.signal);
+    await clock.advance(30 * dayMs);
+    await slept;
+    waited.abort();
+    await authority.tick();
+    const [svid] = await authority.issue("one", [await key()]);
+    assert.ok(svid !== undefined);
+    intermediates.add(authority.state.get().rotation.signer.certificate);
+    const described = describeSvid(svid.chain, bundlePem(authority.bundle.get()), clock.now());
+    assert.deepEqual(described.problems, []);
+    assert.equal(described.notAfter - clock.now(), dayMs, "a whole day");
+  }
+  assert.ok(intermediates.size >= 20, `${intermediates.size} intermediates`);
+  assert.ok(!authority.bundle.get().own.roots.some(({ id }) => id === first), "the first root is gone");
+});
+
+test("a plug-in in place of our own authority: both trusted until the old certificates are gone", async (t) => {
+  const folder = temporaryFolder(t);
+  const root = opensslCa(folder, { name: "root" });
+  const now = Date.now();
+  const clock = createVirtualClock(now);
+  const store = memoryStore();
+  const own = await someAuthority(clock, store);
+  const [before] = await own.issue("one", [await key()]);
+  const plugIn = checkPlugIn({ "tls.crt": root.certificate, "tls.key": root.key }, now + 2000);
+  assert.ok(plugIn.ok && before !== undefined);
+  const authority = await openCertificateAuthority({ clock, store, trustDomain: defaultTrustDomain, plugIn: plugIn.value });
+  const roots = bundlePem(authority.bundle.get());
+  assert.equal(authority.state.get().rotation.phase, "spreading");
+  assert.deepEqual(describeSvid(before.chain, roots, now).problems, []);
+  await authority.report("one", { trusts: authority.bundle.get().own.roots.map(({ id }) => id), signedBy: [before.root] });
+  assert.equal(authority.state.get().rotation.phase, "moving");
+  const [after] = await authority.issue("one", [await key()]);
+  assert.equal(after?.root, plugIn.value.root.id);
+  assert.equal(opensslVerify(folder, after.chain, root.certificate), "OK");
+  await authority.report("one", { trusts: authority.bundle.get().own.roots.map(({ id }) => id), signedBy: [after.root] });
+  assert.deepEqual(
+    authority.bundle.get().own.roots.map(({ id }) => id),
+    [after.root],
+  );
+});
+
+test("aliases have their own roots, or ours", async () => {
+  const clock = createVirtualClock(start);
+  const other = await createOwnCa("old.example" as TrustDomain, start);
+  const aliases = [
+    { trustDomain: "old.example" as TrustDomain, roots: readRoots(other.root.pem + other.root.pem) },
+    { trustDomain: "new.example" as TrustDomain, roots: [] },
+  ];
+  const authority = await openCertificateAuthority({ clock, store: memoryStore(), trustDomain: defaultTrustDomain, aliases });
+  const bundle = authority.bundle.get();
+  assert.deepEqual(bundle.aliases[0]?.roots, [other.root]);
+  assert.deepEqual(bundle.aliases[1]?.roots, bundle.own.roots);
+  assert.equal(readRoots(bundlePem(bundle)).length, 2);
+  const jwks = JSON.parse(spiffeBundle(bundle.own, 7, 300)) as { keys: Record<string, unknown>[] };
+  assert.deepEqual(Object.keys(jwks), ["keys", "spiffe_refresh_hint", "spiffe_sequence"]);
+  assert.deepEqual(Object.keys(jwks.keys[0] ?? {}).sort(), ["crv", "kty", "use", "x", "x5c", "y"]);
+});
+
+test("a description says what is wrong", async () => {
+  const clock = createVirtualClock(start);
+  const authority = await someAuthority(clock);
+  const stranger = await someAuthority(clock);
+  const [svid] = await authority.issue("one", [await key()]);
+  assert.ok(svid !== undefined);
+  const roots = bundlePem(authority.bundle.get());
+  const good = describeSvid(svid.chain, roots, start);
+  assert.equal(good.id, web);
+  assert.equal(good.serial, svid.serial);
+  assert.match(good.issuers.join(" < "), /Weir intermediate .* < .*Weir root/);
+  assert.ok(Math.abs(good.renewAt - start - dayMs / 2) < 60_000);
+  const codes = (chain: string, bundle: string, now: number) => describeSvid(chain, bundle, now).problems.map(({ code }) => code);
+  assert.deepEqual(codes(svid.chain, roots, start + dayMs), ["svid-not-valid-now"]);
+  assert.deepEqual(codes(svid.chain, bundlePem(stranger.bundle.get()), start), ["svid-invalid"]);
+  assert.deepEqual(codes(svid.chain.slice(0, svid.chain.indexOf("-----END") + 26), roots, start), ["svid-invalid"]);
+  assert.deepEqual(codes(authority.bundle.get().own.roots[0]?.pem ?? "", roots, start), ["svid-invalid"]);
+  assert.throws(() => describeSvid("", roots, start), /no certificate/);
+});

@@ -1,0 +1,150 @@
+/** The authority at work: signs with what is kept, keeps before it signs, and moves the rotation on. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { Cell, type Readable } from "../lib/cell.ts";
+import type { Clock } from "../lib/clock.ts";
+import { ok, type Result } from "../lib/problem.ts";
+import type { SpiffeId, TrustDomain } from "../model/spiffe.ts";
+import { createOwnCa, renewIntermediate } from "./authority.ts";
+import { type AuthorityState, type AuthorityStore, readAuthorityState, writeAuthorityState } from "./authority-state.ts";
+import { type DomainRoots, sameBundle, type TrustBundle } from "./bundle.ts";
+import { createSigner, issueSvid, type Signer, type Svid, svidLifeMs } from "./issue.ts";
+import { advance, type NodeReport, recordIssued, recordReport, trustedRoots, wantSigner, workFor } from "./rotation.ts";
+import type { SigningCa } from "./signing-ca.ts";
+
+export interface CertificateAuthorityOptions {
+  readonly clock: Clock;
+  readonly store: AuthorityStore;
+  readonly trustDomain: TrustDomain;
+  /** Other trust domains that are this mesh too. */
+  readonly aliases?: readonly DomainRoots[];
+  /** The authority that the user brings; without one, there is one of our own. A change of it is a rotation. */
+  readonly plugIn?: SigningCa;
+}
+
+/** A key for which somebody may have a certificate. */
+export interface CertifiedKey {
+  readonly id: SpiffeId;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+}
+
+export interface CertificateAuthority {
+  readonly bundle: Readable<TrustBundle>;
+  readonly state: Readable<AuthorityState>;
+  /** Signs for what a node holds; kept before the first signature. Throws when the signer is not valid now, and the store's errors. */
+  issue(node: string, keys: readonly CertifiedKey[], signal?: AbortSignal): Promise<readonly Svid[]>;
+  /** Notes what a node says about itself. */
+  report(node: string, report: NodeReport): Promise<void>;
+  /** Signs with another authority from now on (same root), or when everybody trusts its root. */
+  replaceSigner(next: SigningCa): Promise<Result<void>>;
+  /** Begins to replace the root by a new one of our own. */
+  rotateRoot(): Promise<Result<void>>;
+  /** Renews what is due and takes the steps that are safe now; to be called every few minutes. */
+  tick(): Promise<void>;
+}
+
+/**
+ * Loads the authority, or makes it when there is none yet.
+ * Throws when the kept state is unreadable or of another trust domain, and the store's own errors.
+ */
+export async function openCertificateAuthority(options: CertificateAuthorityOptions): Promise<CertificateAuthority> {
+  const { clock, store, trustDomain, plugIn } = options;
+  const cell = new Cell<AuthorityState>(await loadOrMake(options));
+  const bundle = new Cell<TrustBundle>(bundleOf(cell.get(), options), sameBundle);
+  const update = createUpdates(cell, bundle, options);
+  const signers = new WeakMap<SigningCa, Promise<Signer>>();
+  const signerOf = (ca: SigningCa): Promise<Signer> => {
+    const signer = signers.get(ca) ?? createSigner(ca);
+    signers.set(ca, signer);
+    return signer;
+  };
+  const replaceSigner = async (next: SigningCa): Promise<Result<void>> => {
+    let result: Result<void> = ok(undefined);
+    await update((state) => {
+      const wanted = wantSigner(state, next, clock.now());
+      if (!wanted.ok) result = wanted;
+      return wanted.ok ? wanted.value : state;
+    });
+    return result;
+  };
+  const authority: CertificateAuthority = {
+    bundle,
+    state: cell,
+    async issue(node, keys, signal) {
+      if (keys.length === 0) return [];
+      const { rotation } = await update((state) => recordNext(state, node, clock.now()));
+      const signer = await signerOf(rotation.signer);
+      const svids: Svid[] = [];
+      for (const { id, spki } of keys) {
+        signal?.throwIfAborted();
+        svids.push(await issueSvid(signer, id, spki, clock.now()));
+        await nextTurn();
+      }
+      return svids;
+    },
+    async report(node, report) {
+      await update((state) => recordReport(state, node, report));
+    },
+    replaceSigner,
+    rotateRoot: async () => replaceSigner(await createOwnCa(trustDomain, clock.now())),
+    async tick() {
+      await update((state) => renewDue(state, clock.now()));
+    },
+  };
+  if (plugIn !== undefined && plugIn.certificate !== cell.get().rotation.signer.certificate) await replaceSigner(plugIn);
+  await store.save(writeAuthorityState(cell.get()));
+  return authority;
+}
+
+async function loadOrMake({ clock, store, trustDomain, plugIn }: CertificateAuthorityOptions): Promise<AuthorityState> {
+  const text = await store.load();
+  if (text === undefined) return { trustDomain, rotation: { phase: "stable", signer: plugIn ?? (await createOwnCa(trustDomain, clock.now())) }, nodes: {} };
+  const state = readAuthorityState(text);
+  if (state.trustDomain === trustDomain) return state;
+  throw new Error(`the kept certificate authority is of the trust domain ${state.trustDomain}, not of ${trustDomain}`);
+}
+
+function bundleOf({ trustDomain, rotation }: AuthorityState, { aliases = [] }: CertificateAuthorityOptions): TrustBundle {
+  const own = trustedRoots(rotation);
+  // An alias without roots of its own is the same authority under another name.
+  return { own: { trustDomain, roots: own }, aliases: aliases.map((alias) => (alias.roots.length > 0 ? alias : { ...alias, roots: own })) };
+}
+
+/** Records certificates of the signer that signs at `now`: every step that could change it is taken before. */
+function recordNext(state: AuthorityState, node: string, now: number): AuthorityState {
+  const current = advance(state, now);
+  return recordIssued(current, node, Math.min(now + svidLifeMs, current.rotation.signer.notAfter));
+}
+
+async function renewDue(state: AuthorityState, now: number): Promise<AuthorityState> {
+  const { trustDomain, rotation } = state;
+  const work = workFor(rotation, now);
+  if (work === "nothing") return state;
+  const next = work === "new root" ? await createOwnCa(trustDomain, now) : await renewIntermediate(trustDomain, rotation.signer, now);
+  const wanted = wantSigner(state, next, now);
+  return wanted.ok ? wanted.value : state;
+}
+
+type Change = (state: AuthorityState) => AuthorityState | Promise<AuthorityState>;
+
+/** Changes one after the other: each sees the last one's result, and nobody sees a state that is not kept. */
+function createUpdates(
+  cell: Cell<AuthorityState>,
+  bundle: Cell<TrustBundle>,
+  options: CertificateAuthorityOptions,
+): (change: Change) => Promise<AuthorityState> {
+  let last: Promise<unknown> = Promise.resolve();
+  const apply = async (change: Change): Promise<AuthorityState> => {
+    const next = advance(await change(cell.get()), options.clock.now());
+    if (next === cell.get()) return next;
+    await options.store.save(writeAuthorityState(next));
+    cell.set(next);
+    bundle.set(bundleOf(next, options));
+    return next;
+  };
+  return (change) => {
+    const applied = last.then(() => apply(change));
+    last = applied.catch(() => undefined);
+    return applied;
+  };
+}

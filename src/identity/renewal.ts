@@ -1,0 +1,35 @@
+/** When a node asks for what. Pure: time and chance are arguments. */
+
+export interface Lifetime {
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+const secondMs = 1000;
+const firstRetryMs = secondMs;
+const maxRetryMs = 5 * 60 * secondMs;
+
+/**
+ * When to ask for a new certificate: at half of its life, a tenth of that earlier or later, so that a thousand that were made together are not
+ * renewed together.
+ * @param chance from 0 to 1, evenly
+ */
+export function renewAt({ notBefore, notAfter }: Lifetime, chance: number): number {
+  const half = (notAfter - notBefore) / 2;
+  return notBefore + half * (0.9 + 0.2 * chance);
+}
+
+/**
+ * How long to wait after a failure: twice as long each time, from one second to five minutes, half of it by chance.
+ * @param failures how many there were in a row, at least 1
+ * @param chance from 0 to 1, evenly
+ */
+export function retryDelayMs(failures: number, chance: number): number {
+  const whole = Math.min(maxRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 20));
+  return whole * (0.5 + 0.5 * chance);
+}
+
+/** Whether a certificate may still be shown. Peers refuse it from `notAfter` on. */
+export function isUsable({ notBefore, notAfter }: Lifetime, now: number): boolean {
+  return notBefore <= now && now < notAfter;
+}
