@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { rooms, violations } from "./rooms.ts";
+import { rooms, staticImports, violations } from "./rooms.ts";
 
 const root = path.resolve(import.meta.dirname, "..");
 const sources = globSync("src/**/*.ts", { cwd: root });
@@ -27,6 +27,29 @@ test("rooms depend on each other in one direction only", () => {
   for (const name of Object.keys(rooms)) visit(name, []);
 });
 
+/** Files below src/ that are loaded with `file`, and the packages that they load. */
+function loadedWith(file: string, seen = new Map<string, readonly string[]>()): ReadonlyMap<string, readonly string[]> {
+  if (seen.has(file)) return seen;
+  const imports = staticImports(file, readFileSync(path.join(root, "src", file), "utf8"));
+  seen.set(
+    file,
+    imports.filter((specifier) => !specifier.startsWith(".")),
+  );
+  for (const specifier of imports) if (/^\..*\.ts$/.test(specifier)) loadedWith(path.posix.join(path.posix.dirname(file), specifier), seen);
+  return seen;
+}
+
+for (const main of ["cli/main.ts", "daemon/main.ts"]) {
+  test(`starting ${main} does not load the Kubernetes library, which takes half a second`, () => {
+    const loaded = loadedWith(main);
+    assert.ok(loaded.size > 10, `found only ${loaded.size} files`);
+    assert.deepEqual(
+      [...loaded].filter(([, packages]) => packages.includes("@kubernetes/client-node")),
+      [],
+    );
+  });
+}
+
 /** A planted fault, and what must be said about it. */
 const planted: readonly (readonly [file: string, source: string, expected: RegExp])[] = [
   ["model/a.ts", `import { x } from "../compile/x.ts";`, /may not import compile\/x\.ts/],
@@ -45,6 +68,9 @@ const planted: readonly (readonly [file: string, source: string, expected: RegEx
   ["cli/a.ts", `import "../api/server.ts";`, /may not import api\/server\.ts/],
   ["cli/a.ts", `import { z } from "zod";`, /package zod/],
   ["providers/local/a.ts", `import "../../agent/inner.ts";`, /may not import agent\/inner\.ts/],
+  ["providers/local/a.ts", `const k = await import("@kubernetes/client-node");`, /only providers\/kubernetes does/],
+  ["providers/kubernetes/a.ts", `import { KubeConfig } from "@kubernetes/client-node";`, /at once/],
+  ["providers/kubernetes/a.ts", `export { KubeConfig } from "@kubernetes/client-node";`, /at once/],
   ["providers/local/translate.ts", "const at = Date.now();", /Date\.now/],
   ["lib/a.ts", `import path from "node:path";`, /node:path/],
   ["lib/a.ts", "const at = new Date();", /new Date/],
@@ -79,6 +105,7 @@ test("what is allowed is not reported", () => {
     ["lib/a.ts", `type T = { readonly any: string }; const x = { any: "any", console: 1 };`],
     ["lib/a.test.ts", `import path from "node:path"; console.log(Date.now());`],
     ["daemon/a.ts", `import "../agent/main.ts"; setTimeout(run, 5);`],
+    ["providers/kubernetes/a.ts", `import type { KubeConfig } from "@kubernetes/client-node"; const k = await import("@kubernetes/client-node");`],
   ];
   for (const [file, source] of allowed) assert.deepEqual(violations(file, source), []);
 });

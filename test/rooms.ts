@@ -35,6 +35,9 @@ export const rooms: Readonly<Record<string, Room>> = {
   cli: { may: ["lib", "model", "api/contract.ts", "emit/export.ts"], packages: ["commander", "yaml"] },
 };
 
+/** Packages that take long to load: only one room may import them, and only when they are needed (`await import(…)`; types are free). */
+const lazyPackages: Readonly<Record<string, string>> = { "@kubernetes/client-node": "providers/kubernetes" };
+
 /** Files that are pure although their room is not: each provider's translation. */
 const pureFile = /^providers\/.+\/translate(\.|-|\/)/;
 
@@ -90,6 +93,29 @@ function reference(node: Node, parent: Node | undefined): string | undefined {
 
 function isImpure(name: string): boolean {
   return name === "new Date()" || impureGlobals.has(name) || impureMembers.has(name);
+}
+
+/** Loads what it imports as soon as its own file is loaded. */
+function isStatic(node: Node): boolean {
+  return /^(ImportDeclaration|Export)/.test(node.type) && node["importKind"] !== "type" && node["exportKind"] !== "type";
+}
+
+/** What loading a file loads: specifiers of imports that are neither lazy nor of types only. */
+export function staticImports(file: string, source: string): readonly string[] {
+  const found: string[] = [];
+  walk(parseSync(file, source).program, (node) => {
+    const specifier = isStatic(node) ? importedBy(node) : undefined;
+    if (specifier !== undefined) found.push(specifier);
+  });
+  return found;
+}
+
+function whyNotLazy(file: string, node: Node, specifier: string): string | undefined {
+  const name = packageOf(specifier);
+  const owner = lazyPackages[name];
+  if (owner === undefined) return undefined;
+  if (!file.startsWith(`${owner}/`)) return `may not import the package ${name}: only ${owner} does`;
+  return isStatic(node) ? `loads ${name} at once: import it where it is needed` : undefined;
 }
 
 function roomOf(file: string): string | undefined {
@@ -155,7 +181,7 @@ export function violations(file: string, source: string): readonly string[] {
     if (node.type === "TSAnyKeyword") say(node.start, "uses `any`");
     if (isTest || room === undefined) return;
     const specifier = importedBy(node);
-    const reason = specifier === undefined ? undefined : whyNot(file, room, pure, specifier);
+    const reason = specifier === undefined ? undefined : (whyNotLazy(file, node, specifier) ?? whyNot(file, room, pure, specifier));
     if (reason !== undefined) say(node.start, reason);
     const named = pure ? reference(node, parent) : undefined;
     if (named !== undefined && isImpure(named)) say(node.start, `is pure and may not use ${named}`);

@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { memoryStore, someAuthority, spiffe } from "../../test/support/certificates.ts";
 import { eventually, silentLog } from "../../test/support/real.ts";
-import { createVirtualClock } from "../../test/support/virtual-clock.ts";
+import { createVirtualClock } from "../../test/support/stepped-clock.ts";
 import { Cell } from "../lib/cell.ts";
 import type { SpiffeId } from "../model/spiffe.ts";
 import { type CertificateClient, createLocalClient, type SvidRequest } from "./certificate-client.ts";

@@ -4,10 +4,16 @@ import type { ExternalService, Router, Service } from "./types.ts";
 
 /** One running replica that may receive traffic. */
 export interface Endpoint {
-  /** Workload id, unique on the machine. */
+  /** Workload id, unique on the platform. */
   readonly id: string;
   readonly address: string;
   readonly ready: boolean;
+  /** Callers' port → where it listens. Absent: at each port's own container port. Present: these are all; a port that is missing leads nowhere here. */
+  readonly ports?: ReadonlyMap<number, number>;
+  /** The machine it runs on, where there are several. */
+  readonly node?: string;
+  /** Its SPIFFE ID, when it is in the mesh and accepts mutual TLS as that. */
+  readonly identity?: string;
 }
 
 /** A workload whose outgoing traffic the node proxy captures. */

@@ -16,11 +16,17 @@ export const loadAssignment: (backend: Version, endpoints: readonly Endpoint[]) 
       clusterName: backend.id,
       endpoints: [
         {
-          lbEndpoints: sorted.map(({ address }) => ({
-            hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(address, backend.containerPort) } },
-          })),
+          lbEndpoints: sorted.flatMap((endpoint) => {
+            const port = listeningPort(endpoint, backend);
+            return port === undefined ? [] : [{ hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(endpoint.address, port) } } }];
+          }),
         },
       ],
     });
   },
 );
+
+/** Undefined: this endpoint does not have the backend's port. */
+function listeningPort({ ports }: Endpoint, { port, containerPort }: Version): number | undefined {
+  return ports === undefined ? containerPort : ports.get(port);
+}

@@ -1,0 +1,50 @@
+import type { ProblemEntry } from "../problem-codes.ts";
+
+/** What can be wrong with a Kubernetes cluster and the way to it; by code, in alphabetical order. */
+export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
+  "kube-context-unknown": {
+    title: "no such context",
+    explanation: "The kubeconfig has no context of this name, or the context names a cluster that the file does not have.",
+    next: "Name one of the contexts that the message lists.",
+  },
+  "kube-local-traffic": {
+    title: "not kept on its node",
+    explanation: "A Service has `internalTrafficPolicy: Local`; the mesh sends to all its ready endpoints, on whatever node they are.",
+    next: "Leave its callers out of the mesh (label `weir.dev/mesh: off`) where it matters that traffic stays on the node.",
+  },
+  "kube-mesh-label": {
+    title: "neither on nor off",
+    explanation: "The label `weir.dev/mesh` of a pod or namespace has a value that means nothing; it is as if it were not there.",
+    next: "Set it to `on` or `off`.",
+  },
+  "kube-mtls-label": {
+    title: "neither strict nor permissive",
+    explanation: "The label or annotation `weir.dev/mtls` of a pod or namespace has a value that means nothing; it is as if it were not there.",
+    next: "Set it to `strict` or `permissive`.",
+  },
+  "kube-no-ipv4": {
+    title: "no IPv4 address",
+    explanation: "A pod of the mesh, or every endpoint of a Service, has addresses of another family only. The mesh carries IPv4.",
+    next: "Give it IPv4 addresses as well (`ipFamilyPolicy: PreferDualStack`), or leave it out of the mesh.",
+  },
+  "kube-sctp": {
+    title: "an SCTP port",
+    explanation: "A port of a Service is SCTP, which Envoy does not carry. It works as it does without a mesh.",
+    next: "Nothing, if that is what you want.",
+  },
+  "kube-session-affinity": {
+    title: "no session affinity",
+    explanation: "A Service has `sessionAffinity: ClientIP`; the mesh balances each request by itself.",
+    next: "Keep state where every replica can read it, or leave the callers out of the mesh.",
+  },
+  "kubeconfig-invalid": {
+    title: "not a kubeconfig",
+    explanation: "A kubeconfig cannot be read, or says something that is none.",
+    next: "Correct the file; `kubectl config view` shows what kubectl understands of it.",
+  },
+  "kubeconfig-missing": {
+    title: "no kubeconfig",
+    explanation: "Nothing says how to reach a cluster: no file was named, `KUBECONFIG` names none that exists, and there is no `~/.kube/config`.",
+    next: "Name the file, or set `KUBECONFIG`.",
+  },
+};

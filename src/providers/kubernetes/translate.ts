@@ -1,0 +1,40 @@
+/** A cluster at one moment → what the World and the mesh's agents need. What did not change is the identical value of the translation before. */
+import { shareList } from "../../lib/memoize.ts";
+import type { Problem } from "../../lib/problem.ts";
+import type { ClusterView } from "./objects.ts";
+import { type TranslatedPods, translatePods } from "./translate-pods.ts";
+import { type TranslatedServices, translateServices } from "./translate-services.ts";
+
+export interface ClusterTranslation extends TranslatedServices, TranslatedPods {
+  readonly problems: readonly Problem[];
+}
+
+/** Equal views give equal translations, in the same order, whatever happened before; `before` is only reused. */
+export function translateCluster(view: ClusterView, before?: ClusterTranslation): ClusterTranslation {
+  const services = translateServices(view.services, view.endpointSlices);
+  const pods = translatePods(view.pods, view.namespaces);
+  const next: ClusterTranslation = {
+    apps: shareMap(before?.apps, services.apps),
+    endpoints: shareMap(before?.endpoints, services.endpoints),
+    addresses: shareMap(before?.addresses, services.addresses),
+    headless: shareSet(before?.headless, services.headless),
+    meshPods: shareMap(before?.meshPods, pods.meshPods),
+    problems: shareList(before?.problems, [...services.problems, ...pods.problems]),
+  };
+  return before !== undefined && isSame(before, next) ? before : next;
+}
+
+function isSame(a: ClusterTranslation, b: ClusterTranslation): boolean {
+  const parts = ["apps", "endpoints", "addresses", "headless", "meshPods", "problems"] as const;
+  return parts.every((part) => a[part] === b[part]);
+}
+
+function shareMap<K, V>(before: ReadonlyMap<K, V> | undefined, after: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
+  return before !== undefined && before.size === after.size && [...after].every(([key, value]) => before.get(key) === value && before.has(key))
+    ? before
+    : after;
+}
+
+function shareSet<T>(before: ReadonlySet<T> | undefined, after: ReadonlySet<T>): ReadonlySet<T> {
+  return before !== undefined && before.size === after.size && [...after].every((value) => before.has(value)) ? before : after;
+}

@@ -1,0 +1,106 @@
+/** All kinds of a cluster that we read, together: one immutable view after the other. */
+import { Cell, type Readable } from "../../lib/cell.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import type { KubeClient } from "./client.ts";
+import type { ClusterView, KubeEndpointSlice, KubeNamespace, KubeNode, KubePod, KubeService } from "./objects.ts";
+import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "./read-objects.ts";
+import { type Reflected, Reflector } from "./reflector.ts";
+
+export interface ClusterWatchOptions {
+  readonly client: Pick<KubeClient, "list" | "watch">;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** From 0 to 1: spreads the retries of many. */
+  readonly random: () => number;
+  /** After a view the next one takes at least so long; what happens meanwhile is in it. Default 50 ms. */
+  readonly restMs?: number;
+}
+
+interface Reflectors {
+  readonly namespaces: Reflector<KubeNamespace>;
+  readonly nodes: Reflector<KubeNode>;
+  readonly pods: Reflector<KubePod>;
+  readonly services: Reflector<KubeService>;
+  readonly endpointSlices: Reflector<KubeEndpointSlice>;
+}
+
+/** A reflector of any kind. */
+interface AnyReflector {
+  readonly state: Readable<Reflected<unknown>>;
+  start(signal: AbortSignal): Promise<void>;
+}
+
+const core = (resource: string) => ({ group: "", version: "v1", resource });
+
+export class ClusterWatch {
+  readonly #options: ClusterWatchOptions;
+  readonly #reflectors: Reflectors;
+  readonly #view = new Cell<ClusterView | undefined>(undefined);
+  readonly #changes = new Cell(0);
+
+  constructor(options: ClusterWatchOptions) {
+    this.#options = options;
+    this.#reflectors = {
+      namespaces: new Reflector({ ...options, kind: core("namespaces"), read: readNamespace }),
+      nodes: new Reflector({ ...options, kind: core("nodes"), read: readNode }),
+      pods: new Reflector({ ...options, kind: core("pods"), read: readPod }),
+      services: new Reflector({ ...options, kind: core("services"), read: readService }),
+      endpointSlices: new Reflector({ ...options, kind: { group: "discovery.k8s.io", version: "v1", resource: "endpointslices" }, read: readEndpointSlice }),
+    };
+  }
+
+  /** Undefined until everything was listed once. */
+  get view(): Readable<ClusterView | undefined> {
+    return this.#view;
+  }
+
+  /** One line why the cluster cannot be read now, also before the first view; undefined: it can. */
+  get trouble(): string | undefined {
+    for (const [name, reflector] of Object.entries<AnyReflector>({ ...this.#reflectors })) {
+      const { connected, reason } = reflector.state.get();
+      if (!connected) return `${name}: ${reason ?? "not connected"}`;
+    }
+    return undefined;
+  }
+
+  /** Works until `signal` aborts. */
+  async start(signal: AbortSignal): Promise<void> {
+    const all = Object.values<AnyReflector>({ ...this.#reflectors });
+    await Promise.all([...all.flatMap((reflector) => [reflector.start(signal), this.#listen(reflector.state, signal)]), this.#publish(signal)]);
+  }
+
+  async #listen(state: Readable<Reflected<unknown>>, signal: AbortSignal): Promise<void> {
+    for await (const _ of state.watch(signal)) this.#changes.update((count) => count + 1);
+  }
+
+  /** The first change at once, then at most one view per rest. */
+  async #publish(signal: AbortSignal): Promise<void> {
+    for await (const _ of this.#changes.watch(signal)) {
+      if (this.#view.update((before) => this.#look(before))) await this.#options.clock.sleep(this.#options.restMs ?? 50, signal);
+    }
+  }
+
+  /** The view of now; `before` when nothing changed. */
+  #look(before: ClusterView | undefined): ClusterView | undefined {
+    const { namespaces, nodes, pods, services, endpointSlices } = this.#reflectors;
+    const all: readonly AnyReflector[] = [namespaces, nodes, pods, services, endpointSlices];
+    if (!all.every((reflector) => reflector.state.get().synced)) return undefined;
+    const reason = this.trouble;
+    const view: ClusterView = {
+      namespaces: namespaces.state.get().objects,
+      nodes: nodes.state.get().objects,
+      pods: pods.state.get().objects,
+      services: services.state.get().objects,
+      endpointSlices: endpointSlices.state.get().objects,
+      connected: reason === undefined,
+      ...(reason === undefined ? {} : { reason }),
+    };
+    return before !== undefined && isSame(before, view) ? before : view;
+  }
+}
+
+function isSame(a: ClusterView, b: ClusterView): boolean {
+  const parts = ["namespaces", "nodes", "pods", "services", "endpointSlices", "connected", "reason"] as const;
+  return parts.every((part) => a[part] === b[part]);
+}
