@@ -14,6 +14,7 @@ const entries = {
   agent: "src/agent/main.ts",
   check: "src/daemon/check-main.ts",
   node: "src/agent/node-main.ts",
+  "cluster-agent": "src/agent/cluster/main.ts",
 };
 
 const startedAt = new Date();

@@ -47,7 +47,7 @@ export class Agent {
       program: settings.envoy,
       foster: settings.tools.tini,
       dir: paths.agentDir,
-      xdsSocket: paths.xdsSocket,
+      xds: { kind: "socket", path: paths.xdsSocket },
       adminSocket: paths.gatewayAdmin,
       concurrency: Math.min(2, settings.concurrency),
       maxHeapBytes: settings.maxHeapBytes,

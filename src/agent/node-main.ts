@@ -45,7 +45,7 @@ const envoy = new Envoy({
   nodeId: "node",
   program: settings.envoy,
   dir: paths.agentDir,
-  xdsSocket: paths.xdsSocket,
+  xds: { kind: "socket", path: paths.xdsSocket },
   adminSocket: paths.nodeAdmin,
   concurrency: settings.concurrency,
   maxHeapBytes: settings.maxHeapBytes,

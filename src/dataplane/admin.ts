@@ -9,10 +9,10 @@ export interface ServerInfo {
   readonly epoch: number;
 }
 
-/** Asks one admin page; answers its body, or undefined when it does not answer with 200 within `timeoutMs`. */
-export function adminGet(socketPath: string, page: string, timeoutMs = 1000): Promise<string | undefined> {
+/** Asks one admin page (those that change something want POST); answers its body, or undefined when it does not answer with 200 within `timeoutMs`. */
+export function adminGet(socketPath: string, page: string, timeoutMs = 1000, method: "GET" | "POST" = "GET"): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const call = request({ socketPath, path: page, method: "GET", agent: false, timeout: timeoutMs }, (response) => {
+    const call = request({ socketPath, path: page, method, agent: false, timeout: timeoutMs }, (response) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (piece: string) => (body += piece));

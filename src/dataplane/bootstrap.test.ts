@@ -13,7 +13,7 @@ test("Envoy takes the bootstrap", async (t) => {
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const bootstrap = envoyBootstrap({
     nodeId: "node",
-    xdsSocket: `${folder}/xds.sock`,
+    xds: { kind: "socket", path: `${folder}/xds.sock` },
     adminSocket: `${folder}/admin.sock`,
     maxHeapBytes: 1 << 30,
     maxDownstreamConnections: 1_000,
@@ -24,4 +24,22 @@ test("Envoy takes the bootstrap", async (t) => {
   assert.equal(result.code, 0, result.output);
   writeFileSync(file, JSON.stringify({ ...bootstrap, nonsense: 1 }));
   assert.notEqual((await runProgram([envoy, "--mode", "validate", "-c", file, "-l", "error"], { timeoutMs: 20_000 })).code, 0, "and not just anything");
+});
+
+test("Envoy takes the bootstrap of a node whose control plane is reached by mTLS", async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), "weir-bootstrap-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  for (const host of ["weir.weir-system.svc", "10.0.0.1"]) {
+    const bootstrap = envoyBootstrap({
+      nodeId: "node/one",
+      xds: { kind: "mtls", host, port: 15_012, serverIdentity: "spiffe://cluster.local/ns/weir-system/sa/weir", sdsSocket: `${folder}/sds.sock` },
+      adminSocket: `${folder}/admin.sock`,
+      maxHeapBytes: 1 << 30,
+      maxDownstreamConnections: 1_000,
+    });
+    const file = path.join(folder, "bootstrap.json");
+    writeFileSync(file, JSON.stringify(bootstrap));
+    const result = await runProgram([envoy, "--mode", "validate", "-c", file, "-l", "error"], { timeoutMs: 20_000 });
+    assert.equal(result.code, 0, result.output);
+  }
 });

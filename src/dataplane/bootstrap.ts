@@ -1,9 +1,20 @@
 /** The first configuration of an Envoy: who it is, where ADS is, how much it may take. Everything else comes by ADS. */
+import { isIP } from "node:net";
+
+/** Where the control plane is. */
+export type XdsAddress =
+  | { readonly kind: "socket"; readonly path: string }
+  /** Over the network: we show the certificate that `sdsSocket` serves, and take only one of `serverIdentity` (a SPIFFE ID). `host` may be a name. */
+  | { readonly kind: "mtls"; readonly host: string; readonly port: number; readonly serverIdentity: string; readonly sdsSocket: string };
+
+/** What the server on `sdsSocket` must serve under these names: the proxy's own certificate and the roots. */
+export const ownCertificateSecret = "weir:own";
+export const rootsSecret = "weir:roots";
 
 export interface BootstrapOptions {
-  /** `node` or `gateway`: how the control plane tells them apart. */
+  /** `node`, `gateway` or `node/NAME`: how the control plane tells them apart. */
   readonly nodeId: string;
-  readonly xdsSocket: string;
+  readonly xds: XdsAddress;
   readonly adminSocket: string;
   readonly maxHeapBytes: number;
   readonly maxDownstreamConnections: number;
@@ -32,7 +43,7 @@ export function envoyBootstrap(options: BootstrapOptions): Json {
       lds_config: ads,
       cds_config: ads,
     },
-    static_resources: { clusters: [xdsCluster(options.xdsSocket)] },
+    static_resources: { clusters: xdsClusters(options.xds) },
     overload_manager: overloadManager(options),
     stats_config: {
       stats_matcher: {
@@ -55,10 +66,20 @@ export function envoyBootstrap(options: BootstrapOptions): Json {
   };
 }
 
-function xdsCluster(socket: string): Json {
+function xdsClusters(xds: XdsAddress): readonly Json[] {
+  if (xds.kind === "socket") return [grpcCluster("xds", "STATIC", { pipe: { path: xds.path } })];
+  const address = { socket_address: { address: xds.host, port_value: xds.port } };
+  const type = isIP(xds.host) === 0 ? "STRICT_DNS" : "STATIC";
+  return [
+    { ...grpcCluster("xds", type, address), transport_socket: mutualTls(xds.serverIdentity) },
+    grpcCluster("sds", "STATIC", { pipe: { path: xds.sdsSocket } }),
+  ];
+}
+
+function grpcCluster(name: string, clusterType: "STATIC" | "STRICT_DNS", address: Json): Json {
   return {
-    name: "xds",
-    type: "STATIC",
+    name,
+    type: clusterType,
     connect_timeout: "1s",
     typed_extension_protocol_options: {
       "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
@@ -67,7 +88,29 @@ function xdsCluster(socket: string): Json {
       },
     },
     circuit_breakers: { thresholds: [{ max_connections: 100, max_pending_requests: 100, max_requests: 100 }] },
-    load_assignment: { cluster_name: "xds", endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: socket } } } }] }] },
+    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
+  };
+}
+
+function mutualTls(serverIdentity: string): Json {
+  const sds_config = {
+    resource_api_version: "V3",
+    api_config_source: { api_type: "GRPC", transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "sds" } }] },
+  };
+  return {
+    name: "tls",
+    typed_config: {
+      ...type("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
+      common_tls_context: {
+        alpn_protocols: ["h2"],
+        tls_params: { tls_minimum_protocol_version: "TLSv1_3" },
+        tls_certificate_sds_secret_configs: [{ name: ownCertificateSecret, sds_config }],
+        combined_validation_context: {
+          default_validation_context: { match_typed_subject_alt_names: [{ san_type: "URI", matcher: { exact: serverIdentity } }] },
+          validation_context_sds_secret_config: { name: rootsSecret, sds_config },
+        },
+      },
+    },
   };
 }
 

@@ -39,7 +39,7 @@ function make(t: TestContext): { readonly envoy: Envoy; readonly folder: string;
       nodeId: "node",
       program,
       dir: folder,
-      xdsSocket: `${folder}/xds.sock`,
+      xds: { kind: "socket", path: `${folder}/xds.sock` },
       adminSocket: `${folder}/admin.sock`,
       concurrency: 1,
       maxHeapBytes: 1 << 30,

@@ -10,7 +10,7 @@ import { Cell, type Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { serverInfo } from "./admin.ts";
-import { type BootstrapOptions, envoyBootstrap } from "./bootstrap.ts";
+import { type BootstrapOptions, envoyBootstrap, type XdsAddress } from "./bootstrap.ts";
 import { type Family, forgetFamily, loadFamily, membersOf, saveFamily } from "./envoy-family.ts";
 import { childrenOf, identify, isRunning, type ProcessId, signalProcess } from "./proc.ts";
 
@@ -96,16 +96,21 @@ export class Envoy {
     return this.#replacing;
   }
 
+  /** Begins the names of its files; an id may have parts. */
+  get #stem(): string {
+    return this.#options.nodeId.replaceAll("/", "-");
+  }
+
   get #familyFile(): string {
-    return path.join(this.#options.dir, `${this.#options.nodeId}-envoy.pids`);
+    return path.join(this.#options.dir, `${this.#stem}-envoy.pids`);
   }
 
   get #bootstrapFile(): string {
-    return path.join(this.#options.dir, `${this.#options.nodeId}-envoy.json`);
+    return path.join(this.#options.dir, `${this.#stem}-envoy.json`);
   }
 
   get #baseIdFile(): string {
-    return path.join(this.#options.dir, `${this.#options.nodeId}-envoy.base-id`);
+    return path.join(this.#options.dir, `${this.#stem}-envoy.base-id`);
   }
 
   #change(phase: EnvoyState["phase"], more: { readonly pid?: number; readonly version?: string; readonly reason?: string }): void {
@@ -206,7 +211,7 @@ export class Envoy {
   #spawn(args: readonly string[]): ChildProcess {
     const { program, concurrency, drainSeconds, parentSeconds } = this.#options;
     writeFileSync(this.#bootstrapFile, JSON.stringify(envoyBootstrap(this.#options)));
-    const logFile = path.join(this.#options.dir, `${this.#options.nodeId}-envoy.log`);
+    const logFile = path.join(this.#options.dir, `${this.#stem}-envoy.log`);
     if ((statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > logLimitBytes) renameSync(logFile, `${logFile}.1`);
     const output = openSync(logFile, "a", 0o600);
     try {
@@ -252,7 +257,7 @@ export class Envoy {
     const old = this.#family;
     if (old === undefined || !isRunning(old.current) || this.#state.get().phase !== "running")
       throw new Error(`${nodeId}: no Envoy runs that could be replaced`);
-    if (!(await answers(this.#options.xdsSocket))) throw new Error(`${nodeId}: the control plane is not there, a new Envoy would have no configuration`);
+    if (!(await answers(this.#options.xds))) throw new Error(`${nodeId}: the control plane is not there, a new Envoy would have no configuration`);
     this.#change("replacing", { pid: old.current.pid });
     try {
       await this.#untilRetiredEnded(old);
@@ -302,7 +307,7 @@ export class Envoy {
 
   #lastWords(): string {
     try {
-      const lines = readFileSync(path.join(this.#options.dir, `${this.#options.nodeId}-envoy.log`), "utf8")
+      const lines = readFileSync(path.join(this.#options.dir, `${this.#stem}-envoy.log`), "utf8")
         .trim()
         .split("\n");
       return (lines.findLast((line) => /\[(critical|error)\]/.test(line)) ?? lines.at(-1) ?? "").slice(0, 300);
@@ -331,10 +336,10 @@ function readNumber(file: string): number | undefined {
   }
 }
 
-/** Says whether somebody accepts connections on a Unix socket. */
-export function answers(socketPath: string): Promise<boolean> {
+/** Says whether somebody accepts connections where a control plane should be. */
+export function answers(xds: XdsAddress): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(socketPath);
+    const socket = xds.kind === "socket" ? connect(xds.path) : connect(xds.port, xds.host);
     socket.on("connect", () => {
       socket.destroy();
       resolve(true);

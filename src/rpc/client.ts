@@ -2,6 +2,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from "node:http2";
 import type { Clock } from "../lib/clock.ts";
 import { openSocket, type RpcAddress } from "./address.ts";
+import { keepAlive } from "./keepalive.ts";
 import { createMessageWriter, type MessageParts, readMessages } from "./message-stream.ts";
 import { decodeStatusMessage, parseStatus, RpcError, Status, statusOfHttp } from "./status.ts";
 import { formatTimeout } from "./timeout.ts";
@@ -14,6 +15,8 @@ export interface RpcClientOptions {
   readonly tls?: ClientTls;
   /** Answers above it end with `resourceExhausted`. Default 4 MiB. */
   readonly maxMessageBytes?: number;
+  /** A server that is silent this long is asked for a sign of life, and the connection dropped when none comes in as long again. Default 0: never. */
+  readonly keepaliveMs?: number;
 }
 
 export interface RpcCallOptions {
@@ -57,6 +60,7 @@ export function connectRpc(options: RpcClientOptions): RpcClient {
   session.on("error", (error: Error) => {
     broken = error;
   });
+  keepAlive(session, options.clock, options.keepaliveMs ?? 0);
   const open = (method: string, call: RpcCallOptions): ClientCall => {
     if (session.destroyed || session.closed) throw unavailable(broken);
     return openCall(session, method, call, { clock: options.clock, limit: options.maxMessageBytes ?? 4 * 1024 * 1024, cause: () => broken });

@@ -1,0 +1,113 @@
+/** The agent of one Kubernetes node, put together: the pods' keeper, the node Envoy, the link to the control plane, the guard. */
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { adminGet } from "../../dataplane/admin.ts";
+import { Envoy } from "../../dataplane/envoy.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import type { RpcClient } from "../../rpc/client.ts";
+import type { NodeOrder } from "./contract.ts";
+import { runControlLink } from "./control-link.ts";
+import { findPods } from "./find-pods.ts";
+import { fileMemory } from "./memory.ts";
+import { runGuard } from "./pod-guard.ts";
+import { PodKeeper } from "./pod-keeper.ts";
+import { podNetwork } from "./pod-network.ts";
+import { type ClusterAgentSettings, xdsAddress } from "./settings.ts";
+
+export interface ClusterAgentParts {
+  /** Connects to the control plane's NodeService. */
+  readonly connectControl: () => RpcClient;
+  /** Told the identities (SPIFFE IDs) that pods of this node have, at the start and with each order: their certificates are to be served on `sdsSocket`. */
+  readonly onIdentities: (identities: ReadonlySet<string>) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface ClusterAgent {
+  readonly keeper: PodKeeper;
+  readonly envoy: Envoy;
+  /** Ends everything. `keep`: the rules stay, connections are refused until the next Envoy listens. `release`: nothing stays, pods go on without us. */
+  stop(onExit: ClusterAgentSettings["onExit"]): Promise<void>;
+}
+
+/** Where the certificates of Envoy and of pods are served to Envoy. */
+export function sdsSocketOf(settings: ClusterAgentSettings): string {
+  return path.join(settings.runDir, "sds.sock");
+}
+
+/** Starts everything. What earlier agents left in pods is found again and held until the first order comes. Throws when folders cannot be made. */
+export function startClusterAgent(settings: ClusterAgentSettings, parts: ClusterAgentParts): ClusterAgent {
+  const { clock, log } = parts;
+  for (const folder of [settings.runDir, settings.stateDir]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const memory = fileMemory(settings.stateDir);
+  const keeper = new PodKeeper({
+    node: settings.node,
+    network: podNetwork(settings.tools, path.join(settings.runDir, "netns")),
+    find: (uids) => findPods(uids, settings.proc),
+    memory,
+    clock,
+    log,
+  });
+  const envoy = nodeEnvoy(settings, parts);
+  const identitiesOf = (order: NodeOrder): ReadonlySet<string> => new Set(order.pods.map((pod) => pod.identity));
+  parts.onIdentities(identitiesOf(memory.load().order));
+  const stopping = new AbortController();
+  keeper.start();
+  envoy.start();
+  const onOrder = (order: NodeOrder): void => {
+    parts.onIdentities(identitiesOf(order));
+    keeper.setOrder(order);
+  };
+  const running = Promise.all([
+    runControlLink({ connect: parts.connectControl, onOrder, report: keeper.report, clock, log }, stopping.signal),
+    runGuard({ socket: settings.nriSocket, keeper, clock, log }, stopping.signal),
+  ]);
+  return {
+    keeper,
+    envoy,
+    async stop(onExit) {
+      stopping.abort();
+      await running;
+      await keeper.stop();
+      if (onExit === "release") await keeper.letGo();
+      await drain(settings, keeper, clock);
+      if (onExit === "release") await keeper.release();
+      await envoy.stop();
+      log.info("stopped", { onExit });
+    },
+  };
+}
+
+function nodeEnvoy(settings: ClusterAgentSettings, { clock, log }: ClusterAgentParts): Envoy {
+  return new Envoy({
+    nodeId: `node/${settings.node}`,
+    program: settings.envoy,
+    // So that it goes on while our process is started again.
+    foster: settings.tools.tini,
+    dir: settings.runDir,
+    xds: xdsAddress(settings.control, sdsSocketOf(settings)),
+    adminSocket: adminSocketOf(settings),
+    concurrency: settings.concurrency,
+    maxHeapBytes: settings.maxHeapBytes,
+    maxDownstreamConnections: settings.maxConnections,
+    drainSeconds: settings.drainSeconds,
+    parentSeconds: settings.drainSeconds + 12,
+    clock,
+    log,
+  });
+}
+
+function adminSocketOf(settings: ClusterAgentSettings): string {
+  return path.join(settings.runDir, "admin.sock");
+}
+
+/**
+ * Asks Envoy to end its connections (it still takes new ones meanwhile), and waits until none is left or the time is over. Another agent's Envoy that
+ * listens on the same ports already gets the new connections.
+ */
+async function drain(settings: ClusterAgentSettings, keeper: PodKeeper, clock: Clock): Promise<void> {
+  const until = clock.now() + settings.drainSeconds * 1000;
+  if ((await adminGet(adminSocketOf(settings), "/drain_listeners?graceful", 1000, "POST")) === undefined) return;
+  while (clock.now() < until && (await keeper.openConnections()) > 0) await clock.sleep(200);
+}

@@ -1,0 +1,341 @@
+/**
+ * Brings the pods of the node to where the newest order wants them, and keeps them there: pins namespaces, puts rules in and takes them out, reports.
+ * Knows neither Envoy nor the control plane.
+ */
+import { Cell, type Readable } from "../../lib/cell.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import type { GuardReport, NodeOrder, NodeReport, PodOrder, PodReport } from "./contract.ts";
+import type { FoundPods } from "./find-pods.ts";
+import type { Memory } from "./memory.ts";
+import type { Pin, PodNetwork } from "./pod-network.ts";
+import { nextStep, type RulesState, type WantedPod } from "./pod-steps.ts";
+
+/** A pod that starts now and whose label or namespace says that it is in the mesh. */
+export interface GuardedPod {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly address: string;
+  /** Files that lead to its namespace, best first. */
+  readonly sources: readonly string[];
+}
+
+export interface PodKeeperOptions {
+  readonly node: string;
+  readonly network: PodNetwork;
+  readonly find: (uids: ReadonlySet<string>) => FoundPods;
+  readonly memory: Memory;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface PodState {
+  pin?: Pin;
+  rules: RulesState;
+  phase: PodReport["phase"];
+  reason?: string;
+}
+
+const tickMs = 1_000;
+/** How often sandboxes that were made anew, and rules of the node that somebody flushed, are looked for. */
+const lookMs = 10_000;
+const atOnce = 8;
+
+export class PodKeeper {
+  readonly #options: PodKeeperOptions;
+  readonly #report: Cell<NodeReport>;
+  readonly #pods = new Map<string, PodState>();
+  readonly #guarded = new Map<string, GuardedPod>();
+  readonly #stopping = new AbortController();
+  #wake = new AbortController();
+  #order: NodeOrder;
+  /** An order of this process's life, not the remembered one. */
+  #worked = 0;
+  #guard: GuardReport = { state: "absent", reason: "not tried yet" };
+  #nodeAddresses: string | undefined;
+  #problem: string | undefined;
+  #lastLook = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> | undefined;
+
+  constructor(options: PodKeeperOptions) {
+    this.#options = options;
+    const { order, guarded } = options.memory.load();
+    this.#order = order;
+    for (const pod of guarded) this.#guarded.set(pod.uid, pod);
+    // Also of pods that left while no agent was here: their rules must go.
+    for (const pod of [...order.pods, ...guarded]) this.#state(pod.uid);
+    for (const pin of options.network.pins()) this.#state(pin.uid).pin = pin;
+    this.#report = new Cell<NodeReport>(this.#describe(), (a, b) => JSON.stringify(a) === JSON.stringify(b));
+  }
+
+  get report(): Readable<NodeReport> {
+    return this.#report;
+  }
+
+  /** Namespaces whose pods are in the mesh, as last told. */
+  get meshNamespaces(): readonly string[] {
+    return this.#order.meshNamespaces;
+  }
+
+  /** Begins; what was remembered holds until an order comes. */
+  start(): void {
+    this.#running ??= this.#keepGoing();
+  }
+
+  /** Takes the newest order. */
+  setOrder(order: NodeOrder): void {
+    this.#order = order;
+    // Now the control plane knows them; what it says counts.
+    for (const { uid } of order.pods) this.#guarded.delete(uid);
+    this.#remember();
+    this.#wake.abort();
+  }
+
+  setGuard(guard: GuardReport): void {
+    this.#guard = guard;
+    this.#publish();
+  }
+
+  /** Captures a pod at its start; resolves with the report of it when its rules are in or could not be put in. */
+  async capture(pod: GuardedPod, signal: AbortSignal): Promise<PodReport | undefined> {
+    if (!this.#order.pods.some((one) => one.uid === pod.uid)) {
+      this.#guarded.set(pod.uid, pod);
+      this.#remember();
+    }
+    this.#wake.abort();
+    for await (const report of this.#report.watch(signal)) {
+      const mine = report.pods.find((one) => one.uid === pod.uid);
+      if (mine?.phase === "captured" || mine?.phase === "failed") return mine;
+    }
+    return undefined;
+  }
+
+  /** The runtime stopped it before any order named it. */
+  forgetGuarded(uid: string): void {
+    if (!this.#guarded.delete(uid)) return;
+    this.#remember();
+    this.#wake.abort();
+  }
+
+  /** Looks whether somebody accepts connections on a pod's capture ports; false for an unknown pod. */
+  async isListening(uid: string): Promise<boolean> {
+    const pin = this.#pods.get(uid)?.pin;
+    return pin !== undefined && (await this.#options.network.sockets(pin)).listening;
+  }
+
+  /** Ends the work; everything stays as it is. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#wake.abort();
+    await this.#running;
+  }
+
+  /** Redirected connections of all captured or draining pods that are still open. */
+  async openConnections(): Promise<number> {
+    let sum = 0;
+    for (const { pin, rules } of this.#pods.values())
+      if (pin !== undefined && rules.kind !== "none")
+        sum += await this.#options.network.sockets(pin).then(
+          ({ open }) => open,
+          () => 0,
+        );
+    return sum;
+  }
+
+  /** After `stop`: from now on new connections go past us. Redirected ones go on. */
+  async letGo(): Promise<void> {
+    await this.#release((state) => nextStep({ rules: state.rules, now: this.#options.clock.now() }), false);
+  }
+
+  /** After `letGo`: takes everything out of pods and node. Never throws; what failed is logged. */
+  async release(): Promise<void> {
+    await this.#release((state) => nextStep({ rules: state.rules, now: this.#options.clock.now(), open: 0 }), true);
+    for (const pin of this.#options.network.pins()) await this.#options.network.unpin(pin);
+    await this.#options.network.releaseNode();
+    this.#options.memory.forget();
+  }
+
+  async #release(step: (state: PodState) => ReturnType<typeof nextStep>, toTheEnd: boolean): Promise<void> {
+    await inParallel([...this.#pods], async ([uid, state]) => {
+      try {
+        for (let next = step(state); next.do === "apply" && state.pin !== undefined; next = step(state)) {
+          await this.#options.network.apply(state.pin, next.rules);
+          state.rules = next.becomes;
+          if (!toTheEnd) return;
+        }
+      } catch (error) {
+        this.#options.log.error("cannot take the rules out of a pod", { uid, error: String(error) });
+      }
+    });
+  }
+
+  async #keepGoing(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      this.#wake = new AbortController();
+      try {
+        await this.#pass(this.#wake.signal);
+      } catch (error) {
+        this.#options.log.error("a look at the pods failed", { error: String(error) });
+      }
+      this.#publish();
+      if (!this.#stopping.signal.aborted) await this.#options.clock.sleep(tickMs, this.#wake.signal);
+    }
+  }
+
+  /** One look at everything. Ends early when there is a newer order. */
+  async #pass(newer: AbortSignal): Promise<void> {
+    const order = this.#order;
+    const wanted = new Map<string, WantedPod>([...this.#guarded.values()].map((pod) => [pod.uid, { address: pod.address, probePorts: [], capture: true }]));
+    for (const pod of order.pods) wanted.set(pod.uid, pod);
+    for (const uid of wanted.keys()) this.#state(uid);
+    await this.#prepareNode([...wanted.values()]);
+    await this.#findNamespaces();
+    await inParallel([...this.#pods], async ([uid, state]) => {
+      if (newer.aborted) return;
+      await this.#settle(uid, state, wanted.get(uid));
+      this.#publish();
+    });
+    if (!newer.aborted) this.#worked = order.generation;
+  }
+
+  async #prepareNode(pods: readonly WantedPod[]): Promise<void> {
+    const addresses = pods.map((pod) => pod.address).filter((address) => !address.includes(":"));
+    const key = JSON.stringify([...addresses].sort());
+    if (key === this.#nodeAddresses && this.#options.clock.now() - this.#lastLook < lookMs) return;
+    try {
+      this.#problem = await this.#options.network.prepareNode(addresses);
+      this.#nodeAddresses = key;
+    } catch (error) {
+      this.#problem = `the node's own rules cannot be set: ${message(error)}`;
+      this.#nodeAddresses = undefined;
+    }
+  }
+
+  /** Pins what is not pinned, and what lives in another namespace than before. */
+  async #findNamespaces(): Promise<void> {
+    const { clock, network, find } = this.#options;
+    const missing = [...this.#pods].filter(([, state]) => state.pin === undefined && state.phase !== "failed").map(([uid]) => uid);
+    const isTime = clock.now() - this.#lastLook >= lookMs;
+    if (missing.length === 0 && !isTime) return;
+    if (isTime) this.#lastLook = clock.now();
+    const found = find(new Set(isTime ? this.#pods.keys() : missing));
+    await inParallel([...this.#pods], async ([uid, state]) => {
+      const process = found.byUid.get(uid);
+      if (process !== undefined && process.inode !== state.pin?.inode) await this.#pin(state, uid, [`/proc/${process.pid}/ns/net`], network);
+      else if (state.pin === undefined && this.#guarded.has(uid)) await this.#pin(state, uid, this.#guarded.get(uid)?.sources ?? [], network);
+      if (state.pin !== undefined || state.phase === "failed") return;
+      state.phase = found.onNodeNetwork.has(uid) ? "failed" : "searching";
+      if (found.onNodeNetwork.has(uid)) state.reason = "it uses the node's own network (hostNetwork)";
+    });
+  }
+
+  async #pin(state: PodState, uid: string, sources: readonly string[], network: PodNetwork): Promise<void> {
+    for (const source of sources) {
+      try {
+        const pin = await network.pin(uid, source);
+        if (pin.inode !== state.pin?.inode) state.rules = { kind: "unknown" };
+        state.pin = pin;
+        delete state.reason;
+        return;
+      } catch (error) {
+        state.phase = "failed";
+        state.reason = `its network namespace cannot be pinned: ${message(error)}`;
+      }
+    }
+  }
+
+  async #settle(uid: string, state: PodState, wanted: WantedPod | undefined): Promise<void> {
+    const { network, clock, log } = this.#options;
+    if (state.pin === undefined) {
+      if (wanted === undefined) this.#pods.delete(uid);
+      return;
+    }
+    try {
+      let open: number | undefined;
+      for (;;) {
+        const step = nextStep({ rules: state.rules, now: clock.now(), ...(wanted === undefined ? {} : { wanted }), ...(open === undefined ? {} : { open }) });
+        if (step.do === "fail") return fail(state, step.reason);
+        if (step.do === "nothing") break;
+        if (step.do === "forget") return await this.#forget(uid);
+        if (step.do === "count") {
+          open = (await network.sockets(state.pin)).open;
+          continue;
+        }
+        if (step.becomes.kind === "captured" && this.#nodeAddresses === undefined) return fail(state, this.#problem ?? "the node's own rules are not set");
+        if (step.becomes.kind === "captured" && state.rules.kind !== "captured") await network.prepare(state.pin);
+        await network.apply(state.pin, step.rules);
+        log.info("rules of a pod", { uid, before: state.rules.kind, now: step.becomes.kind });
+        state.rules = step.becomes;
+        // A redirected connection may be on its way in: the next look counts.
+        if (step.becomes.kind === "draining") break;
+      }
+      state.phase = state.rules.kind === "captured" ? "captured" : "pinned";
+      delete state.reason;
+    } catch (error) {
+      fail(state, message(error));
+      log.warn("a pod cannot be brought to where it should be", { uid, error: message(error) });
+    }
+  }
+
+  async #forget(uid: string): Promise<void> {
+    for (const pin of this.#options.network.pins().filter((one) => one.uid === uid)) await this.#options.network.unpin(pin);
+    this.#pods.delete(uid);
+  }
+
+  #state(uid: string): PodState {
+    let state = this.#pods.get(uid);
+    if (state === undefined) this.#pods.set(uid, (state = { rules: { kind: "unknown" }, phase: "searching" }));
+    return state;
+  }
+
+  #remember(): void {
+    this.#options.memory.save({ order: this.#order, guarded: [...this.#guarded.values()] });
+  }
+
+  #publish(): void {
+    this.#report.set(this.#describe());
+  }
+
+  #describe(): NodeReport {
+    const reportOf = (uid: string, more: Partial<PodReport>): PodReport => {
+      const state = this.#state(uid);
+      return {
+        uid,
+        phase: state.phase,
+        ...(state.pin === undefined ? {} : { networkNamespace: state.pin.path }),
+        ...(state.reason === undefined ? {} : { reason: state.reason }),
+        ...more,
+      };
+    };
+    const ordered: readonly PodOrder[] = this.#order.pods;
+    return {
+      node: this.#options.node,
+      generation: this.#worked,
+      pods: [
+        ...ordered.map(({ uid }) => reportOf(uid, {})),
+        ...[...this.#guarded.values()].map(({ uid, namespace, name, address }) => reportOf(uid, { guarded: { namespace, name, address } })),
+      ],
+      guard: this.#guard,
+      ...(this.#problem === undefined ? {} : { problem: this.#problem }),
+    };
+  }
+}
+
+function fail(state: PodState, reason: string): void {
+  state.phase = "failed";
+  state.reason = reason;
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Runs `work` for all items, a few at once. Rejects when one does. */
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, left.length) }, worker));
+}

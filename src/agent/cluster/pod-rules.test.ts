@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import path from "node:path";
+import { test } from "node:test";
+import { runProgram } from "../../dataplane/shell.ts";
+import { bridgeRules, noBridgeRules, nodeRules, noNodeRules } from "./node-rules.ts";
+import { captureRules, drainRules, noRules, readSockets } from "./pod-rules.ts";
+
+const nft = path.resolve(import.meta.dirname, "../../../.cache/tools/bin/nft");
+
+test("the rules of a captured pod", () => {
+  const rules = captureRules({ address: "10.1.0.2", probePorts: [9000, 80, 80] });
+  assert.match(rules, /^table inet weir\ndelete table inet weir\n/, "replaces what is there, in one transaction");
+  assert.match(rules, /ip saddr 169\.254\.7\.2 tcp dport \{ 80, 9000 \} return/);
+  assert.ok(!captureRules({ address: "10.1.0.2", probePorts: [] }).includes("169.254.7.2"));
+  const translating = rules.split("\n").filter((line) => /dnat ip|redirect/.test(line));
+  assert.equal(translating.length, 4);
+  for (const line of translating) assert.match(line, /tcp flags & \(fin \| syn \| rst \| ack\) == syn/, "connections from before must not be touched");
+});
+
+test("what is left while a pod drains keeps translating", () => {
+  const rules = drainRules();
+  assert.ok(!/dnat ip|redirect/.test(rules));
+  assert.match(rules, /type nat hook output/);
+  assert.match(rules, /type nat hook prerouting/);
+  assert.match(rules, /ct status/);
+});
+
+test("the kernel takes all rules, one after the other, and nothing stays", async () => {
+  const texts = [
+    captureRules({ address: "10.1.0.2", probePorts: [80, 9000] }),
+    captureRules({ address: "10.1.0.2", probePorts: [] }),
+    drainRules(),
+    noRules(),
+    noRules(),
+    nodeRules([]),
+    nodeRules(["10.1.0.2", "10.1.0.3", "10.1.0.2"]),
+    bridgeRules,
+    noNodeRules,
+    noBridgeRules,
+  ];
+  const script = texts.map((text) => `"$0" -f - <<'END'\n${text}END\n`).join("");
+  const done = await runProgram(["unshare", "-U", "-r", "-n", "sh", "-ec", `${script}"$0" list ruleset`, nft], { timeoutMs: 10_000 });
+  assert.equal(done.code, 0, done.output);
+  assert.equal(done.output, "");
+});
+
+test("the capture ports in /proc/net/tcp", () => {
+  const row = (port: string, state: string): string =>
+    `   0: 0200010A:${port} 0100010A:D431 ${state} 00000000:00000000 00:00000000 00000000     0        0 1 1\n`;
+  const six = `   0: 00000000000000000000000000000000:3A99 00000000000000000000000000000000:0000 0A 0\n`;
+  assert.deepEqual(readSockets("  sl  local_address rem_address   st\n"), { listening: false, open: 0 });
+  assert.deepEqual(readSockets(row("3A99", "0A")), { listening: false, open: 0 });
+  assert.deepEqual(readSockets(row("3A9E", "0A") + six), { listening: true, open: 0 });
+  assert.deepEqual(readSockets(row("3A99", "01") + row("3A9E", "08") + row("3A9E", "06") + row("1F90", "01")), { listening: false, open: 2 });
+});

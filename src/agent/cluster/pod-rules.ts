@@ -1,0 +1,110 @@
+/**
+ * The rules inside a pod's network namespace; pure text, one transaction each.
+ *
+ * Only the first packet of a connection (SYN) is ever looked at. Connection tracking begins in a namespace with its first rule, and takes the packets of
+ * connections that were there before for new ones: a rule for all of TCP would redirect them in the middle.
+ *
+ * Destination NAT to the pod's own address, not `redirect` (which would lead to 127.0.0.1): so the listeners may have that address, and Envoy's hot
+ * restart, which hands sockets over by address alone, can tell those of different pods apart.
+ */
+import { inboundPort, nodeSource, outboundPort, probeSource } from "./contract.ts";
+
+/** What the rules of one pod depend on. */
+export interface PodRulesPlan {
+  readonly address: string;
+  readonly probePorts: readonly number[];
+}
+
+const table = "inet weir";
+/** In front of what replaces a table: also when there is none yet. */
+const anew = `table ${table}\ndelete table ${table}\n`;
+const syn = "tcp flags & (fin | syn | rst | ack) == syn";
+
+/**
+ * Nobody reaches the capture ports but by these rules: a caller could otherwise pretend that its connection was redirected. `ct` also keeps connection
+ * tracking on while no rule translates any more.
+ */
+const guard = `  chain guard {
+    type filter hook input priority 0; policy accept;
+    tcp dport { ${outboundPort}, ${inboundPort} } ct status & dnat == 0 reject with tcp reset
+  }`;
+
+/**
+ * Rules of a captured pod. Out: all TCP but what stays inside the pod. In: all TCP but what the node proxy sends, and what processes of the node itself
+ * (the kubelet) send to probed ports. IPv6 goes to the same ports of the pod's IPv6 address: refused unless somebody listens there, never let through.
+ */
+export function captureRules({ address, probePorts }: PodRulesPlan): string {
+  const ports = [...new Set(probePorts)].sort((a, b) => a - b);
+  const probes = ports.length === 0 ? "" : `    ip saddr ${probeSource} tcp dport { ${ports.join(", ")} } return\n`;
+  return `${anew}table ${table} {
+  chain outbound {
+    type nat hook output priority -100; policy accept;
+    oifname "lo" return
+    meta nfproto ipv4 ${syn} dnat ip to ${address}:${outboundPort}
+    meta nfproto ipv6 ${syn} redirect to :${outboundPort}
+  }
+  chain inbound {
+    type nat hook prerouting priority -100; policy accept;
+    iifname "lo" return
+    ip saddr ${nodeSource} return
+${probes}    meta nfproto ipv4 ${syn} dnat ip to ${address}:${inboundPort}
+    meta nfproto ipv6 ${syn} redirect to :${inboundPort}
+  }
+${guard}
+}
+`;
+}
+
+/**
+ * Rules of a pod that is left: new connections go their own way, those that were redirected go on through Envoy. The empty chains are what keeps their
+ * translation going.
+ */
+export function drainRules(): string {
+  return `${anew}table ${table} {
+  chain outbound {
+    type nat hook output priority -100; policy accept;
+  }
+  chain inbound {
+    type nat hook prerouting priority -100; policy accept;
+  }
+${guard}
+}
+`;
+}
+
+/** Takes everything out; connections that still are translated break. */
+export function noRules(): string {
+  return anew;
+}
+
+/**
+ * Settings of the namespace, as a shell script: packets outside of the window are translated too (else the pod answers them with a reset), connections of
+ * the past leave the table soon, and waiting connections of a listener that closes go to another one of the same address (an Envoy that takes over).
+ */
+export const podSettings = `cd /proc/sys/net
+echo 1 > netfilter/nf_conntrack_tcp_be_liberal
+for name in time_wait close_wait fin_wait last_ack; do echo 10 > netfilter/nf_conntrack_tcp_timeout_$name; done
+echo 1 > ipv4/tcp_migrate_req
+`;
+
+/** What /proc/net/tcp and tcp6 of a pod's namespace say about the capture ports. */
+export interface CaptureSockets {
+  /** Somebody accepts connections on both ports. */
+  readonly listening: boolean;
+  /** Redirected connections that may still carry something. */
+  readonly open: number;
+}
+
+/** Reads the text of /proc/net/tcp, tcp6 or both. */
+export function readSockets(text: string): CaptureSockets {
+  const open = new Set(["01", "02", "03", "04", "05", "08"]);
+  const listening = new Set<number>();
+  let count = 0;
+  for (const [, port = "", state = ""] of text.matchAll(/^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) /gm)) {
+    const number = Number.parseInt(port, 16);
+    if (number !== outboundPort && number !== inboundPort) continue;
+    if (state === "0A") listening.add(number);
+    else if (open.has(state)) count += 1;
+  }
+  return { listening: listening.size === 2, open: count };
+}

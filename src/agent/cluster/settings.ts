@@ -1,0 +1,108 @@
+/** Flags and environment of the cluster agent, read once into complete settings. */
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import type { XdsAddress } from "../../dataplane/bootstrap.ts";
+import { findTools, isComplete, type Tools } from "../../dataplane/tools.ts";
+
+/** Where the control plane's two services are: discovery for Envoy, orders for the agent. */
+export type ControlAddress =
+  | { readonly kind: "socket"; readonly path: string }
+  | { readonly kind: "mtls"; readonly host: string; readonly port: number; readonly serverIdentity: string };
+
+export interface ClusterAgentSettings {
+  /** The name of the Kubernetes node. */
+  readonly node: string;
+  /** Pins and sockets; on a tmpfs or the host's /run. */
+  readonly runDir: string;
+  /** What must survive a restart; on the host. */
+  readonly stateDir: string;
+  readonly control: ControlAddress;
+  /** The program. */
+  readonly envoy: string;
+  readonly tools: Tools;
+  readonly concurrency: number;
+  readonly maxHeapBytes: number;
+  readonly maxConnections: number;
+  /** How long connections get to end when we stop or Envoy is replaced. */
+  readonly drainSeconds: number;
+  /** What SIGTERM leaves behind: `keep` the rules (another agent follows), or `release` the pods (they go on without Weir). */
+  readonly onExit: "keep" | "release";
+  readonly nriSocket: string;
+  /** The node's /proc. */
+  readonly proc: string;
+}
+
+const usage =
+  "usage: cluster-agent [--node NAME] [--control unix:PATH | HOST:PORT --control-identity SPIFFE_ID] [--run DIR] [--state DIR] [--on-exit keep|release] [--nri PATH] [--proc DIR] [--concurrency N] [--drain-seconds N]";
+
+const flags = ["node", "control", "control-identity", "run", "state", "on-exit", "nri", "proc", "concurrency", "drain-seconds", "envoy"] as const;
+
+/**
+ * Reads settings. Each flag may also be a variable: `--on-exit` is WEIR_ON_EXIT, `--node` also NODE_NAME (downward API).
+ * `here` is the folder of the running program. Throws an Error with the usage when something is missing or not understood.
+ */
+export function readClusterSettings(args: readonly string[], env: NodeJS.ProcessEnv, here: string): ClusterAgentSettings {
+  const given = readFlags(args);
+  const value = (flag: (typeof flags)[number]): string | undefined => given[flag] || env[`WEIR_${flag.toUpperCase().replaceAll("-", "_")}`] || undefined;
+  const node = value("node") ?? env["NODE_NAME"];
+  if (node === undefined || !/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(node)) throw new Error(`--node is missing or no name of a node\n${usage}`);
+  const onExit = value("on-exit") ?? "keep";
+  if (onExit !== "keep" && onExit !== "release") throw new Error(`--on-exit ${onExit}: keep or release\n${usage}`);
+  // From `dist/` or from `src/agent/cluster/`.
+  const root = path.basename(here) === "cluster" ? path.resolve(here, "../../..") : path.resolve(here, "..");
+  const { found, missing } = findTools([path.join(root, ".cache/tools/bin")], env["PATH"] ?? "");
+  if (!isComplete(found)) throw new Error(`this image lacks ${missing.join(", ")}`);
+  return {
+    node,
+    onExit,
+    tools: found,
+    control: readControl(value("control"), value("control-identity")),
+    runDir: path.resolve(value("run") ?? "/run/weir"),
+    stateDir: path.resolve(value("state") ?? "/var/lib/weir"),
+    envoy: value("envoy") ?? path.join(root, ".cache/envoy/1.40.0/envoy"),
+    concurrency: positive(value("concurrency"), Math.max(1, Math.min(4, availableParallelism()))),
+    maxHeapBytes: 1_073_741_824,
+    maxConnections: 50_000,
+    drainSeconds: positive(value("drain-seconds"), 8),
+    nriSocket: value("nri") ?? "/var/run/nri/nri.sock",
+    proc: value("proc") ?? "/proc",
+  };
+}
+
+function readFlags(args: readonly string[]): Readonly<Partial<Record<string, string>>> {
+  try {
+    return parseArgs({ args: [...args], options: Object.fromEntries(flags.map((flag) => [flag, { type: "string" as const }])) }).values;
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${usage}`, { cause: error });
+  }
+}
+
+function readControl(text: string | undefined, serverIdentity: string | undefined): ControlAddress {
+  if (text?.startsWith("unix:") === true) return { kind: "socket", path: path.resolve(text.slice("unix:".length)) };
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text ?? "");
+  const host = parts?.[1] ?? parts?.[2];
+  const port = Number(parts?.[3]);
+  if (host === undefined || port < 1 || port > 65_535) throw new Error(`--control ${text ?? "is missing"}: write unix:PATH or HOST:PORT\n${usage}`);
+  if (serverIdentity === undefined) throw new Error(`--control-identity is missing: who answers on ${text}\n${usage}`);
+  return { kind: "mtls", host, port, serverIdentity };
+}
+
+function positive(text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new Error(`${text} is no count\n${usage}`);
+  return number;
+}
+
+/** Where Envoy finds the control plane; `sdsSocket` is where we serve its certificate. */
+export function xdsAddress(control: ControlAddress, sdsSocket: string): XdsAddress {
+  switch (control.kind) {
+    case "socket":
+      return control;
+    case "mtls":
+      return { ...control, sdsSocket };
+    default:
+      return control satisfies never;
+  }
+}
