@@ -1,5 +1,6 @@
 // Brings everything that Weir runs on into .cache/, each thing pinned and checked. Runs on any Node from 18 on, as any user, any number at once.
-//   node scripts/setup.mjs          does what is missing; says nothing when all is there
+//   node scripts/setup.mjs            does what is missing; says nothing when all is there
+//   node scripts/setup.mjs --cluster  also what the Kubernetes cluster of test/cluster is made of
 // Layout (the source relies on it):
 //   .cache/node/node_modules/node-linux-*/bin/node   Node.js 26
 //   .cache/envoy/1.40.0/envoy                        stock Envoy ($WEIR_ENVOY overrides)
@@ -46,6 +47,13 @@ const debianTools = {
   ip: { files: ["bin/ip", "usr/bin/ip"], packages: "iproute2 libbpf1 libelf1 libmnl0 libbsd0 libmd0 libcap2 zlib1g libzstd1".split(" ") },
   tini: { files: ["usr/bin/tini"], packages: ["tini"] },
 };
+
+/** Files that only the test cluster needs, below .cache/tools/root, and the packages that hold them: always Debian's, for images are made of them. */
+const clusterFiles = [
+  { files: ["usr/include/seccomp.h"], packages: ["libseccomp-dev"] },
+  { files: ["bin/busybox", "usr/bin/busybox"], packages: ["busybox"] },
+];
+const withCluster = process.argv.includes("--cluster");
 
 /** A mistake or a lack on this machine that we can name; everything else is a bug and shows its stack. */
 class SetupError extends Error {}
@@ -263,12 +271,21 @@ function placeTool(link, file, needsLibraries) {
   renameSync(`${link}-${process.pid}`, link);
 }
 
+function missingClusterFiles() {
+  return withCluster ? clusterFiles.filter(({ files }) => !files.some((file) => existsSync(path.join(cache, "tools/root", file)))) : [];
+}
+
+async function setUpCluster() {
+  const packages = missingClusterFiles().flatMap((part) => part.packages);
+  if (packages.length > 0) await step(packages.join(", "), () => fetchDebian(packages));
+}
+
 function isComplete() {
   const tools = Object.keys(debianTools).every((name) => existsSync(path.join(cache, "tools/bin", name)));
   const envoy = Boolean(process.env.WEIR_ENVOY) || existsSync(path.join(cache, "envoy", envoyVersion, "envoy"));
   const installed =
     isInstalled(path.join(cache, "node"), path.join(root, "scripts/node/package-lock.json")) && isInstalled(root, path.join(root, "package-lock.json"));
-  return tools && envoy && installed && existsSync(node);
+  return tools && envoy && installed && existsSync(node) && missingClusterFiles().length === 0;
 }
 
 /** One at a time: the lock is a link that names its owner's process, so one left behind by a killed owner is recognised. */
@@ -304,7 +321,7 @@ async function main() {
   mkdirSync(cache, { recursive: true });
   await withLock(async () => {
     if (!existsSync(node)) say(`first use: Node.js, libraries and Envoy come into ${path.relative(process.cwd(), cache) || cache} (about 500 MB), once`);
-    const results = await Promise.allSettled([setUpLibraries(), setUpEnvoy(), setUpTools()]);
+    const results = await Promise.allSettled([setUpLibraries(), setUpEnvoy(), setUpTools(), setUpCluster()]);
     for (const result of results) if (result.status === "rejected") throw result.reason;
   });
 }
