@@ -74,16 +74,18 @@ function nodeBackend(
   node: string,
   known: ReadonlyMap<BackendId, NodeBackend>,
 ): NodeBackend {
-  const places = endpoints.map((endpoint) => nodeEndpoint(endpoint, backend, mesh, node));
+  const places = endpoints.flatMap((endpoint) => nodeEndpoint(endpoint, backend, mesh, node) ?? []);
   const before = known.get(backend.id);
   if (before?.backend === backend && sameEndpoints(before.endpoints, places)) return before;
   return { backend, endpoints: places, peers: [...new Set(places.flatMap(({ peer }) => (peer === undefined ? [] : [peer])))].sort() };
 }
 
-function nodeEndpoint({ id, address }: Endpoint, { containerPort }: VersionBackend, mesh: MeshPods, node: string): NodeEndpoint {
+/** Undefined: this endpoint does not have the backend's port. */
+function nodeEndpoint({ id, address, ports }: Endpoint, backend: VersionBackend, mesh: MeshPods, node: string): NodeEndpoint | undefined {
+  const port = ports === undefined ? backend.containerPort : ports.get(backend.port);
+  if (port === undefined) return undefined;
   const pod = mesh.joined.get(address);
-  const place = { id, address, port: containerPort };
-  return pod === undefined || pod.node === node ? place : { ...place, peer: pod.identity };
+  return pod === undefined || pod.node === node ? { id, address, port } : { id, address, port, peer: pod.identity };
 }
 
 function sameEndpoints(a: readonly NodeEndpoint[], b: readonly NodeEndpoint[]): boolean {

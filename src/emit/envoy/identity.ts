@@ -19,16 +19,11 @@ export function identityFilter(capture: CapturePoint): FilterInit {
 
 /**
  * The same for a pod: the connection to the other side is made in this caller's name, and belongs to no other caller (`hashable`: it is part of what
- * chooses a pooled connection). `peer` is who must answer, where the cluster cannot know it.
+ * chooses a pooled connection).
  */
-export function callerFilter(caller: SpiffeId, peer?: SpiffeId): FilterInit {
-  const shared = { sharedWithUpstream: FilterStateValue_SharedWithUpstream.ONCE };
-  const values = [{ ...text(identityKey, "envoy.hashable_string", caller), ...shared }];
-  return noting(peer === undefined ? values : [...values, { ...text(peerKey, peerKey, peer), ...shared }]);
+export function callerFilter(caller: SpiffeId): FilterInit {
+  return noting([{ ...text(identityKey, "envoy.hashable_string", caller), sharedWithUpstream: FilterStateValue_SharedWithUpstream.ONCE }]);
 }
-
-/** Envoy's own key: the names that the other side's certificate may have, in place of those that the cluster says. */
-const peerKey = "envoy.network.upstream_subject_alt_names";
 
 function text(key: string, factoryKey: string, value: string): Init<typeof FilterStateValueSchema> {
   const format = { format: { case: "textFormatSource" as const, value: { specifier: { case: "inlineString" as const, value: literal(value) } } } };

@@ -27,7 +27,7 @@ type ClusterInit = Init<typeof ClusterSchema>;
 type CommonTls = Init<typeof CommonTlsContextSchema>;
 
 /** Name of the cluster in every node's bootstrap that leads to the agent's certificates. */
-export const identitiesCluster = "identities";
+export const identitiesCluster = "sds";
 
 /** What our own connections say they speak, so that a permissive pod tells them from a service's own TLS. Inside is what the port says. */
 export const meshAlpn = "weir";
@@ -108,14 +108,14 @@ export const peerSockets: (peers: readonly SpiffeId[], callers: readonly SpiffeI
   },
 );
 
-/** The same for connections to a pod's own address: who must answer stands in the connection's filter state, not in the cluster. */
-export const directPeerSockets: (callers: readonly SpiffeId[], trustDomain: TrustDomain) => Sockets = memoizeLast(
-  (callers: readonly SpiffeId[], trustDomain: TrustDomain): Sockets => ({
-    transportSocket: clientSocket(trustDomain, undefined, []),
-    transportSocketMatches: callers.map((caller) => ({ name: caller, transportSocket: clientSocket(trustDomain, caller, []) })),
+/** The same where every endpoint is reached by mutual TLS and is `peer`. */
+export function directPeerSockets(peer: SpiffeId, callers: readonly SpiffeId[], trustDomain: TrustDomain): Sockets {
+  return {
+    transportSocket: clientSocket(trustDomain, undefined, [peer]),
+    transportSocketMatches: callers.map((caller) => ({ name: caller, transportSocket: clientSocket(trustDomain, caller, [peer]) })),
     transportSocketMatcher: byCaller(callers),
-  }),
-);
+  };
+}
 
 function useSocket(name: string): Matcher_OnMatch {
   const value = { name, typedConfig: any(TransportSocketNameActionSchema, { name }) };

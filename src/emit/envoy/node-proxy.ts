@@ -7,7 +7,7 @@ import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
 import { socketAddress, versionCluster } from "./cluster.ts";
 import { directPeerSockets, peerSockets, tunnelMetadata } from "./mutual-tls.ts";
-import { directCluster, inboundListener, outboundChains, outboundListener, peersCluster } from "./pod-listeners.ts";
+import { directCluster, identitiesOf, inboundListener, outboundChains, outboundListener, peerCluster } from "./pod-listeners.ts";
 import { duration, type EnvoyResource, type Init, resource } from "./resource.ts";
 import { meshRouteConfiguration } from "./route-configuration.ts";
 
@@ -26,7 +26,7 @@ export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
   return [
     ...plan.backends.map((backend) => nodeCluster(backend, callers, trustDomain)),
     direct,
-    ...(plan.remote.length === 0 ? [] : [peers(callers, trustDomain)]),
+    ...peers(plan.remote, callers, trustDomain),
     ...plan.backends.map(nodeAssignment),
     ...plan.pods.flatMap((pod) => [outboundListener(pod, shared), inboundListener(pod, trustDomain)]),
     meshRouteConfiguration(plan.hosts),
@@ -65,6 +65,9 @@ const originalDestination: ClusterInit = {
 
 const direct = resource(ClusterSchema, directCluster, { ...originalDestination, name: directCluster });
 
-const peers = memoizeLast((callers: readonly SpiffeId[], trustDomain: TrustDomain) =>
-  resource(ClusterSchema, peersCluster, { ...originalDestination, name: peersCluster, ...directPeerSockets(callers, trustDomain) }),
+const peers = memoizeLast((remote: NodePlan["remote"], callers: readonly SpiffeId[], trustDomain: TrustDomain) =>
+  identitiesOf(remote).map((identity) => {
+    const name = peerCluster(identity);
+    return resource(ClusterSchema, name, { ...originalDestination, name, ...directPeerSockets(identity, callers, trustDomain) });
+  }),
 );

@@ -30,16 +30,16 @@ export const inboundPort = 15_006;
 
 /** The cluster that goes where the connection was going, in plaintext. */
 export const directCluster = "direct";
-/** The same by mutual TLS. */
-export const peersCluster = "peers";
+/** The cluster that goes where the connection was going, by mutual TLS; whoever answers must be `identity`. */
+export function peerCluster(identity: SpiffeId): string {
+  return `peer/${identity}`;
+}
 
 const httpChain = "http";
 
 interface Chain {
   readonly name: string;
   readonly filter: FilterInit;
-  /** Who must answer, where the cluster cannot know it. */
-  readonly peer?: SpiffeId;
 }
 
 /** What all outbound listeners of a node share. */
@@ -55,10 +55,9 @@ export const outboundChains: (hosts: readonly Host[], remote: NodePlan["remote"]
     const tcp = addressed.flatMap((host) =>
       host.ports.filter(isOpenTcp).map((port) => ({ name: chainName(host, port), filter: tcpProxy("tcp", port.destinations) })),
     );
-    const identities = [...new Set(remote.map(({ identity }) => identity))].sort();
-    const peers = identities.map((identity) => ({ name: `peer ${identity}`, filter: tcpProxyTo(peersCluster), peer: identity }));
+    const peers = identitiesOf(remote).map((identity) => ({ name: peerCluster(identity), filter: tcpProxyTo(peerCluster(identity)) }));
     const choices: Record<string, Choice> = Object.fromEntries([
-      ...remote.map(({ address, identity }) => [address, useChain(`peer ${identity}`)] as const),
+      ...remote.map(({ address, identity }) => [address, useChain(peerCluster(identity))] as const),
       ...addressed.map((host) => [host.address, thenBy(choosePort(host))] as const),
     ]);
     const http = { name: httpChain, filter: httpConnectionManager("mesh") };
@@ -66,6 +65,11 @@ export const outboundChains: (hosts: readonly Host[], remote: NodePlan["remote"]
     return { chains: [http, direct, ...tcp, ...peers], choose: byAddress(choices, useChain(directCluster)) };
   },
 );
+
+/** Who answers on other nodes, each once, sorted. */
+export function identitiesOf(remote: NodePlan["remote"]): readonly SpiffeId[] {
+  return [...new Set(remote.map(({ identity }) => identity))].sort();
+}
 
 type TcpPort = HostPort & { readonly kind: "tcp" };
 
@@ -102,7 +106,7 @@ export const outboundListener: (pod: PinnedPod, shared: OutboundChains) => Envoy
     trafficDirection: TrafficDirection.OUTBOUND,
     address: addressIn(pod, outboundPort),
     listenerFilters: [originalDst],
-    filterChains: chains.map((chain) => ({ name: chain.name, filters: [callerFilter(pod.identity, chain.peer), chain.filter] })),
+    filterChains: chains.map((chain) => ({ name: chain.name, filters: [callerFilter(pod.identity), chain.filter] })),
     filterChainMatcher: choose,
   });
 });
