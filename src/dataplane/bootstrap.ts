@@ -108,7 +108,8 @@ function mutualTls({ ownIdentity, serverIdentity, trustDomain }: XdsAddress & { 
       ...type("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
       common_tls_context: {
         alpn_protocols: ["h2"],
-        tls_params: { tls_minimum_protocol_version: "TLSv1_3" },
+        // A client of Envoy's stops at 1.2 unless it is told otherwise.
+        tls_params: { tls_minimum_protocol_version: "TLSv1_3", tls_maximum_protocol_version: "TLSv1_3" },
         tls_certificate_sds_secret_configs: [{ name: ownIdentity, sds_config }],
         combined_validation_context: {
           default_validation_context: { match_typed_subject_alt_names: [{ san_type: "URI", matcher: { exact: serverIdentity } }] },
