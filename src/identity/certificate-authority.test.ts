@@ -54,13 +54,11 @@ test("twelve years: intermediates and roots are renewed, and every certificate i
   const authority = await someAuthority(clock);
   const first = authority.bundle.get().own.roots[0]?.id;
   const intermediates = new Set<string>();
-  for (let month = 0; month < 144; month += 1) {
+  for (let step = 0; step < 73; step += 1) {
     const waited = new AbortController();
-    const slept = clock.sleep(30 * dayMs, waited.signal);
-    // Twice: the first begins a rotation, by the second nobody holds anything of the old root.
-    void clock.sleep(31 * dayMs, waited.signal);
-    await clock.advance(30 * dayMs);
-    await slept;
+    // Somebody must sleep while time passes.
+    void clock.sleep(61 * dayMs, waited.signal);
+    await clock.advance(60 * dayMs);
     waited.abort();
     await authority.tick();
     const [svid] = await authority.issue("one", [await key()]);

@@ -1,5 +1,4 @@
 /** The authority at work: signs with what is kept, keeps before it signs, and moves the rotation on. */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { Cell, type Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import { ok, type Result } from "../lib/problem.ts";
@@ -10,6 +9,7 @@ import { type DomainRoots, sameBundle, type TrustBundle } from "./bundle.ts";
 import { createSigner, issueSvid, type Signer, type Svid, svidLifeMs } from "./issue.ts";
 import { advance, type NodeReport, recordIssued, recordReport, trustedRoots, wantSigner, workFor } from "./rotation.ts";
 import type { SigningCa } from "./signing-ca.ts";
+import { createTurns } from "./turns.ts";
 
 export interface CertificateAuthorityOptions {
   readonly clock: Clock;
@@ -58,6 +58,7 @@ export async function openCertificateAuthority(options: CertificateAuthorityOpti
     signers.set(ca, signer);
     return signer;
   };
+  const turns = createTurns(2);
   const replaceSigner = async (next: SigningCa): Promise<Result<void>> => {
     let result: Result<void> = ok(undefined);
     await update((state) => {
@@ -77,8 +78,7 @@ export async function openCertificateAuthority(options: CertificateAuthorityOpti
       const svids: Svid[] = [];
       for (const { id, spki } of keys) {
         signal?.throwIfAborted();
-        svids.push(await issueSvid(signer, id, spki, clock.now()));
-        await nextTurn();
+        svids.push(await turns(() => issueSvid(signer, id, spki, clock.now())));
       }
       return svids;
     },

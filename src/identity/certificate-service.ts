@@ -19,6 +19,7 @@ import type { TrustBundle } from "./bundle.ts";
 import type { CertificateAuthority, CertifiedKey } from "./certificate-authority.ts";
 import type { Svid } from "./issue.ts";
 import { verifyRequest } from "./request.ts";
+import { createTurns } from "./turns.ts";
 
 export interface CertificateServiceOptions {
   readonly authority: CertificateAuthority;
@@ -39,12 +40,17 @@ export const maxRequests = 1000;
 type ResultInit = Exclude<MessageInitShape<typeof CertificateResultSchema>, CertificateResult>;
 type Outcome = NonNullable<ResultInit["outcome"]>;
 
-/** The service's methods, for an rpc server. */
+/** The service's methods, for an rpc server. A storm of requests is worked off piece by piece, and keeps no other call waiting. */
 export function createCertificateService(options: CertificateServiceOptions): ReadonlyMap<string, RpcMethod> {
-  return new Map([[issueMethod, { kind: "unary", handle: (request, context) => issue(request, context, options) }]]);
+  const service: Service = { ...options, turns: createTurns(2) };
+  return new Map([[issueMethod, { kind: "unary", handle: (request, context) => issue(request, context, service) }]]);
 }
 
-async function issue(bytes: Uint8Array, context: CallContext, options: CertificateServiceOptions): Promise<Uint8Array> {
+interface Service extends CertificateServiceOptions {
+  readonly turns: ReturnType<typeof createTurns>;
+}
+
+async function issue(bytes: Uint8Array, context: CallContext, options: Service): Promise<Uint8Array> {
   const node = await callingNode(context, options);
   const request = parse(bytes);
   if (request.requests.length > maxRequests) throw new RpcError(Status.invalidArgument, `more than ${maxRequests} requests in one call`);
@@ -77,13 +83,13 @@ async function callingNode({ headers, peer }: CallContext, { authenticate, trust
   return node.value;
 }
 
-async function answer(node: string, request: IssueRequest, signal: AbortSignal, options: CertificateServiceOptions): Promise<IssueResponse> {
+async function answer(node: string, request: IssueRequest, signal: AbortSignal, options: Service): Promise<IssueResponse> {
   const { authority, trustDomain, log } = options;
   const allowed = new Set([...options.identitiesOf(node), nodeId(trustDomain, node)]);
   const checked: Result<CertifiedKey>[] = [];
   for (const item of request.requests) {
     signal.throwIfAborted();
-    checked.push(await check(item, node, allowed));
+    checked.push(await options.turns(() => check(item, node, allowed)));
   }
   const keys = checked.flatMap((result) => (result.ok ? [result.value] : []));
   const svids = [...(await sign(options, node, keys, signal))];

@@ -1,6 +1,6 @@
 /** Time that passes only when a test says so. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../../src/lib/clock.ts";
-import { eventually } from "./real.ts";
 
 export interface VirtualClock extends Clock {
   /** Lets `ms` pass, one sleeper after the other; waits for real until somebody sleeps again before each step. */
@@ -14,11 +14,19 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
+const maxWaitMs = 10_000;
+
 /** Starts at `now`. */
 export function createVirtualClock(now: number): VirtualClock {
   let time = now;
   const sleepers = new Set<Sleeper>();
-  const idle = (count = 1): Promise<void> => eventually(() => sleepers.size >= count, `${count} sleepers`);
+  const idle = async (count = 1): Promise<void> => {
+    const end = Date.now() + maxWaitMs;
+    while (sleepers.size < count) {
+      if (Date.now() > end) throw new Error(`not within ${maxWaitMs} ms: ${count} sleepers`);
+      await nextTurn();
+    }
+  };
   return {
     now: () => time,
     sleep(ms, signal) {
@@ -43,7 +51,7 @@ export function createVirtualClock(now: number): VirtualClock {
         if (next === undefined || next.at > end) break;
         time = Math.max(time, next.at);
         next.wake();
-        await new Promise((resolve) => setImmediate(resolve));
+        await nextTurn();
       }
       time = end;
     },
