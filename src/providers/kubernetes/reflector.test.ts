@@ -199,6 +199,17 @@ test("while the server is gone for 60 s the last known state stays, with a reaso
   assert.equal(reflector.state.get().reason, undefined);
 });
 
+test("a server that comes back without its memory is listed anew at once", async (t) => {
+  const { api, clock, reflector, now } = await started(t, (api) => api.put("pods", pod("a")));
+  await api.stop();
+  await eventually(() => !reflector.state.get().connected, "lost", clock, 1);
+  api.put("pods", pod("b"));
+  api.compact();
+  await api.start();
+  await eventually(() => api.count("watch") === 2, "asked for a version that is gone", clock, 100);
+  await eventually(() => reflector.state.get().connected && now() === "a=red b=red", "no more time passed");
+});
+
 test("a server that refuses is asked again and again, more and more seldom, and as late as it wants", async (t) => {
   const made = await rig((api) => {
     api.answer = () => ({ status: 403, body: { kind: "Status", code: 403, message: "pods is forbidden" } });

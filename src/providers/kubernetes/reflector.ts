@@ -61,22 +61,24 @@ export class Reflector<T> {
   /** Works until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
     let failures = 0;
+    let last: Outcome = { kind: "done" };
     while (!signal.aborted) {
       const outcome = this.#mirror.version === undefined ? await this.#list(signal) : await this.#watch(this.#mirror.version, signal);
       if (signal.aborted) return;
-      failures = outcome.kind === "done" ? 0 : failures + 1;
-      if (outcome.kind === "failed") this.#failed(outcome.error, failures);
-      if (outcome.kind !== "done" && !isMendedAtOnce(outcome, failures)) await this.#options.clock.sleep(this.#waitMs(outcome, failures), signal);
+      const isHarmless = outcome.kind === "done" || isMendedAtOnce(outcome, last);
+      if (outcome.kind === "failed") this.#failed(outcome.error, isHarmless);
+      failures = outcome.kind === "done" ? 0 : isHarmless ? failures : failures + 1;
+      last = outcome;
+      if (!isHarmless) await this.#options.clock.sleep(this.#waitMs(outcome, failures), signal);
     }
   }
 
-  #failed(error: ApiError, failures: number): void {
+  #failed(error: ApiError, isHarmless: boolean): void {
     const { kind, log } = this.#options;
     if (error.kind === "gone") this.#mirror.expire();
-    const isHarmless = (error.kind === "gone" || error.kind === "silent") && failures === 1;
     const { connected, reason } = this.#state.get();
     const isNews = !isHarmless && (connected || reason !== error.message);
-    log[isNews ? "warn" : "debug"](`${kind.resource} cannot be watched`, { reason: error.message, failures });
+    log[isNews ? "warn" : "debug"](`${kind.resource} cannot be watched`, { reason: error.message });
     if (!isHarmless) this.#set({ connected: false, reason: error.message });
   }
 
@@ -139,7 +141,8 @@ export class Reflector<T> {
   }
 }
 
-/** Expired versions and silent connections are nothing to wait for, unless they come again and again. */
-function isMendedAtOnce(outcome: Outcome, failures: number): boolean {
-  return failures === 1 && outcome.kind === "failed" && (outcome.error.kind === "gone" || outcome.error.kind === "silent");
+/** Expired versions and silent connections are nothing to wait for, unless they come one after the other. */
+function isMendedAtOnce(outcome: Outcome, last: Outcome): boolean {
+  if (outcome.kind !== "failed" || (outcome.error.kind !== "gone" && outcome.error.kind !== "silent")) return false;
+  return last.kind !== "failed" || last.error.kind !== outcome.error.kind;
 }
