@@ -10,14 +10,14 @@ import { execute } from "./support/weir.ts";
 
 const inner = path.join(import.meta.dirname, "pod-capture/inner.ts");
 
-test("pods join and leave the mesh through their namespaces", { timeout: 120_000 }, async (t) => {
+test("pods join and leave the mesh through their namespaces", { timeout: 180_000 }, async (t) => {
   const folder = temporaryFolder(t);
   const script = 'mount -t tmpfs none "$LAB_FOLDER" && mount -t tmpfs none /dev/shm && exec "$@"';
   const runner = [process.execPath, "--disable-warning=ExperimentalWarning", "--test", "--test-isolation=none", "--test-reporter=spec", inner];
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const run = await execute("unshare", ["-U", "-r", "-m", "-n", "-p", "--fork", "--kill-child", "--mount-proc", "--", "sh", "-c", script, "sh", ...runner], {
     env: { ...env, LAB_FOLDER: folder },
-    timeoutMs: 100_000,
+    timeoutMs: 170_000,
   });
   for (const line of run.stdout.split("\n").filter((one) => one.trim() !== "")) t.diagnostic(line);
   assert.equal(run.code, 0, run.stderr);

@@ -41,9 +41,10 @@ export function startClusterAgent(settings: ClusterAgentSettings, parts: Cluster
   const { clock, log } = parts;
   for (const folder of [settings.runDir, settings.stateDir]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   const memory = fileMemory(settings.stateDir);
+  const network = podNetwork(settings.tools, path.join(settings.runDir, "netns"));
   const keeper = new PodKeeper({
     node: settings.node,
-    network: podNetwork(settings.tools, path.join(settings.runDir, "netns")),
+    network,
     find: (uids) => findPods(uids, settings.proc),
     memory,
     clock,
@@ -54,14 +55,15 @@ export function startClusterAgent(settings: ClusterAgentSettings, parts: Cluster
   parts.onIdentities(identitiesOf(memory.load().order));
   const stopping = new AbortController();
   keeper.start();
-  envoy.start();
+  // Its first configuration names namespaces: a listener whose namespace is not pinned yet would fail, and not be tried again.
+  keeper.looked.addEventListener("abort", () => envoy.start());
   const onOrder = (order: NodeOrder): void => {
     parts.onIdentities(identitiesOf(order));
     keeper.setOrder(order);
   };
   const running = Promise.all([
     runControlLink({ connect: parts.connectControl, onOrder, report: keeper.report, clock, log }, stopping.signal),
-    runGuard({ socket: settings.nriSocket, keeper, clock, log }, stopping.signal),
+    runGuard({ socket: settings.nriSocket, keeper, addressOf: (source) => network.addressOf(source), clock, log }, stopping.signal),
   ]);
   return {
     keeper,
@@ -71,7 +73,7 @@ export function startClusterAgent(settings: ClusterAgentSettings, parts: Cluster
       await running;
       await keeper.stop();
       if (onExit === "release") await keeper.letGo();
-      await drain(settings, keeper, clock);
+      await drain(settings, onExit, clock);
       if (onExit === "release") await keeper.release();
       await envoy.stop();
       log.info("stopped", { onExit });
@@ -103,11 +105,25 @@ function adminSocketOf(settings: ClusterAgentSettings): string {
 }
 
 /**
- * Asks Envoy to end its connections (it still takes new ones meanwhile), and waits until none is left or the time is over. Another agent's Envoy that
- * listens on the same ports already gets the new connections.
+ * Asks Envoy to end its connections, and waits until none is left, for at most twice the drain time. When the rules stay it takes new ones during the first
+ * half: perhaps nobody else does yet. Another agent's Envoy on the same ports gets its share of them, and all when this one stops to listen.
  */
-async function drain(settings: ClusterAgentSettings, keeper: PodKeeper, clock: Clock): Promise<void> {
-  const until = clock.now() + settings.drainSeconds * 1000;
-  if ((await adminGet(adminSocketOf(settings), "/drain_listeners?graceful", 1000, "POST")) === undefined) return;
-  while (clock.now() < until && (await keeper.openConnections()) > 0) await clock.sleep(200);
+async function drain(settings: ClusterAgentSettings, onExit: ClusterAgentSettings["onExit"], clock: Clock): Promise<void> {
+  const admin = adminSocketOf(settings);
+  const startedAt = clock.now();
+  const drainMs = settings.drainSeconds * 1000;
+  if ((await adminGet(admin, "/drain_listeners?graceful", 1000, "POST")) === undefined) return;
+  for (;;) {
+    await clock.sleep(200);
+    const passed = clock.now() - startedAt;
+    if (passed >= 2 * drainMs) return;
+    if ((onExit === "release" || passed > drainMs) && (await activeConnections(admin)) === 0) return;
+  }
+}
+
+/** Connections that Envoy's listeners hold; 0 when it does not answer. */
+async function activeConnections(admin: string): Promise<number> {
+  const text = (await adminGet(admin, "/stats?filter=downstream_cx_active")) ?? "";
+  const counts = [...text.matchAll(/^listener\.(?!admin\.).*downstream_cx_active: (\d+)$/gm)].map((match) => Number(match[1]));
+  return counts.reduce((sum, one) => sum + one, 0);
 }

@@ -89,10 +89,12 @@ test("1000 processes take less than 50 ms", (t) => {
     temporaryFolder(t),
     Array.from({ length: 1_000 }, (_, index) => ({ pid: index + 100, cgroup: index % 2 === 0 ? "0::/x" : `0::/kubepods/pod${uid}/${index}`, inode: 7 })),
   );
-  const times = [1, 2, 3].map(() => {
-    const startedAt = performance.now();
+  // Time of the processor: others may use the machine, too.
+  const times = [1, 2, 3, 4, 5].map(() => {
+    const before = process.cpuUsage();
     findPods(new Set([uid]), proc);
-    return performance.now() - startedAt;
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1_000;
   });
   t.diagnostic(`${Math.min(...times).toFixed(1)} ms`);
   assert.ok(Math.min(...times) < 50, `${times.join(", ")} ms`);

@@ -44,6 +44,7 @@ class FakeNetwork implements PodNetwork {
   async sockets(): Promise<CaptureSockets> {
     return this.socketsNow;
   }
+  async addressOf(): Promise<undefined> {}
   async prepareNode(captured: readonly string[]): Promise<string | undefined> {
     this.done.push(`node ${captured.join(",")}`);
     return undefined;

@@ -47,6 +47,8 @@ export class PodKeeper {
   readonly #report: Cell<NodeReport>;
   readonly #pods = new Map<string, PodState>();
   readonly #guarded = new Map<string, GuardedPod>();
+  /** Where the runtime said that a pod's namespace is, until the next look; a pod that is known may have a new sandbox. */
+  readonly #told = new Map<string, readonly string[]>();
   readonly #stopping = new AbortController();
   #wake = new AbortController();
   #order: NodeOrder;
@@ -57,6 +59,7 @@ export class PodKeeper {
   #problem: string | undefined;
   #lastLook = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
+  readonly #looked = new AbortController();
 
   constructor(options: PodKeeperOptions) {
     this.#options = options;
@@ -71,6 +74,11 @@ export class PodKeeper {
 
   get report(): Readable<NodeReport> {
     return this.#report;
+  }
+
+  /** Aborts after the first look: whatever was remembered is pinned now, as far as it still runs. */
+  get looked(): AbortSignal {
+    return this.#looked.signal;
   }
 
   /** Namespaces whose pods are in the mesh, as last told. */
@@ -97,16 +105,20 @@ export class PodKeeper {
     this.#publish();
   }
 
-  /** Captures a pod at its start; resolves with the report of it when its rules are in or could not be put in. */
+  /** Captures a pod at its start; resolves with its report when the rules are in or could not be put in, undefined when `signal` aborts first. */
   async capture(pod: GuardedPod, signal: AbortSignal): Promise<PodReport | undefined> {
-    if (!this.#order.pods.some((one) => one.uid === pod.uid)) {
+    const known = this.#order.pods.some((one) => one.uid === pod.uid);
+    if (!known) {
       this.#guarded.set(pod.uid, pod);
       this.#remember();
     }
+    this.#told.set(pod.uid, pod.sources);
+    this.#state(pod.uid).phase = "searching";
     this.#wake.abort();
-    for await (const report of this.#report.watch(signal)) {
-      const mine = report.pods.find((one) => one.uid === pod.uid);
-      if (mine?.phase === "captured" || mine?.phase === "failed") return mine;
+    while (!signal.aborted) {
+      const mine = this.#describe().pods.find((one) => one.uid === pod.uid);
+      if (!this.#told.has(pod.uid) && mine !== undefined && mine.phase !== "searching") return mine;
+      await this.#options.clock.sleep(10, signal);
     }
     return undefined;
   }
@@ -129,18 +141,6 @@ export class PodKeeper {
     this.#stopping.abort();
     this.#wake.abort();
     await this.#running;
-  }
-
-  /** Redirected connections of all captured or draining pods that are still open. */
-  async openConnections(): Promise<number> {
-    let sum = 0;
-    for (const { pin, rules } of this.#pods.values())
-      if (pin !== undefined && rules.kind !== "none")
-        sum += await this.#options.network.sockets(pin).then(
-          ({ open }) => open,
-          () => 0,
-        );
-    return sum;
   }
 
   /** After `stop`: from now on new connections go past us. Redirected ones go on. */
@@ -179,6 +179,7 @@ export class PodKeeper {
         this.#options.log.error("a look at the pods failed", { error: String(error) });
       }
       this.#publish();
+      this.#looked.abort();
       if (!this.#stopping.signal.aborted) await this.#options.clock.sleep(tickMs, this.#wake.signal);
     }
   }
@@ -214,7 +215,14 @@ export class PodKeeper {
 
   /** Pins what is not pinned, and what lives in another namespace than before. */
   async #findNamespaces(): Promise<void> {
-    const { clock, network, find } = this.#options;
+    const { clock, find } = this.#options;
+    const told = [...this.#told];
+    await inParallel(told, async ([uid, sources]) => {
+      const state = this.#state(uid);
+      // The namespace it had is that of a sandbox that ended.
+      if (!(await this.#pin(state, uid, sources))) delete state.pin;
+      if (this.#told.get(uid) === sources) this.#told.delete(uid);
+    });
     const missing = [...this.#pods].filter(([, state]) => state.pin === undefined && state.phase !== "failed").map(([uid]) => uid);
     const isTime = clock.now() - this.#lastLook >= lookMs;
     if (missing.length === 0 && !isTime) return;
@@ -222,27 +230,28 @@ export class PodKeeper {
     const found = find(new Set(isTime ? this.#pods.keys() : missing));
     await inParallel([...this.#pods], async ([uid, state]) => {
       const process = found.byUid.get(uid);
-      if (process !== undefined && process.inode !== state.pin?.inode) await this.#pin(state, uid, [`/proc/${process.pid}/ns/net`], network);
-      else if (state.pin === undefined && this.#guarded.has(uid)) await this.#pin(state, uid, this.#guarded.get(uid)?.sources ?? [], network);
+      if (process !== undefined && process.inode !== state.pin?.inode) await this.#pin(state, uid, [`/proc/${process.pid}/ns/net`]);
+      else if (state.pin === undefined && this.#guarded.has(uid)) await this.#pin(state, uid, this.#guarded.get(uid)?.sources ?? []);
       if (state.pin !== undefined || state.phase === "failed") return;
       state.phase = found.onNodeNetwork.has(uid) ? "failed" : "searching";
       if (found.onNodeNetwork.has(uid)) state.reason = "it uses the node's own network (hostNetwork)";
     });
   }
 
-  async #pin(state: PodState, uid: string, sources: readonly string[], network: PodNetwork): Promise<void> {
+  async #pin(state: PodState, uid: string, sources: readonly string[]): Promise<boolean> {
     for (const source of sources) {
       try {
-        const pin = await network.pin(uid, source);
+        const pin = await this.#options.network.pin(uid, source);
         if (pin.inode !== state.pin?.inode) state.rules = { kind: "unknown" };
         state.pin = pin;
         delete state.reason;
-        return;
+        return true;
       } catch (error) {
         state.phase = "failed";
         state.reason = `its network namespace cannot be pinned: ${message(error)}`;
       }
     }
+    return false;
   }
 
   async #settle(uid: string, state: PodState, wanted: WantedPod | undefined): Promise<void> {

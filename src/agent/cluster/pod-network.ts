@@ -26,6 +26,8 @@ export interface PodNetwork {
   /** Sets what rules cannot. Never throws. */
   prepare(pin: Pin): Promise<void>;
   sockets(pin: Pin): Promise<CaptureSockets>;
+  /** The first global IPv4 address in the namespace at `source`; undefined when there is none. */
+  addressOf(source: string): Promise<string | undefined>;
   /** Puts the node's own address and rules in. Answers what could not be done but is not needed everywhere. */
   prepareNode(captured: readonly string[]): Promise<string | undefined>;
   /** Takes the node's own rules and address out. Never throws. */
@@ -59,6 +61,10 @@ export function podNetwork(tools: Tools, folder: string): PodNetwork {
       const done = await runProgram([tools.nsenter, `--net=${pin.path}`, "--", tools.sh, "-c", show], { timeoutMs });
       return readSockets(done.output);
     },
+    async addressOf(source) {
+      const done = await runProgram([tools.nsenter, `--net=${source}`, "--", tools.ip, "-4", "-o", "addr", "show", "scope", "global"], { timeoutMs });
+      return /inet ([\d.]+)\//.exec(done.output)?.[1];
+    },
     async prepareNode(captured) {
       // Of host scope: the kernel must not choose it by itself, for instance on cables without an address of their own (Calico).
       await runScript(tools.sh, `${commandLine(tools.ip, "addr", "replace", `${nodeSource}/32`, "dev", "lo", "scope", "host")}\n`);
@@ -83,6 +89,10 @@ async function makePin(tools: Tools, folder: string, uid: string, source: string
   const script = `${commandLine(tools.umount, "-l", fresh)} 2>/dev/null || true\n${commandLine(tools.mount, "--bind", source, fresh)}\n`;
   await runScript(tools.sh, script, timeoutMs);
   const inode = statSync(fresh).ino;
+  if (inode === statSync("/proc/self/ns/net").ino) {
+    await runScript(tools.sh, `${commandLine(tools.umount, "-l", fresh)}\n`, timeoutMs);
+    throw new Error("it is the node's own network");
+  }
   const pin: Pin = { uid, inode, path: path.join(folder, `${uid}-${inode}`) };
   const isThere = isPinned(pin.path, inode);
   if (!isThere) {

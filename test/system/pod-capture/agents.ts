@@ -2,7 +2,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, openSync, readFileSync } from "node:fs";
+import { mkdirSync, openSync } from "node:fs";
 import path from "node:path";
 import type { Control } from "./control.ts";
 import { type Lab, root, tools } from "./lab.ts";
@@ -17,24 +17,28 @@ export class Agents {
     this.#control = control;
   }
 
-  /** Starts the agent of a node. `name` tells two agents of one node apart: each has a run folder of its own. */
+  /**
+   * Starts the agent of a node. With a `name` of its own it is one more, as in another container: its run folder has the same path and is another one.
+   */
   start(node: string, onExit: "keep" | "release", name = node): void {
     const folder = path.join(this.#lab.folder, node);
     mkdirSync(folder, { recursive: true });
+    const run = path.join(folder, `run-${node}`);
     const log = openSync(path.join(folder, `${name}.log`), "a");
-    const args = [
-      "--node",
-      node,
-      "--control",
-      `unix:${this.#control.socket(node)}`,
-      "--run",
-      path.join(folder, `run-${name}`),
-      "--state",
-      path.join(folder, "state"),
-    ];
+    const args = ["--node", node, "--control", `unix:${this.#control.socket(node)}`, "--run", run, "--state", path.join(folder, "state")];
     const more = ["--proc", this.#lab.proc(node), "--nri", path.join(folder, "no-nri.sock"), "--on-exit", onExit, "--concurrency", "1", "--drain-seconds", "2"];
     const main = path.join(root, "src/agent/cluster/main.ts");
-    const argv = [`--net=${this.#lab.namespace(`node-${node}`)}`, "--", process.execPath, "--disable-warning=ExperimentalWarning", main, ...args, ...more];
+    const alone = name === node ? [] : [tools.unshare, "-m", tools.sh, "-c", `${tools.mount} -t tmpfs none ${run} && exec "$@"`, "sh"];
+    const argv = [
+      `--net=${this.#lab.namespace(`node-${node}`)}`,
+      "--",
+      ...alone,
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      main,
+      ...args,
+      ...more,
+    ];
     this.#running.set(name, spawn(tools.nsenter, argv, { stdio: ["ignore", log, log], cwd: root }));
   }
 
@@ -47,18 +51,5 @@ export class Agents {
     child.kill(signal);
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
     return performance.now() - startedAt;
-  }
-
-  log(name: string): string {
-    const node = name.charAt(0);
-    const read = (file: string): string => {
-      try {
-        return readFileSync(file, "utf8");
-      } catch {
-        return "";
-      }
-    };
-    const folder = path.join(this.#lab.folder, node);
-    return `${read(path.join(folder, `${name}.log`))}\n${read(path.join(folder, `run-${name}`, `node-${node}-envoy.log`))}`.slice(-4_000);
   }
 }

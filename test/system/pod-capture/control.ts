@@ -104,7 +104,13 @@ export class Control {
     await this.#wish(name, { mode, listeners: true, capture: true, secure: true });
   }
 
-  async until(what: string, check: () => boolean, ms = 8_000): Promise<void> {
+  /** Waits until so many Envoys of a node are there and have all that it should have. */
+  async proxies(node: string, count: number): Promise<void> {
+    await this.until(`${count} Envoys of ${node}`, () => this.#ads.status().find((one) => one.nodeId === `node/${node}`)?.streams === count);
+    await this.#acked(node);
+  }
+
+  async until(what: string, check: () => boolean, ms = 25_000): Promise<void> {
     const end = Date.now() + ms;
     while (!check()) {
       if (Date.now() > end) {
@@ -126,7 +132,7 @@ export class Control {
   }
 
   async #acked(node: string): Promise<void> {
-    const outcome = await this.#ads.waitAcked(`node/${node}`, this.publish(node), AbortSignal.timeout(8_000));
+    const outcome = await this.#ads.waitAcked(`node/${node}`, this.publish(node), AbortSignal.timeout(25_000));
     if (outcome.kind === "acked") return;
     throw new Error(`Envoy of ${node}: ${JSON.stringify(outcome, (_, value) => (value instanceof Map ? [...value] : (value as unknown)))}`);
   }
@@ -181,7 +187,7 @@ const asNode = { ...marked, sourceAddress: { address: nodeSource, portValue: 0 }
 
 /** Pods of this node are called from our own source address; those of other nodes, with mTLS, from the node's. */
 function clusters(node: string, isSecure: (name: PodName) => boolean, certificates: Certificates): readonly Named[] {
-  const original = { type: "ORIGINAL_DST", lbPolicy: "CLUSTER_PROVIDED", connectTimeout: "1s" };
+  const original = { type: "ORIGINAL_DST", lbPolicy: "CLUSTER_PROVIDED", connectTimeout: "5s" };
   const mesh = Object.values(pods).map((one): Named => {
     const common = { name: `pod/${one.name}`, ...original };
     if (one.node === node) return { ...common, upstreamBindConfig: asNode };

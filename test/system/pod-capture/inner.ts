@@ -18,7 +18,7 @@ before(async () => {
 });
 
 after(async () => {
-  await Promise.all(["a", "b"].map((node) => agents.stop(node)));
+  await Promise.all(["a", "b", "next"].map((name) => agents.stop(name)));
   await control.close();
   lab.stop();
 });
@@ -36,7 +36,7 @@ test("the pods reach each other before anything is captured", async () => {
     assert.equal((await reach(from, to)).body?.pod, to, `${from} → ${to}`);
 });
 
-test("joining loses no new connection and leaves the old ones alone", { timeout: 30_000 }, async (t) => {
+test("joining loses no new connection and leaves the old ones alone", { timeout: 60_000 }, async (t) => {
   const early = await lab.talk("a1", pods.b1.address);
   const loads = [lab.load("a1", pods.b1.address, 3), lab.load("outside", pods.a1.address, 3), lab.load("a2", pods.a1.address, 3)];
   await sleep(500);
@@ -64,7 +64,7 @@ test("out through one Envoy and in through the other: the server sees the node p
   assert.equal((await reach("a1", "b2")).body?.from, "192.168.50.1");
 });
 
-test("a strict pod refuses plaintext and takes mTLS; a permissive one takes both", { timeout: 20_000 }, async () => {
+test("a strict pod refuses plaintext and takes mTLS; a permissive one takes both", { timeout: 60_000 }, async () => {
   assert.equal((await reach("outside", "b1")).body?.from, nodeSource);
   await control.mode("b1", "strict");
   assert.match((await reach("outside", "b1")).error ?? "", /hang up|ECONNRESET/);
@@ -72,7 +72,7 @@ test("a strict pod refuses plaintext and takes mTLS; a permissive one takes both
   assert.equal((await reach("a1", "b1")).body?.from, nodeSource);
 });
 
-test("the kubelet's probes pass; other ports, and NodePorts that come in at the node, do not", { timeout: 20_000 }, async () => {
+test("the kubelet's probes pass; other ports, and NodePorts that come in at the node, do not", { timeout: 60_000 }, async () => {
   await control.mode("a3", "strict");
   await control.mode("a1", "strict");
   for (const [node, to] of [
@@ -97,7 +97,7 @@ END`,
   await lab.run("node-b", `${nft()} delete table ip kube`);
 });
 
-test("nobody else speaks with the node proxy's address, and nobody enters the capture ports directly", { timeout: 20_000 }, async () => {
+test("nobody else speaks with the node proxy's address, and nobody enters the capture ports directly", { timeout: 60_000 }, async () => {
   assert.ok((await reach("node-a", "a2", 8080, nodeSource)).error, "a process of the node without the mark");
   const forging = [
     ["b2", "b1"],
@@ -118,13 +118,13 @@ test("nobody else speaks with the node proxy's address, and nobody enters the ca
   }
 });
 
-test("a dead control plane and a killed agent change nothing for the pods", { timeout: 30_000 }, async (t) => {
+test("a dead control plane and a killed agent change nothing for the pods", { timeout: 60_000 }, async (t) => {
   const talking = await lab.talk("a1", pods.b1.address);
   const loading = lab.load("a1", pods.b1.address, 4);
   await sleep(300);
   await control.close();
   await agents.stop("a", "SIGKILL");
-  agents.start("a", "release");
+  agents.start("a", "keep");
   await sleep(1_200);
   await control.listen();
   const { failed, failures, ok } = await loading;
@@ -136,7 +136,20 @@ test("a dead control plane and a killed agent change nothing for the pods", { ti
   await control.until("the new agent is there", () => control.report("a1")?.phase === "captured");
 });
 
-test("leaving loses no new connection, and redirected ones go on", { timeout: 30_000 }, async (t) => {
+test("an upgrade: the new agent's Envoy listens beside the old one, which drains and ends; no new connection is lost", { timeout: 60_000 }, async (t) => {
+  const loads = [lab.load("a1", pods.b1.address, 8), lab.load("outside", pods.a2.address, 8)];
+  await sleep(300);
+  agents.start("a", "release", "next");
+  await control.proxies("a", 2);
+  const ms = await agents.stop("a");
+  await control.proxies("a", 1);
+  for (const { ok, failed, failures, max } of await Promise.all(loads)) {
+    t.diagnostic(`${ok} new connections, ${failed} failed, slowest ${max} ms; the old agent took ${Math.round(ms)} ms to go`);
+    assert.equal(failed, 0, failures.join("\n"));
+  }
+});
+
+test("leaving loses no new connection, and redirected ones go on", { timeout: 60_000 }, async (t) => {
   await control.mode("b1", "permissive");
   const talking = await lab.talk("a1", pods.b1.address);
   const loads = [lab.load("a1", pods.b1.address, 3), lab.load("outside", pods.b1.address, 3)];
@@ -158,8 +171,8 @@ test("leaving loses no new connection, and redirected ones go on", { timeout: 30
   await control.forget("a1");
 });
 
-test("an agent that is uninstalled leaves nothing behind", { timeout: 30_000 }, async () => {
-  await agents.stop("a");
+test("an agent that is uninstalled leaves nothing behind", { timeout: 60_000 }, async () => {
+  await agents.stop("next");
   for (const name of ["a2", "a3", "node-a"]) assert.equal(await lab.run(name, `${nft()} list ruleset`), "", `rules in ${name}`);
   assert.doesNotMatch(await lab.run("node-a", "ip addr show dev lo"), /169\.254/);
   assert.equal((await reach("b2", "a2")).body?.pod, "a2");
