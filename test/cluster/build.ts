@@ -6,8 +6,8 @@ import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binDir, stampsDir, toolsDir } from "./places.ts";
-import { run } from "./run.ts";
-import type { Say } from "./start.ts";
+import { run, tryRun } from "./run.ts";
+import type { Say } from "./say.ts";
 
 interface GoBuild {
   /** Folder of the module. */
@@ -18,14 +18,14 @@ interface GoBuild {
   readonly packages: string;
   readonly linkerFlags?: string;
   readonly tags?: string;
-  /** Environment for a build with C. */
-  readonly cgo?: Readonly<Record<string, string>>;
+  /** Needs C and libseccomp. */
+  readonly seccomp?: true;
 }
 
 const here = import.meta.dirname;
 const versionPackage = "k8s.io/component-base/version";
 
-/** The kubelet and the scheduler refuse to work with an API server whose version they cannot read. */
+/** Programs compare the version that they were linked with to that of the API server. */
 function kubernetesVersion(): string {
   const version = /k8s\.io\/kubernetes (v\d+\.\d+\.\d+)/.exec(readFileSync(path.join(here, "go/kubernetes/go.mod"), "utf8"))?.[1];
   if (version === undefined) throw new Error("go/kubernetes/go.mod names no version of Kubernetes");
@@ -39,7 +39,7 @@ function builds(): readonly GoBuild[] {
   return [
     { dir: "go/kubernetes", output: "", packages: "tool", linkerFlags: named.map((value) => `-X ${value}`).join(" ") },
     { dir: "go/containerd", output: "", packages: "tool" },
-    { dir: "go/runc", output: "", packages: "tool", tags: "seccomp netgo osusergo", linkerFlags: "-extldflags -static", cgo: seccomp() },
+    { dir: "go/runc", output: "", packages: "tool", tags: "seccomp netgo osusergo", linkerFlags: "-extldflags -static", seccomp: true },
     { dir: "go/etcd", output: "etcd", packages: "tool" },
     { dir: "go/cni", output: "cni/", packages: "tool" },
     { dir: "go/coredns", output: "coredns", packages: "." },
@@ -47,8 +47,8 @@ function builds(): readonly GoBuild[] {
   ];
 }
 
-/** libseccomp is where scripts/setup.mjs unpacked it; pkg-config, which would look elsewhere, is a script that says so. */
-function seccomp(): Readonly<Record<string, string>> {
+/** Environment for a build with libseccomp: it is where scripts/setup.mjs unpacked it, and pkg-config, which would look elsewhere, is a script that says so. */
+function seccompEnvironment(): Readonly<Record<string, string>> {
   const root = path.join(toolsDir, "root/usr");
   const library = globSync("lib/*/libseccomp.a", { cwd: root })[0];
   if (library === undefined) throw new Error("libseccomp is missing: node scripts/setup.mjs --cluster");
@@ -59,15 +59,19 @@ function seccomp(): Readonly<Record<string, string>> {
   return { PKG_CONFIG: script };
 }
 
-/** Builds what is missing or older than its module's files. */
+/** Says whether everything was built once. */
+export function isBuilt(): boolean {
+  return builds().every(({ dir }) => existsSync(stampOf(dir)));
+}
+
+/** Builds what is missing or made from other files than the module's now. */
 export async function buildPrograms(say: Say): Promise<void> {
-  await checkCompilers();
-  const go = (await run(["go", "env", "GOVERSION"], { env: goEnvironment })).trim();
+  const go = await checkMachine();
   for (const build of builds()) {
-    const stamp = path.join(stampsDir, path.basename(build.dir));
+    const stamp = stampOf(build.dir);
     const wanted = hashOf(build, go);
     if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) continue;
-    say(`building ${build.dir} …`);
+    say(`building ${build.dir} (minutes when nobody here built it before) …`);
     const startedAt = Date.now();
     rmSync(stamp, { force: true });
     await runBuild(build);
@@ -78,24 +82,39 @@ export async function buildPrograms(say: Say): Promise<void> {
 }
 
 /** The caller's PATH: Go and C are the machine's own. What else the caller set for Go must not change what is built. */
-const goEnvironment = { PATH: process.env["PATH"] ?? "", GOFLAGS: "", GOWORK: "off" };
+const goEnvironment = { PATH: process.env["PATH"] ?? "", GOFLAGS: "", GOWORK: "off", GOTOOLCHAIN: "local" };
 
-async function checkCompilers(): Promise<void> {
-  for (const [program, packages] of [
-    ["go", "Go 1.26 or newer"],
-    ["gcc", "a C compiler (Debian: apt install gcc libc6-dev)"],
-  ] as const)
-    await run([program, program === "go" ? "version" : "--version"], { env: goEnvironment }).catch(() => {
-      throw new Error(`${program} is missing: the test cluster is built with ${packages}`);
-    });
+/** Programs of the machine that building and running need, and what to do when one is missing. */
+const needed = {
+  go: "install Go 1.26 or newer",
+  gcc: "Debian: apt install gcc libc6-dev",
+  openssl: "Debian: apt install openssl",
+  curl: "Debian: apt install curl",
+  unshare: "Debian: apt install util-linux",
+} as const;
+
+/** Answers the version of Go; throws when the machine cannot build. */
+async function checkMachine(): Promise<string> {
+  for (const [program, help] of Object.entries(needed)) {
+    const found = await tryRun(["sh", "-c", `command -v ${program}`], { env: goEnvironment });
+    if (found.code !== 0) throw new Error(`the test cluster needs ${program}: ${help}`);
+  }
+  const version = (await run(["go", "env", "GOVERSION"], { env: goEnvironment })).trim();
+  if (Number(/^go1\.(\d+)/.exec(version)?.[1] ?? 0) < 26) throw new Error(`this machine's Go is ${version}: ${needed.go}`);
+  return version;
 }
 
-async function runBuild({ dir, output, packages, linkerFlags = "", tags, cgo }: GoBuild): Promise<void> {
+function stampOf(dir: string): string {
+  return path.join(stampsDir, path.basename(dir));
+}
+
+async function runBuild({ dir, output, packages, linkerFlags = "", tags, seccomp }: GoBuild): Promise<void> {
   const target = path.join(binDir, output);
   mkdirSync(output === "" || output.endsWith("/") ? target : path.dirname(target), { recursive: true });
   const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", `-ldflags=-s -w ${linkerFlags}`, ...(tags === undefined ? [] : [`-tags=${tags}`])];
   const words = ["go", "build", ...flags, "-o", output === "" ? `${target}/` : target, packages];
-  await run(words, { cwd: path.join(here, dir), env: { ...goEnvironment, CGO_ENABLED: cgo === undefined ? "0" : "1", ...cgo }, timeoutMs: 40 * 60_000 });
+  const cgo = seccomp === true ? { CGO_ENABLED: "1", ...seccompEnvironment() } : { CGO_ENABLED: "0" };
+  await run(words, { cwd: path.join(here, dir), env: { ...goEnvironment, ...cgo }, timeoutMs: 40 * 60_000 });
 }
 
 function hashOf(build: GoBuild, go: string): string {

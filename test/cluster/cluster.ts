@@ -7,6 +7,7 @@
  */
 import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
+import { isBuilt } from "./build.ts";
 import { removeCgroup } from "./cgroups.ts";
 import { foldersOf } from "./folders.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
@@ -16,7 +17,8 @@ import { nodeAddress } from "./places.ts";
 import { readRecord } from "./record.ts";
 import { type Ended, tryRun } from "./run.ts";
 import { endSandbox, inside, networkOf, type Sandbox } from "./sandbox.ts";
-import { type Say, startMachines } from "./start.ts";
+import { type Say, sayWithTime } from "./say.ts";
+import { startMachines } from "./start.ts";
 
 export interface ClusterOptions {
   /** Folder of the cluster's own: missing, empty, or left by an earlier cluster, which is ended first. */
@@ -60,11 +62,10 @@ export interface Cluster {
  */
 export async function startCluster({ dir, nodes = 2, images = [], say = () => undefined }: ClusterOptions): Promise<Cluster> {
   if (process.getuid?.() !== 0) throw new Error("a test cluster needs root: kubelet and containerd do");
+  if (!isBuilt()) throw new Error("Kubernetes is not built: npm run cluster -- build");
   await stopCluster(dir);
-  const startedAt = Date.now();
-  const saySince: Say = (line) => say(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${line}`);
   try {
-    const record = await startMachines(path.resolve(dir), nodes, images, saySince);
+    const record = await startMachines(path.resolve(dir), nodes, images, sayWithTime(say));
     return clusterOf(path.resolve(dir), record.sandboxes);
   } catch (error) {
     if (process.env["WEIR_TEST_KEEP"] === undefined) await stopCluster(dir);

@@ -41,6 +41,9 @@ export async function startControllers({ sandbox, folders }: ControlPlane): Prom
     "cluster-signing-cert-file": `${pki}/ca.crt`,
     "cluster-signing-key-file": `${pki}/ca.key`,
     "use-service-account-credentials": true,
+    // It makes an account for each of its controllers before they start; with the usual limits that takes seconds.
+    "kube-api-qps": 500,
+    "kube-api-burst": 500,
     // Nodes are made with their pod ranges: routes to them exist before they do.
     "allocate-node-cidrs": false,
   };

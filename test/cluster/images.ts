@@ -5,7 +5,7 @@ import path from "node:path";
 import { type Image, writeImage } from "./image.ts";
 import { binDir, imagesDir, stampsDir, toolsDir } from "./places.ts";
 import { run } from "./run.ts";
-import type { Say } from "./start.ts";
+import type { Say } from "./say.ts";
 
 const names = ["pause", "coredns", "tools", "echo", "webhook"] as const;
 
@@ -34,13 +34,12 @@ function archiveOf(name: string): string {
   return path.join(imagesDir, `${name}.tar`);
 }
 
-/** A shell, all that BusyBox can do, and curl: the machine's own files, with the libraries that they load. */
-async function toolsImage(): Promise<Image> {
+/** A shell, all that BusyBox can do, and curl: the machine's own files, with the libraries that they load. Others may add to it. */
+export async function toolsImage(): Promise<Image> {
   const root = path.join(toolsDir, "root");
   const busybox = globSync("{usr/,}bin/busybox", { cwd: root })[0];
   if (busybox === undefined) throw new Error("busybox is missing: node scripts/setup.mjs --cluster");
-  const curl = (await run(["sh", "-c", "command -v curl || true"])).trim();
-  if (curl === "") throw new Error("curl is missing (Debian: apt install curl)");
+  const curl = (await run(["sh", "-c", "command -v curl"])).trim();
   const programs = { "/bin/busybox": path.join(root, busybox), "/usr/bin/curl": curl };
   const libraries = (await Promise.all(Object.values(programs).map(librariesOf))).flat();
   const applets = (await run([programs["/bin/busybox"], "--list"])).trim().split("\n");

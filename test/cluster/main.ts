@@ -1,8 +1,10 @@
 /** The cluster for a person:  npm run cluster -- build | up | status | kubectl ARGS | down  [--dir FOLDER] */
+import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { buildPrograms } from "./build.ts";
 import { type Cluster, openCluster, startCluster, stopCluster } from "./cluster.ts";
 import { buildImages } from "./images.ts";
+import { binDir } from "./places.ts";
 
 const usage = `usage: npm run cluster -- COMMAND [--dir FOLDER]
   build          builds Kubernetes and the images, once
@@ -34,7 +36,7 @@ async function main(): Promise<void> {
     case "status":
       return showStatus(running(dir));
     case "kubectl":
-      process.stdout.write(await running(dir).kubectl(rest));
+      process.exitCode = runKubectl(running(dir), rest);
       return;
     case "down":
       return stopCluster(dir);
@@ -52,6 +54,11 @@ function running(dir: string): Cluster {
   const cluster = openCluster(dir);
   if (cluster === undefined) throw new Error(`no cluster runs in ${dir}`);
   return cluster;
+}
+
+/** On the caller's terminal, so that `exec -it` works. */
+function runKubectl({ kubeconfig }: Cluster, words: readonly string[]): number {
+  return spawnSync(path.join(binDir, "kubectl"), words, { stdio: "inherit", env: { ...process.env, KUBECONFIG: kubeconfig } }).status ?? 1;
 }
 
 async function showStatus(cluster: Cluster): Promise<void> {

@@ -19,9 +19,7 @@ import { network } from "./places.ts";
 import { type ClusterRecord, claimFolder, writeRecord } from "./record.ts";
 import { tryRun } from "./run.ts";
 import { inside, type Sandbox, startSandbox } from "./sandbox.ts";
-
-/** Takes a line for a person who waits. */
-export type Say = (line: string) => void;
+import type { Say } from "./say.ts";
 
 /** Starts a cluster of `count` nodes in the folder `dir`; answers its record when all nodes are ready and its DNS answers. */
 export async function startMachines(dir: string, count: number, images: readonly string[], say: Say): Promise<ClusterRecord> {

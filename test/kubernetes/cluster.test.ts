@@ -1,11 +1,13 @@
 /** The test cluster is a real one: what Weir will rely on is tried here, and that it leaves nothing behind. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { findCgroup } from "../cluster/cgroups.ts";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
+import { writeImage } from "../cluster/image.ts";
+import { toolsImage } from "../cluster/images.ts";
 import { issue, makeAuthority } from "../cluster/pki.ts";
 import { readRecord } from "../cluster/record.ts";
 import { run } from "../cluster/run.ts";
@@ -24,8 +26,9 @@ before(
     cluster = await startTestCluster();
     upMs = Date.now() - startedAt;
     const web = { image: "echo", labels: { app: "web" } };
+    const container = { ports: [{ containerPort: 8080, hostPort: 8088 }], resources: { limits: { cpu: "500m", memory: "64Mi" } } };
     const objects = [
-      pod("web-1", "node-1", web),
+      pod("web-1", "node-1", { ...web, container }),
       pod("web-2", "node-2", web),
       pod("client-1", "node-1"),
       pod("client-2", "node-2"),
@@ -67,6 +70,17 @@ test("nodes reach pods and Services", async () => {
     const { stdout, stderr } = await cluster.inNamespace(["curl", "-sS", "-m", "5", `http://${service}/`], node);
     assert.match(stdout, /"hostname":"web-[12]"/, stderr);
   }
+});
+
+test("a host port leads to its pod", async () => {
+  const { stdout, stderr } = await cluster.inNamespace(["curl", "-sS", "-m", "5", `http://${cluster.nodes[0]?.ip}:8088/`], "node-2");
+  assert.match(stdout, /"hostname":"web-1"/, stderr);
+});
+
+test("a pod reaches the API server as its ServiceAccount, whose certificate it can check", async () => {
+  const account = "/var/run/secrets/kubernetes.io/serviceaccount";
+  const script = `curl -sS --cacert ${account}/ca.crt -H "Authorization: Bearer $(cat ${account}/token)" https://kubernetes.default.svc/api/v1/nodes`;
+  assert.match(await execute(cluster, "client-2", "sh", "-c", script), /nodes is forbidden: User \\"system:serviceaccount:default:default\\"/);
 });
 
 test("logs, exec and port-forward go through the API server to the kubelet", async () => {
@@ -195,6 +209,20 @@ test("an admission webhook behind a Service is asked", async () => {
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+});
+
+test("an image made of files runs on every node", async (t) => {
+  const dir = mkdtempSync(path.join(tmpdir(), "weir-image-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const tar = path.join(dir, "extra.tar");
+  writeFileSync(path.join(dir, "words"), "made here");
+  const tools = await toolsImage();
+  await writeImage({ ...tools, name: "weir-test/extra:1", files: { ...tools.files, "/words": path.join(dir, "words") } }, tar);
+  await cluster.importImage(tar);
+  const names = ["extra-1", "extra-2"];
+  const extra = { image: "extra", command: ["sleep", "infinity"] };
+  await create(cluster, [pod("extra-1", "node-1", extra), pod("extra-2", "node-2", extra)], ...names);
+  for (const name of names) assert.equal(await execute(cluster, name, "cat", "/words"), "made here");
 });
 
 test("nothing is left of it, also when somebody else ends it", { timeout: 60_000 }, async () => {

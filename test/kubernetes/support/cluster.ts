@@ -1,14 +1,14 @@
 /** A cluster for the tests of one file, and what they ask it most. */
 import { spawn } from "node:child_process";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Cluster, startCluster } from "../../cluster/cluster.ts";
 import { type Ended, tryRun } from "../../cluster/run.ts";
 
-/** Starts a cluster in a new folder, saying on stderr how far it is. */
+const cache = path.resolve(import.meta.dirname, "../../../.cache/cluster");
+
+/** Starts a cluster, saying on stderr how far it is. Its folder is always the same one: if we are killed, the next run finds what is left and ends it. */
 export function startTestCluster(): Promise<Cluster> {
-  return startCluster({ dir: mkdtempSync(path.join(tmpdir(), "weir-cluster-")), say: (line) => console.error(`cluster: ${line}`) });
+  return startCluster({ dir: path.join(cache, "test"), say: (line) => console.error(`cluster: ${line}`) });
 }
 
 /** Creates objects and waits until the pods with these names are ready. */
@@ -39,8 +39,9 @@ export function addressOf(cluster: Cluster, pod: string): Promise<string> {
 
 /** Calls `work` with a port of the loopback that leads to a pod's port. */
 export async function portForward<T>(cluster: Cluster, pod: string, port: number, work: (port: number) => Promise<T>): Promise<T> {
-  const program = path.resolve(import.meta.dirname, "../../../.cache/cluster/bin/kubectl");
-  const child = spawn(program, ["--kubeconfig", cluster.kubeconfig, "port-forward", `pod/${pod}`, `:${port}`], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(path.join(cache, "bin/kubectl"), ["--kubeconfig", cluster.kubeconfig, "port-forward", `pod/${pod}`, `:${port}`], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   try {
     for await (const line of child.stdout.setEncoding("utf8")) {
       const local = /127\.0\.0\.1:(\d+) ->/.exec(String(line))?.[1];

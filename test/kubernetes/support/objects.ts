@@ -13,12 +13,12 @@ interface PodOptions {
 export function pod(name: string, node: string, { image, labels = {}, command, container = {}, spec = {} }: PodOptions = {}): object {
   const words = command ?? (image === undefined ? ["sleep", "infinity"] : undefined);
   const main = { name: "main", image: `weir-test/${image ?? "tools"}:1`, ...(words === undefined ? {} : { command: words }), ...container };
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, labels },
-    spec: { nodeSelector: { "kubernetes.io/hostname": node }, terminationGracePeriodSeconds: 0, containers: [main], ...spec },
+  const common = {
+    nodeSelector: { "kubernetes.io/hostname": node },
+    terminationGracePeriodSeconds: 0,
+    securityContext: { seccompProfile: { type: "RuntimeDefault" } },
   };
+  return { apiVersion: "v1", kind: "Pod", metadata: { name, labels }, spec: { ...common, containers: [main], ...spec } };
 }
 
 /** A Service in front of the pods with the label `app`. */
