@@ -11,7 +11,7 @@ import type { Log } from "../../lib/log.ts";
 import { controlPlaneId, nodeId, type SpiffeId } from "../../model/spiffe.ts";
 import { connectRpc, type RpcClient } from "../../rpc/client.ts";
 import { createRpcServer, type RpcServer } from "../../rpc/server.ts";
-import { createAdsServer } from "../../xds/server.ts";
+import { type AdsServer, createAdsServer } from "../../xds/server.ts";
 import { createSnapshot, emptySnapshot, encodeResource } from "../../xds/snapshot.ts";
 import type { ControlAddress } from "./settings.ts";
 
@@ -53,12 +53,13 @@ export async function startNodeCertificates(options: NodeCertificatesOptions, si
     connect: () => connectRpc({ clock, target, tls: { roots: roots(), expect } }),
     token: () => readFile(control.tokenFile, "utf8"),
   });
-  const identities = keepNodeIdentities({ clock, log, wanted, client, random }, signal);
+  const proxy = { acknowledged: 0 };
+  const identities = keepNodeIdentities({ clock, log, wanted, client, random, acknowledged: () => proxy.acknowledged }, signal);
   held.set(identities);
   const sds = createAdsServer({ clock, log });
   const server = createRpcServer({ clock, log, methods: sds.methods });
   await server.listen({ path: options.sdsSocket });
-  void serveSecrets(identities, `node/${node}`, sds, signal);
+  void serveSecrets({ identities, sds, id: `node/${node}`, onAcknowledged: (revision) => (proxy.acknowledged = revision) }, signal);
   return {
     want: (ids) => wanted.set(new Set([own, ...([...ids] as SpiffeId[])])),
     connect() {
@@ -70,14 +71,25 @@ export async function startNodeCertificates(options: NodeCertificatesOptions, si
   };
 }
 
-async function serveSecrets(identities: Readable<NodeIdentities>, id: string, sds: ReturnType<typeof createAdsServer>, signal: AbortSignal): Promise<void> {
+interface SecretServing {
+  readonly identities: Readable<NodeIdentities>;
+  readonly sds: AdsServer;
+  readonly id: string;
+  readonly onAcknowledged: (revision: number) => void;
+}
+
+/** The authority replaces a root only when it knows what proxies work with, not what they were sent. */
+async function serveSecrets({ identities, sds, id, onAcknowledged }: SecretServing, signal: AbortSignal): Promise<void> {
   let snapshot = emptySnapshot;
   for await (const held of identities.watch(signal)) {
     snapshot = createSnapshot(
       encodeSecrets(held).map(({ typeUrl, name, body }) => encodeResource(typeUrl, name, body)),
       snapshot,
     );
-    sds.publish(id, snapshot);
+    const published = sds.publish(id, snapshot);
+    void sds.waitAcked(id, published, signal).then(({ kind }) => {
+      if (kind === "acked") onAcknowledged(held.revision);
+    });
   }
 }
 
