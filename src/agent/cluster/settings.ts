@@ -23,7 +23,7 @@ export type ControlAddress =
 export interface ClusterAgentSettings {
   /** The name of the Kubernetes node. */
   readonly node: string;
-  /** Pins and sockets; on a tmpfs or the host's /run. */
+  /** Pins and sockets; the container's own, in memory: an agent that follows has another one at the same path. */
   readonly runDir: string;
   /** What must survive a restart; on the host. */
   readonly stateDir: string;

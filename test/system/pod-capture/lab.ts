@@ -112,7 +112,7 @@ export class Lab {
 
   /** New connections at a constant rate for some seconds. */
   async load(from: string, host: string, seconds: number): Promise<{ ok: number; failed: number; failures: readonly string[]; max: number }> {
-    const options = { url: `http://${host}:8080/`, rate: 100, count: 100 * seconds, fresh: 1, timeoutMs: 3_000 };
+    const options = { url: `http://${host}:8080/`, rate: 100, count: 100 * seconds, fresh: 1, timeoutMs: 15_000 };
     const { line } = this.spawn(from, [process.execPath, load, JSON.stringify(options)]);
     return JSON.parse(await line()) as { ok: number; failed: number; failures: readonly string[]; max: number };
   }
