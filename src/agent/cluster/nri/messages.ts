@@ -59,6 +59,7 @@ export function encodeRequest({ service, method, payload }: TtrpcRequest): Uint8
     .finish();
 }
 
+/** Reads what `encodeRequest` writes. */
 export function decodeRequest(bytes: Uint8Array): TtrpcRequest {
   const fields = readFields(bytes);
   return { service: text(fields, 1), method: text(fields, 2), payload: all(fields, 3).at(-1) ?? new Uint8Array() };
@@ -71,6 +72,7 @@ export function encodeResponse(response: TtrpcResponse): Uint8Array {
   return new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(status).finish();
 }
 
+/** Reads what `encodeResponse` writes. Throws for bytes that are no message. */
 export function decodeResponse(bytes: Uint8Array): TtrpcResponse {
   const fields = readFields(bytes);
   const status = readFields(all(fields, 1).at(-1) ?? new Uint8Array());
