@@ -20,9 +20,11 @@ if (!settings.ok) giveUp(settings.problems);
 const { kubeconfig } = settings.value;
 const access = await clusterAccess({ env: process.env, ...(kubeconfig === undefined ? {} : { file: kubeconfig }) });
 if (!access.ok) giveUp(access.problems);
-const control = await startControlPlane({ settings: settings.value, access: access.value, clock: realClock, log, random: Math.random }).catch(
-  (error: unknown) => giveUp([{ code: "control-start", message: error instanceof Error ? error.message : String(error) }]),
-);
+const parts = { settings: settings.value, access: access.value, clock: realClock, log, random: Math.random };
+const control = await startControlPlane(parts).catch((error: unknown) => {
+  log.error("cannot start", { error: error instanceof Error ? error.message : String(error) });
+  process.exit(1);
+});
 log.info("serving", { port: control.port, trustDomain: settings.value.trustDomain });
 const stop = (): void => void control.stop().then(() => process.exit(0));
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
