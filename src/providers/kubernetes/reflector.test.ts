@@ -140,6 +140,14 @@ test("a connection that went dead without a word is replaced after 90 s, and nob
   assert.equal(states.includes(false), false);
 });
 
+test("a kind of which nothing happens stays connected: its watch is renewed now and then", async (t) => {
+  const { api, clock, reflector } = await started(t, (api) => api.put("pods", pod("a")));
+  const before = reflector.state.get();
+  for (const times of [2, 3, 4, 5]) await eventually(() => api.count("watch") === times && api.watching === 1, "renewed", clock, 5_000);
+  assert.equal(reflector.state.get(), before);
+  assert.equal(api.count("list"), 1);
+});
+
 test("events that come twice change nothing", async (t) => {
   const { api, now } = await started(t, (api) => {
     api.copies = 3;

@@ -33,7 +33,10 @@ export interface Reflected<T> {
 const pageSize = 500;
 /** A watch ends by itself after this to this times two, so that not all of them end at once. */
 const watchSeconds = 300;
-/** API servers send a bookmark about every minute: a connection that is silent for longer may be dead. Reconnecting costs little. */
+/**
+ * A connection that is silent for longer may be dead. API servers send a bookmark about every minute, but none for a kind of which nothing ever happened
+ * (seen with 1.37): then the watch is only renewed, which costs little.
+ */
 const patienceMs = 90_000;
 const shortestWaitMs = 250;
 const longestWaitMs = 30_000;
@@ -65,7 +68,7 @@ export class Reflector<T> {
     while (!signal.aborted) {
       const outcome = this.#mirror.version === undefined ? await this.#list(signal) : await this.#watch(this.#mirror.version, signal);
       if (signal.aborted) return;
-      const isHarmless = outcome.kind === "done" || isMendedAtOnce(outcome, last);
+      const isHarmless = outcome.kind === "done" || (isGone(outcome) && !isGone(last));
       if (outcome.kind === "failed") this.#failed(outcome.error, isHarmless);
       failures = outcome.kind === "done" ? 0 : isHarmless ? failures : failures + 1;
       last = outcome;
@@ -117,10 +120,11 @@ export class Reflector<T> {
     const { client, kind, selection, clock, random } = this.#options;
     const startedAt = clock.now();
     const seconds = Math.round(watchSeconds * (1 + random()));
-    let heard = false;
+    let [opened, heard] = [false, false];
     for await (const news of client.watch(kind, { ...selection, resourceVersion, seconds, patienceMs, signal })) {
       const error = this.#hear(news);
-      if (error !== undefined) return { kind: "failed", error };
+      if (error !== undefined) return opened && error.kind === "silent" ? { kind: "done" } : { kind: "failed", error };
+      opened = true;
       heard ||= news.kind === "events";
     }
     return heard || clock.now() - startedAt >= shortestWatchMs ? { kind: "done" } : { kind: "short" };
@@ -141,8 +145,7 @@ export class Reflector<T> {
   }
 }
 
-/** Expired versions and silent connections are nothing to wait for, unless they come one after the other. */
-function isMendedAtOnce(outcome: Outcome, last: Outcome): boolean {
-  if (outcome.kind !== "failed" || (outcome.error.kind !== "gone" && outcome.error.kind !== "silent")) return false;
-  return last.kind !== "failed" || last.error.kind !== outcome.error.kind;
+/** A version that expired is nothing to wait for, unless the new list's has expired, too. */
+function isGone(outcome: Outcome): boolean {
+  return outcome.kind === "failed" && outcome.error.kind === "gone";
 }
