@@ -112,6 +112,7 @@ export class ClusterLoop {
       proxies: proxies.knowledge(),
       now: clock.now(),
     });
+    this.#tell(members);
     this.#state.set({ members, identities });
     this.#mesh = meshPods(members, trustDomain, this.#mesh);
     this.#world = nextWorld(translation, this.#world);
@@ -121,6 +122,15 @@ export class ClusterLoop {
     this.#plans = new Map([...reports.keys()].map((node) => [node, compileNode(plan, mesh, node, this.#plans.get(node))]));
     proxies.publish(this.#plans);
     for (const node of reports.keys()) this.#order(node, members, translation);
+  }
+
+  #tell(members: ReadonlyMap<string, Member>): void {
+    const before = this.#state.get().members;
+    const all = new Map([...before, ...members]);
+    for (const [uid, { pod }] of all) {
+      const [from, to] = [before.get(uid)?.stage ?? "outside", members.get(uid)?.stage ?? "outside"];
+      if (from !== to) this.#options.log.info("pod", { pod: `${pod.namespace}/${pod.name}`, node: pod.node, from, to });
+    }
   }
 
   /** Reports of the nodes that are still in the cluster; the others are forgotten. */
