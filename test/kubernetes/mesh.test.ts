@@ -133,10 +133,19 @@ test("a pod's own address leads through mutual TLS, too", { timeout: 60_000 }, a
   }
 });
 
-test("control plane and agents restart, and no request fails", { timeout: 240_000 }, async (t) => {
+test("the control plane is killed, and no request fails; what was strict stays strict", { timeout: 120_000 }, async (t) => {
   await underLoad(t, async () => {
     await mesh.restartControl();
+    for (let i = 0; i < 5; i += 1) for (const name of ["api-1", "api-2"]) assert.notEqual(await strangerCalls(name), 0);
   });
+  await cluster.kubectl(["label", "--overwrite", "namespace", "default", "weir.dev/mtls=permissive"]);
+  await eventually(async () => assert.equal(await strangerCalls("api-1"), 0), 30_000);
+  await cluster.kubectl(["label", "namespace", "default", "weir.dev/mtls-"]);
   await untilStrict("api-1", "api-2");
+});
+
+test("agents and Envoys of both nodes are replaced, and no request fails", { timeout: 180_000 }, async (t) => {
+  for (const node of ["node-1", "node-2"]) await underLoad(t, () => mesh.replaceAgent(node));
   assert.equal(await isCaptured(), true);
+  for (const name of ["api-1", "api-2"]) assert.notEqual(await strangerCalls(name), 0);
 });

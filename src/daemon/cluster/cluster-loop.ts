@@ -107,7 +107,7 @@ export class ClusterLoop {
     }
     const members = nextMembers(this.#state.get().members, {
       wanted,
-      running: new Set(seen.pods.keys()),
+      running: runningPods(seen),
       news: newsOf(reports),
       proxies: proxies.knowledge(),
       now: clock.now(),
@@ -186,6 +186,11 @@ function wantedPods(translation: ClusterTranslation, trustDomain: TrustDomain): 
 
 function identitiesByNode(pods: ReadonlyMap<string, MeshPod>): ReadonlyMap<string, ReadonlySet<SpiffeId>> {
   return new Map([...Map.groupBy(pods.values(), (pod) => pod.node)].map(([node, list]) => [node, new Set(list.map((pod) => pod.identity))]));
+}
+
+/** Uids of pods that have not ended. */
+function runningPods(view: ClusterView): ReadonlySet<string> {
+  return new Set([...view.pods.values()].filter(({ phase }) => phase !== "Succeeded" && phase !== "Failed").map(({ uid }) => uid));
 }
 
 function newsOf(reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, ReadonlyMap<string, PodNews>> {

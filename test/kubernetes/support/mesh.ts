@@ -12,8 +12,8 @@ export interface Mesh {
   readonly dir: string;
   /** Kills the control plane, and starts another. */
   restartControl(): Promise<void>;
-  /** Ends a node's agent and its Envoy as a SIGTERM does, and starts others. */
-  restartAgent(node: string): Promise<void>;
+  /** Replaces a node's agent and Envoy as a DaemonSet with a surge does: the new ones work before the old ones are told to end. */
+  replaceAgent(node: string): Promise<void>;
   /** Asks a node's Envoy: `/stats?filter=ssl`. */
   admin(node: string, path: string): Promise<string>;
   stop(): Promise<void>;
@@ -37,10 +37,13 @@ export async function startMesh(cluster: Cluster): Promise<Mesh> {
   let control = startControl();
   const roots = path.join(dir, "roots.pem");
   writeFileSync(roots, await eventually(() => cluster.kubectl(["-n", "weir-system", "get", "configmap", "weir-trust", "-o", "jsonpath={.data.roots\\.pem}"])));
-  const agents = new Map<string, ChildProcess>();
-  for (const { name } of cluster.nodes) agents.set(name, await startAgent(cluster, name, dir, roots));
+  const agents = new Map<string, Agent>();
+  for (const { name } of cluster.nodes) agents.set(name, await startAgent(cluster, name, { dir, roots, number: 1 }));
   const admin = async (node: string, url: string): Promise<string> => {
-    const answer = await cluster.inNamespace(["curl", "-sS", "--unix-socket", path.join(dir, node, "run/admin.sock"), `http://envoy${url}`], node);
+    const answer = await cluster.inNamespace(
+      ["curl", "-sS", "--unix-socket", path.join(agents.get(node)?.run ?? "", "admin.sock"), `http://envoy${url}`],
+      node,
+    );
     if (answer.code !== 0) throw new Error(answer.stderr);
     return answer.stdout;
   };
@@ -55,33 +58,65 @@ export async function startMesh(cluster: Cluster): Promise<Mesh> {
       await end(control, "SIGKILL");
       control = startControl();
     },
-    async restartAgent(node) {
-      await end(agents.get(node), "SIGTERM");
-      agents.set(node, await startAgent(cluster, node, dir, roots));
+    async replaceAgent(node) {
+      const before = agents.get(node);
+      agents.set(node, await startAgent(cluster, node, { dir, roots, number: (before?.number ?? 0) + 1 }));
       await eventually(() => isLive(node));
+      await end(before?.child, "SIGTERM");
     },
     async stop() {
-      for (const child of [...agents.values(), control]) await end(child, "SIGTERM");
+      for (const child of [...[...agents.values()].map((agent) => agent.child), control]) await end(child, "SIGTERM");
     },
   };
 }
 
+interface Agent {
+  readonly child: ChildProcess;
+  /** How many of its node there were before, and it. */
+  readonly number: number;
+  /** Its run folder, as the machine names it; the agent itself sees it as /run/weir, as it would an emptyDir of its pod. */
+  readonly run: string;
+}
+
 /** A node's token is bound to the node, as one that is projected into a pod there. */
-async function startAgent(cluster: Cluster, node: string, dir: string, roots: string): Promise<ChildProcess> {
+async function startAgent(
+  cluster: Cluster,
+  node: string,
+  { dir, roots, number }: { readonly dir: string; readonly roots: string; readonly number: number },
+): Promise<Agent> {
   const bound = ["--bound-object-kind", "Node", "--bound-object-name", node];
   const token = await cluster.kubectl(["-n", "weir-system", "create", "token", "weir-node", "--audience", "weir", ...bound]);
   const own = path.join(dir, node);
-  mkdirSync(own, { recursive: true });
+  const run = path.join(own, `run-${number}`);
+  mkdirSync(run, { recursive: true });
   writeFileSync(path.join(own, "token"), token, { mode: 0o600 });
-  const folders = ["--run", path.join(own, "run"), "--state", path.join(own, "state")];
-  const proofs = ["--token", path.join(own, "token"), "--roots", roots];
-  return start(cluster, node, dir, ["agent/cluster/main.ts", "--node", node, "--control", `${network.control}:${port}`, ...proofs, ...folders]);
+  const flags = [
+    "--node",
+    node,
+    "--control",
+    `${network.control}:${port}`,
+    "--token",
+    path.join(own, "token"),
+    "--roots",
+    roots,
+    "--state",
+    path.join(own, "state"),
+  ];
+  const script = `mkdir -p /run/weir && mount --bind "$0" /run/weir && exec "$@"`;
+  const privately = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, run];
+  return { child: start(cluster, node, dir, ["agent/cluster/main.ts", ...flags], privately), number, run };
 }
 
-function start(cluster: Cluster, machine: string, dir: string, [file = "", ...args]: readonly string[]): ChildProcess {
+function start(cluster: Cluster, machine: string, dir: string, [file = "", ...args]: readonly string[], before: readonly string[] = []): ChildProcess {
   const output = openSync(path.join(dir, `${machine}.log`), "a");
   try {
-    const [program = "", ...words] = wordsInside(cluster, machine, [process.execPath, "--disable-warning=ExperimentalWarning", entry(file), ...args]);
+    const [program = "", ...words] = wordsInside(cluster, machine, [
+      ...before,
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      entry(file),
+      ...args,
+    ]);
     return spawn(program, words, { stdio: ["ignore", output, output], env: { PATH: searchPath } });
   } finally {
     closeSync(output);
