@@ -28,7 +28,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   providers: { may: ["lib", "model", "agent/contract.ts"] },
   dataplane: { may: ["lib", "rpc", "gen"], packages: ["@bufbuild/protobuf"] },
   agent: { may: ["lib", "dataplane", "rpc"] },
-  "agent/cluster": { may: ["lib", "dataplane", "rpc"], packages: ["@bufbuild/protobuf"] },
+  "agent/cluster": { may: ["lib", "model", "dataplane", "rpc", "xds", "identity"], packages: ["@bufbuild/protobuf"] },
   identity: { may: ["lib", "model", "rpc", "gen"], packages: ["@bufbuild/protobuf", "@peculiar/x509", "reflect-metadata", "zod"] },
   telemetry: { may: ["lib", "model"] },
   api: { may: ["lib", "model", "release", "compile", "emit"] },

@@ -32,7 +32,15 @@ test("Envoy takes the bootstrap of a node whose control plane is reached by mTLS
   for (const host of ["weir.weir-system.svc", "10.0.0.1"]) {
     const bootstrap = envoyBootstrap({
       nodeId: "node/one",
-      xds: { kind: "mtls", host, port: 15_012, serverIdentity: "spiffe://cluster.local/ns/weir-system/sa/weir", sdsSocket: `${folder}/sds.sock` },
+      xds: {
+        kind: "mtls",
+        host,
+        port: 15_012,
+        ownIdentity: "spiffe://example.com/node/one",
+        serverIdentity: "spiffe://example.com/ns/weir-system/sa/weir-control",
+        trustDomain: "spiffe://example.com",
+        sdsSocket: `${folder}/sds.sock`,
+      },
       adminSocket: `${folder}/admin.sock`,
       maxHeapBytes: 1 << 30,
       maxDownstreamConnections: 1_000,

@@ -4,12 +4,19 @@ import { isIP } from "node:net";
 /** Where the control plane is. */
 export type XdsAddress =
   | { readonly kind: "socket"; readonly path: string }
-  /** Over the network: we show the certificate that `sdsSocket` serves, and take only one of `serverIdentity` (a SPIFFE ID). `host` may be a name. */
-  | { readonly kind: "mtls"; readonly host: string; readonly port: number; readonly serverIdentity: string; readonly sdsSocket: string };
-
-/** What the server on `sdsSocket` must serve under these names: the proxy's own certificate and the roots. */
-export const ownCertificateSecret = "weir:own";
-export const rootsSecret = "weir:roots";
+  /**
+   * Over the network: we show the certificate of `ownIdentity` and take only one of `serverIdentity` (SPIFFE IDs). `host` may be a name. `sdsSocket` serves
+   * certificates by their IDs, and whom to trust under `trustDomain` (`spiffe://example.com`).
+   */
+  | {
+      readonly kind: "mtls";
+      readonly host: string;
+      readonly port: number;
+      readonly ownIdentity: string;
+      readonly serverIdentity: string;
+      readonly trustDomain: string;
+      readonly sdsSocket: string;
+    };
 
 export interface BootstrapOptions {
   /** `node`, `gateway` or `node/NAME`: how the control plane tells them apart. */
@@ -70,10 +77,7 @@ function xdsClusters(xds: XdsAddress): readonly Json[] {
   if (xds.kind === "socket") return [grpcCluster("xds", "STATIC", { pipe: { path: xds.path } })];
   const address = { socket_address: { address: xds.host, port_value: xds.port } };
   const type = isIP(xds.host) === 0 ? "STRICT_DNS" : "STATIC";
-  return [
-    { ...grpcCluster("xds", type, address), transport_socket: mutualTls(xds.serverIdentity) },
-    grpcCluster("sds", "STATIC", { pipe: { path: xds.sdsSocket } }),
-  ];
+  return [{ ...grpcCluster("xds", type, address), transport_socket: mutualTls(xds) }, grpcCluster("sds", "STATIC", { pipe: { path: xds.sdsSocket } })];
 }
 
 function grpcCluster(name: string, clusterType: "STATIC" | "STRICT_DNS", address: Json): Json {
@@ -87,15 +91,16 @@ function grpcCluster(name: string, clusterType: "STATIC" | "STRICT_DNS", address
         explicit_http_config: { http2_protocol_options: { connection_keepalive: { interval: "30s", timeout: "10s" } } },
       },
     },
-    circuit_breakers: { thresholds: [{ max_connections: 100, max_pending_requests: 100, max_requests: 100 }] },
+    // Every secret is a request of its own, for as long as it is used.
+    circuit_breakers: { thresholds: [{ max_connections: 100, max_pending_requests: 10_000, max_requests: 10_000 }] },
     load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
   };
 }
 
-function mutualTls(serverIdentity: string): Json {
+function mutualTls({ ownIdentity, serverIdentity, trustDomain }: XdsAddress & { readonly kind: "mtls" }): Json {
   const sds_config = {
     resource_api_version: "V3",
-    api_config_source: { api_type: "GRPC", transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "sds" } }] },
+    api_config_source: { api_type: "DELTA_GRPC", transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "sds" } }] },
   };
   return {
     name: "tls",
@@ -103,11 +108,12 @@ function mutualTls(serverIdentity: string): Json {
       ...type("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
       common_tls_context: {
         alpn_protocols: ["h2"],
-        tls_params: { tls_minimum_protocol_version: "TLSv1_3" },
-        tls_certificate_sds_secret_configs: [{ name: ownCertificateSecret, sds_config }],
+        // A client of Envoy's stops at 1.2 unless it is told otherwise.
+        tls_params: { tls_minimum_protocol_version: "TLSv1_3", tls_maximum_protocol_version: "TLSv1_3" },
+        tls_certificate_sds_secret_configs: [{ name: ownIdentity, sds_config }],
         combined_validation_context: {
           default_validation_context: { match_typed_subject_alt_names: [{ san_type: "URI", matcher: { exact: serverIdentity } }] },
-          validation_context_sds_secret_config: { name: rootsSecret, sds_config },
+          validation_context_sds_secret_config: { name: trustDomain, sds_config },
         },
       },
     },

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoryStore, publicKeyOf, someAuthority, spiffe } from "../../test/support/certificates.ts";
-import { createVirtualClock } from "../../test/support/idle-clock.ts";
 import { opensslCa, opensslVerify } from "../../test/support/openssl.ts";
 import { temporaryFolder } from "../../test/support/real.ts";
+import { createVirtualClock } from "../../test/support/stepped-clock.ts";
 import { defaultTrustDomain, type TrustDomain } from "../model/spiffe.ts";
 import { createOwnCa } from "./authority.ts";
 import { bundlePem, readRoots, spiffeBundle } from "./bundle.ts";

@@ -1,5 +1,4 @@
 /** The node agent: a DaemonSet on every node, in the node's own network and pid namespace. */
-import { controlPlaneId } from "../model/spiffe.ts";
 import { controlName, controlPort, type InstallObject, inSystem, nodeName, podLabels, systemNamespace } from "./objects.ts";
 import type { InstallSettings } from "./settings.ts";
 
@@ -52,12 +51,14 @@ function container({ image, trustDomain }: InstallSettings): object {
     image,
     imagePullPolicy: "IfNotPresent",
     command: ["/bin/sh", "/opt/weir/agent.sh"],
-    args: ["--control", `${controlName}.${systemNamespace}.svc:${controlPort}`, "--control-identity", controlPlaneId(trustDomain)],
+    args: ["--control", `${controlName}.${systemNamespace}.svc:${controlPort}`],
     env: [
       { name: "NODE_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "spec.nodeName" } } },
       { name: onExitVariable, value: "keep" },
       { name: "WEIR_DRAIN_SECONDS", value: String(drainSeconds) },
       { name: "WEIR_TRUST_DOMAIN", value: trustDomain },
+      { name: "WEIR_TOKEN", value: "/var/run/weir/token" },
+      { name: "WEIR_ROOTS", value: "/var/run/weir/trust/roots.pem" },
       { name: "WEIR_READY_FILE", value: readyFile },
     ],
     // Also what an uninstallation waits for: an agent that has not started yet would end without releasing anything.

@@ -13,6 +13,8 @@ import { decodeDeltaRequest, encodeDeltaResponse } from "./wire.ts";
 export interface AdsServerOptions {
   readonly clock: Clock;
   readonly log: Log;
+  /** Whether the client behind a call (the SPIFFE ID that it proved) may be this node. Absent: whoever can connect may be any. */
+  readonly mayBe?: (peer: string | undefined, nodeId: string) => boolean;
   /** How long routes wait for a proxy to ask for the endpoints of its clusters. Default 2 s; only a broken snapshot ever needs it. */
   readonly subscriptionGraceMs?: number;
 }
@@ -77,14 +79,18 @@ interface Context extends AdsServerOptions {
   readonly turns: (work: () => void) => void;
 }
 
-const deltaMethod = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+/** Everything on one stream, and secrets on streams of their own: the same protocol. */
+const deltaMethods = [
+  "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+  "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets",
+];
 const defaultGraceMs = 2000;
 
 /** Makes a server of discovery; it opens nothing by itself: hand `methods` to an RPC server. */
 export function createAdsServer(options: AdsServerOptions): AdsServer {
   const context: Context = { ...options, nodes: new Map(), changes: new Cell(0), turns: createTurns() };
   return {
-    methods: new Map<string, RpcMethod>([[deltaMethod, { kind: "stream", handle: (call) => converse(context, call) }]]),
+    methods: new Map(deltaMethods.map((name): [string, RpcMethod] => [name, { kind: "stream", handle: (call) => converse(context, call) }])),
     changes: context.changes,
     publish: (nodeId, snapshot) => publish(context, nodeOf(context, nodeId), snapshot),
     forget: (nodeId) => {
@@ -135,6 +141,8 @@ async function converse(context: Context, call: StreamCall): Promise<void> {
   if (first.done === true) return;
   const request = decodeDeltaRequest(first.value);
   if (request.nodeId === "") throw new RpcError(Status.invalidArgument, "the first request names no node");
+  if (context.mayBe?.(call.peer, request.nodeId) === false)
+    throw new RpcError(Status.permissionDenied, `${call.peer ?? "nobody known"} may not be ${request.nodeId}`);
   const node = nodeOf(context, request.nodeId);
   const stream = openStream(context, node, call);
   context.log.info("proxy connected", { node: node.id, streams: node.streams.size });

@@ -1,7 +1,8 @@
 /** Where things are: in the checkout's cache, in a cluster's folder, and on the cluster's network. */
 import path from "node:path";
 
-const root = path.resolve(import.meta.dirname, "../..");
+/** The checkout. */
+export const root = path.resolve(import.meta.dirname, "../..");
 
 /** What scripts/setup.mjs brings. */
 export const toolsDir = path.join(root, ".cache/tools");

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { addressOf, create, startTestCluster, tryKubectl } from "./support/cluster.ts";
 import { pod } from "./support/objects.ts";
-import { buildImage, hasControl, type Weir, weirFor } from "./support/weir.ts";
+import { buildImage, type Weir, weirFor } from "./support/weir.ts";
 
 const own = "weir.dev/part-of=install";
 const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "weir-system", labels: { "weir.dev/part-of": "install" } } };
@@ -54,27 +54,6 @@ const inPods = 'for net in /run/netns/*; do nsenter --net="$net" nft list tables
 async function leftOnNode(node: string): Promise<string> {
   const script = `nft list tables | grep weir; ip -4 -o addr show lo | grep 169.254; grep weir/netns /proc/*/mounts 2>/dev/null; ${inPods}; true`;
   return (await cluster.inNamespace(["sh", "-c", script], node)).stdout;
-}
-
-/** Puts a pod on node-1 into the mesh. Without a control plane, its agent finds it in its memory, as after a restart. */
-async function capturePod(): Promise<void> {
-  await create(cluster, [pod("web", "node-1", { image: "echo", labels: { "weir.dev/mesh": "on" } })], "web");
-  if (hasControl) return;
-  const [uid, address] = (await cluster.kubectl(["get", "pod", "web", "-o", "jsonpath={.metadata.uid} {.status.podIP}"])).split(" ");
-  const order = {
-    uid,
-    address,
-    namespace: "default",
-    name: "web",
-    identity: "spiffe://weir.local/ns/default/sa/web",
-    mode: "strict",
-    probePorts: [],
-    capture: true,
-  };
-  const memory = JSON.stringify({ order: { generation: 1, pods: [order], meshNamespaces: [] }, guarded: [] });
-  await cluster.inNamespace(["sh", "-c", 'printf %s "$0" > /var/lib/weir/order.json', memory], "node-1");
-  await cluster.kubectl(["rollout", "restart", "daemonset/weir-node", "-n", "weir-system"]);
-  await cluster.kubectl(["rollout", "status", "daemonset/weir-node", "-n", "weir-system", "--timeout=90s"]);
 }
 
 test("a plan says what would be made, and makes nothing", async () => {
@@ -179,7 +158,7 @@ test("while a cluster is chosen, commands of this machine refuse", async () => {
 });
 
 test("a pod of the mesh has rules", { timeout: 180_000 }, async () => {
-  await capturePod();
+  await create(cluster, [pod("web", "node-1", { image: "echo", labels: { "weir.dev/mesh": "on" } })], "web");
   for (let tries = 0; tries < 50 && !/^pod: /m.test(await leftOnNode("node-1")); tries += 1) await sleep(500);
   assert.match(await leftOnNode("node-1"), /^pod: table inet weir$/m);
 });

@@ -88,7 +88,7 @@ function nodeEnvoy(settings: ClusterAgentSettings, { clock, log }: ClusterAgentP
     // So that it goes on while our process is started again.
     foster: settings.tools.tini,
     dir: settings.runDir,
-    xds: xdsAddress(settings.control, sdsSocketOf(settings)),
+    xds: xdsAddress(settings, sdsSocketOf(settings)),
     adminSocket: adminSocketOf(settings),
     concurrency: settings.concurrency,
     maxHeapBytes: settings.maxHeapBytes,

@@ -84,7 +84,7 @@ test("of several namespaces the one highest in the pod counts, and of those the 
   assert.equal(found.onNodeNetwork.size, 0);
 });
 
-test("1000 processes take less than 50 ms", (t) => {
+test("1000 processes are no burden", (t) => {
   const proc = fakeProc(
     temporaryFolder(t),
     Array.from({ length: 1_000 }, (_, index) => ({ pid: index + 100, cgroup: index % 2 === 0 ? "0::/x" : `0::/kubepods/pod${uid}/${index}`, inode: 7 })),
@@ -97,5 +97,6 @@ test("1000 processes take less than 50 ms", (t) => {
     return (user + system) / 1_000;
   });
   t.diagnostic(`${Math.min(...times).toFixed(1)} ms`);
-  assert.ok(Math.min(...times) < 50, `${times.join(", ")} ms`);
+  // Some 20 ms where nobody else works; ten times that is still a scan, not a loop in a loop.
+  assert.ok(Math.min(...times) < 500, `${times.join(", ")} ms`);
 });

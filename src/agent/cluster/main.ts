@@ -1,9 +1,11 @@
 /** The cluster agent's process: composition only. */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { connectRpc, type RpcClient } from "../../rpc/client.ts";
 import { fileLog } from "../file-log.ts";
 import { realClock as clock } from "../real-clock.ts";
-import { startClusterAgent } from "./cluster-agent.ts";
+import { sdsSocketOf, startClusterAgent } from "./cluster-agent.ts";
+import { startNodeCertificates } from "./node-certificates.ts";
 import { readClusterSettings } from "./settings.ts";
 
 const settings = readClusterSettings(process.argv.slice(2), process.env, import.meta.dirname);
@@ -11,14 +13,19 @@ const log = fileLog("cluster-agent");
 process.on("uncaughtException", (error) => log.error("unexpected", { error: error.stack }));
 process.on("unhandledRejection", (error) => log.error("unexpected", { error: error instanceof Error ? error.stack : String(error) }));
 
-/** A connection without a certificate goes to a socket on this machine only; the identity room brings the other kind. */
-function connectControl(): RpcClient {
-  const { control } = settings;
-  if (control.kind === "mtls") throw new Error("connections with certificates are not built in yet");
-  return connectRpc({ clock, target: { path: control.path }, keepaliveMs: 10_000 });
+/** A control plane on a socket of this machine asks for no certificate; one on the network is another matter. */
+async function startParts(): Promise<{ readonly connectControl: () => RpcClient; readonly onIdentities: (identities: ReadonlySet<string>) => void }> {
+  const { control, node } = settings;
+  if (control.kind === "socket")
+    return { connectControl: () => connectRpc({ clock, target: { path: control.path }, keepaliveMs: 10_000 }), onIdentities: () => undefined };
+  const sdsSocket = sdsSocketOf(settings);
+  mkdirSync(path.dirname(sdsSocket), { recursive: true, mode: 0o700 });
+  const certificates = await startNodeCertificates({ node, control, sdsSocket, clock, log, random: Math.random }, ending.signal);
+  return { connectControl: certificates.connect, onIdentities: certificates.want };
 }
 
-const agent = startClusterAgent(settings, { connectControl, onIdentities: () => undefined, clock, log });
+const ending = new AbortController();
+const agent = startClusterAgent(settings, { ...(await startParts()), clock, log });
 log.info("started", { node: settings.node, pid: process.pid });
 
 let stopping = false;
@@ -26,9 +33,14 @@ async function stop(): Promise<void> {
   if (stopping) return;
   stopping = true;
   await agent.stop(settings.onExit);
+  ending.abort();
   process.exit(0);
 }
 process.on("SIGTERM", () => void stop());
 process.on("SIGINT", () => void stop());
 const { readyFile } = settings;
-if (readyFile !== undefined) agent.keeper.looked.addEventListener("abort", () => writeFileSync(readyFile, `${process.pid}\n`));
+if (readyFile !== undefined) {
+  const tell = (): void => writeFileSync(readyFile, `${process.pid}\n`);
+  if (agent.keeper.looked.aborted) tell();
+  else agent.keeper.looked.addEventListener("abort", tell);
+}

@@ -10,9 +10,12 @@ import { nodeMark, nodeSource, probeSource } from "./contract.ts";
 /** nodeSource and probeSource. */
 const range = "169.254.7.0/30";
 const table = "inet weir_node";
+const syn = "tcp flags & (fin | syn | rst | ack) == syn";
 const mark = `0x${nodeMark.toString(16)}`;
 
-/** All rules of the node, in one transaction. `pods` are the addresses of the captured pods. */
+/**
+ * All rules of the node, in one transaction. The node proxy's own connections (by their mark) get its address on their way into captured pods, and only
+ * there: one cluster of Envoy's has endpoints on this node and on others, and can have but one source address. `pods` are the addresses of the captured pods. */
 export function nodeRules(pods: readonly string[]): string {
   const elements = pods.length === 0 ? "" : `\n    elements = { ${[...new Set(pods)].sort().join(", ")} }`;
   return `table ${table}
@@ -33,9 +36,10 @@ table ${table} {
     ip saddr ${nodeSource} meta mark & 0xff != ${mark} drop
     ip saddr ${probeSource} drop
   }
-  chain probes {
+  chain names {
     type nat hook postrouting priority 90; policy accept;
-    tcp flags & (fin | syn | rst | ack) == syn meta skuid 0-4294967294 meta mark & 0xff != ${mark} ip saddr != ${range} ip daddr @captured snat ip to ${probeSource}
+    ${syn} meta mark & 0xff == ${mark} ip saddr != ${range} ip daddr @captured snat ip to ${nodeSource}
+    ${syn} meta skuid 0-4294967294 meta mark & 0xff != ${mark} ip saddr != ${range} ip daddr @captured snat ip to ${probeSource}
   }
 }
 `;

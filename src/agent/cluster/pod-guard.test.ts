@@ -17,8 +17,8 @@ const sandbox: Sandbox = { uid, name: "web", namespace: "shop", labels: {}, pid:
 test("label, then namespace; never a pod on the node's network", () => {
   assert.ok(isInMesh(sandbox, ["shop"]));
   assert.ok(!isInMesh(sandbox, ["other"]));
-  assert.ok(isInMesh({ ...sandbox, labels: { "weir.dev/mesh": "enabled" } }, []));
-  assert.ok(!isInMesh({ ...sandbox, labels: { "weir.dev/mesh": "disabled" } }, ["shop"]));
+  assert.ok(isInMesh({ ...sandbox, labels: { "weir.dev/mesh": "on" } }, []));
+  assert.ok(!isInMesh({ ...sandbox, labels: { "weir.dev/mesh": "off" } }, ["shop"]));
   assert.ok(!isInMesh({ ...sandbox, networkNamespace: undefined, pid: undefined }, ["shop"]));
 });
 

@@ -61,7 +61,7 @@ export async function runGuard(options: GuardOptions, signal: AbortSignal): Prom
 export function isInMesh({ labels, namespace, networkNamespace, pid }: Sandbox, meshNamespaces: readonly string[]): boolean {
   if (networkNamespace === undefined && pid === undefined) return false;
   const own = labels[meshLabel];
-  return own === undefined ? meshNamespaces.includes(namespace) : own === "enabled";
+  return own === undefined ? meshNamespaces.includes(namespace) : own === "on";
 }
 
 async function captureAtStart({ keeper, addressOf, clock, log }: GuardOptions, sandbox: Sandbox, withinMs: number): Promise<void> {

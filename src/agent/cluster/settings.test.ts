@@ -18,17 +18,19 @@ test("flags win over variables, variables over what is the same everywhere", () 
   assert.equal(settings.envoy, path.resolve(here, "../../../.cache/envoy/1.40.0/envoy"));
 });
 
-test("a control plane on the network must have a name to prove", () => {
-  const env = { NODE_NAME: "two", WEIR_CONTROL: "weir.weir-system:15012" };
-  assert.throws(() => readClusterSettings([], env, here), /control-identity/);
-  const { control } = readClusterSettings([], { ...env, WEIR_CONTROL_IDENTITY: "spiffe://x/control" }, here);
-  assert.deepEqual(xdsAddress(control, "/run/sds.sock"), {
+test("a control plane on the network is known by its identity", () => {
+  const env = { NODE_NAME: "two", WEIR_CONTROL: "weir.weir-system:15012", WEIR_TRUST_DOMAIN: "example.com" };
+  const settings = readClusterSettings([], env, here);
+  assert.deepEqual(xdsAddress(settings, "/run/sds.sock"), {
     kind: "mtls",
     host: "weir.weir-system",
     port: 15_012,
-    serverIdentity: "spiffe://x/control",
+    ownIdentity: "spiffe://example.com/node/two",
+    serverIdentity: "spiffe://example.com/ns/weir-system/sa/weir-control",
+    trustDomain: "spiffe://example.com",
     sdsSocket: "/run/sds.sock",
   });
+  assert.throws(() => readClusterSettings([], { ...env, WEIR_TRUST_DOMAIN: "A b" }, here), /trust-domain/);
 });
 
 for (const args of [

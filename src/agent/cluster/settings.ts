@@ -4,11 +4,21 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import type { XdsAddress } from "../../dataplane/bootstrap.ts";
 import { findTools, isComplete, type Tools } from "../../dataplane/tools.ts";
+import { controlPlaneId, defaultTrustDomain, nodeId, parseTrustDomain, type TrustDomain, trustDomainId } from "../../model/spiffe.ts";
 
 /** Where the control plane's two services are: discovery for Envoy, orders for the agent. */
 export type ControlAddress =
   | { readonly kind: "socket"; readonly path: string }
-  | { readonly kind: "mtls"; readonly host: string; readonly port: number; readonly serverIdentity: string };
+  | {
+      readonly kind: "mtls";
+      readonly host: string;
+      readonly port: number;
+      readonly trustDomain: TrustDomain;
+      /** The node's proof at first contact: a ServiceAccount token that was made for us. */
+      readonly tokenFile: string;
+      /** Whom to trust at first contact, PEM. */
+      readonly rootsFile: string;
+    };
 
 export interface ClusterAgentSettings {
   /** The name of the Kubernetes node. */
@@ -36,9 +46,24 @@ export interface ClusterAgentSettings {
 }
 
 const usage =
-  "usage: cluster-agent [--node NAME] [--control unix:PATH | HOST:PORT --control-identity SPIFFE_ID] [--run DIR] [--state DIR] [--on-exit keep|release] [--nri PATH] [--proc DIR] [--concurrency N] [--drain-seconds N] [--ready-file PATH]";
+  "usage: cluster-agent [--node NAME] [--control unix:PATH | HOST:PORT] [--trust-domain NAME] [--token FILE] [--roots FILE] [--run DIR] [--state DIR] [--on-exit keep|release] [--nri PATH] [--proc DIR] [--concurrency N] [--drain-seconds N] [--ready-file PATH]";
 
-const flags = ["node", "control", "control-identity", "run", "state", "on-exit", "nri", "proc", "concurrency", "drain-seconds", "envoy", "ready-file"] as const;
+const flags = [
+  "node",
+  "control",
+  "trust-domain",
+  "token",
+  "roots",
+  "run",
+  "state",
+  "on-exit",
+  "nri",
+  "proc",
+  "concurrency",
+  "drain-seconds",
+  "envoy",
+  "ready-file",
+] as const;
 
 /**
  * Reads settings. Each flag may also be a variable: `--on-exit` is WEIR_ON_EXIT, `--node` also NODE_NAME (downward API).
@@ -59,7 +84,7 @@ export function readClusterSettings(args: readonly string[], env: NodeJS.Process
     node,
     onExit,
     tools: found,
-    control: readControl(value("control"), value("control-identity")),
+    control: readControl(value("control"), value),
     runDir: path.resolve(value("run") ?? "/run/weir"),
     stateDir: path.resolve(value("state") ?? "/var/lib/weir"),
     envoy: value("envoy") ?? path.join(root, ".cache/envoy/1.40.0/envoy"),
@@ -81,14 +106,16 @@ function readFlags(args: readonly string[]): Readonly<Partial<Record<string, str
   }
 }
 
-function readControl(text: string | undefined, serverIdentity: string | undefined): ControlAddress {
+function readControl(text: string | undefined, value: (flag: (typeof flags)[number]) => string | undefined): ControlAddress {
   if (text?.startsWith("unix:") === true) return { kind: "socket", path: path.resolve(text.slice("unix:".length)) };
   const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text ?? "");
   const host = parts?.[1] ?? parts?.[2];
   const port = Number(parts?.[3]);
   if (host === undefined || port < 1 || port > 65_535) throw new Error(`--control ${text ?? "is missing"}: write unix:PATH or HOST:PORT\n${usage}`);
-  if (serverIdentity === undefined) throw new Error(`--control-identity is missing: who answers on ${text}\n${usage}`);
-  return { kind: "mtls", host, port, serverIdentity };
+  const trustDomain = parseTrustDomain(value("trust-domain") ?? defaultTrustDomain);
+  if (!trustDomain.ok) throw new Error(`--trust-domain: ${trustDomain.problems[0]?.message}\n${usage}`);
+  const [tokenFile, rootsFile] = [value("token") ?? "/etc/weir/token/token", value("roots") ?? "/etc/weir/trust/roots.pem"];
+  return { kind: "mtls", host, port, trustDomain: trustDomain.value, tokenFile, rootsFile };
 }
 
 function positive(text: string | undefined, otherwise: number): number {
@@ -98,13 +125,16 @@ function positive(text: string | undefined, otherwise: number): number {
   return number;
 }
 
-/** Where Envoy finds the control plane; `sdsSocket` is where we serve its certificate. */
-export function xdsAddress(control: ControlAddress, sdsSocket: string): XdsAddress {
+/** Where Envoy finds the control plane; `sdsSocket` is where we serve certificates. */
+export function xdsAddress({ control, node }: Pick<ClusterAgentSettings, "control" | "node">, sdsSocket: string): XdsAddress {
   switch (control.kind) {
     case "socket":
       return control;
-    case "mtls":
-      return { ...control, sdsSocket };
+    case "mtls": {
+      const { host, port, trustDomain } = control;
+      const names = { ownIdentity: nodeId(trustDomain, node), serverIdentity: controlPlaneId(trustDomain), trustDomain: trustDomainId(trustDomain) };
+      return { kind: "mtls", host, port, ...names, sdsSocket };
+    }
     default:
       return control satisfies never;
   }

@@ -2,17 +2,15 @@
  * The listener inside a workload's network namespace: everything the workload sends arrives here.
  * The original destination alone chooses the chain, so nobody waits for bytes (docs/decisions/0003).
  */
-import { create } from "@bufbuild/protobuf";
-import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { TrafficDirection } from "../../../gen/envoy/config/core/v3/base_pb.js";
 import type { FilterSchema } from "../../../gen/envoy/config/listener/v3/listener_components_pb.js";
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
 import { OriginalDstSchema } from "../../../gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js";
-import { DestinationIPInputSchema, DestinationPortInputSchema } from "../../../gen/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.js";
-import { type Matcher, type Matcher_OnMatch, Matcher_OnMatchSchema, MatcherSchema } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
+import type { Matcher } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
 import type { Host, HostPort, MeshPlan } from "../../compile/mesh-plan.ts";
 import { memoizeLast } from "../../lib/memoize.ts";
 import type { CapturePoint } from "../../model/world.ts";
+import { byAddress, byAddressPrefix, byPort, thenBy, useChain } from "./chain-matcher.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { identityFilter } from "./identity.ts";
 import { any, type EnvoyResource, type Init, resource } from "./resource.ts";
@@ -100,37 +98,13 @@ export const captureListener: (capture: CapturePoint, shared: CaptureChains) => 
  * Anything else: the way out. Where there is no chain the connection is closed.
  */
 function chooseChain(tcp: CaptureChains["tcp"], egress: boolean): Matcher {
-  const rest = create(MatcherSchema, {
-    matcherType: {
-      case: "matcherTree",
-      value: { input: destinationIp, treeType: { case: "prefixMatchMap", value: { map: { [virtualAddresses]: chain(httpChain) } } } },
-    },
-    ...(egress ? { onNoMatch: chain(anywhereChain) } : {}),
-  });
+  const rest = byAddressPrefix({ [virtualAddresses]: useChain(httpChain) }, egress ? useChain(anywhereChain) : undefined);
   if (tcp.size === 0) return rest;
-  const byAddress = Object.fromEntries([...tcp].map(([address, { byPort, rest: others }]) => [address, nested(matchPort(byPort, others))]));
-  return create(MatcherSchema, {
-    matcherType: { case: "matcherTree", value: { input: destinationIp, treeType: { case: "exactMatchMap", value: { map: byAddress } } } },
-    onNoMatch: nested(rest),
-  });
+  const hosts = [...tcp].map(([address, { byPort: ports, rest: others }]) => [address, thenBy(matchPort(ports, others))]);
+  return byAddress(Object.fromEntries(hosts), thenBy(rest));
 }
 
 function matchPort(ports: ReadonlyMap<number, string>, rest: "http" | "close"): Matcher {
-  const map = Object.fromEntries([...ports].map(([port, name]) => [String(port), chain(name)]));
-  return create(MatcherSchema, {
-    matcherType: { case: "matcherTree", value: { input: destinationPort, treeType: { case: "exactMatchMap", value: { map } } } },
-    onNoMatch: chain(rest === "http" ? httpChain : noChain),
-  });
+  const choices = [...ports].map(([port, name]) => [String(port), useChain(name)]);
+  return byPort(Object.fromEntries(choices), useChain(rest === "http" ? httpChain : noChain));
 }
-
-function nested(matcher: Matcher): Matcher_OnMatch {
-  return create(Matcher_OnMatchSchema, { onMatch: { case: "matcher", value: matcher } });
-}
-
-/** The action of a filter chain matcher is the chain's name, as a StringValue. */
-function chain(name: string): Matcher_OnMatch {
-  return create(Matcher_OnMatchSchema, { onMatch: { case: "action", value: { name, typedConfig: any(StringValueSchema, { value: name }) } } });
-}
-
-const destinationIp = { name: "destination_ip", typedConfig: any(DestinationIPInputSchema, {}) };
-const destinationPort = { name: "destination_port", typedConfig: any(DestinationPortInputSchema, {}) };

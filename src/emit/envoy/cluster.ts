@@ -20,9 +20,37 @@ type ClusterInit = Init<typeof ClusterSchema>;
  */
 const upstreamIdleMs = 1_000;
 
+type Version = Backend & { readonly kind: "version" };
+
 /** The cluster of one backend in the node Envoy. */
 export const backendCluster: (backend: Backend, socketDir: string) => EnvoyResource = memoizeLast((backend: Backend, socketDir: string) => {
-  const common: ClusterInit = {
+  switch (backend.kind) {
+    case "version":
+      return versionCluster(backend);
+    case "external":
+      return resource(ClusterSchema, backend.id, {
+        ...commonOptions(backend),
+        ...staticEndpoint(backend.id, pipe(egressSocket(socketDir, backend.id))),
+        ...(backend.tls === undefined ? {} : { transportSocket: tlsSocket(backend.tls.serverName, backend.protocol) }),
+      });
+    default:
+      return backend satisfies never;
+  }
+});
+
+/** The cluster of a version's port, whose endpoints come by discovery; `more` is what the place where it stands adds. */
+export function versionCluster(backend: Version, more: ClusterInit = {}): EnvoyResource {
+  return resource(ClusterSchema, backend.id, {
+    ...commonOptions(backend),
+    clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { edsConfig: ads },
+    outlierDetection,
+    ...more,
+  });
+}
+
+function commonOptions(backend: Backend): ClusterInit {
+  return {
     name: backend.id,
     connectTimeout: duration(backend.connectTimeoutMs),
     lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
@@ -32,24 +60,7 @@ export const backendCluster: (backend: Backend, socketDir: string) => EnvoyResou
     // Ejected replicas are tried only when there is no other: better some errors than none that could answer.
     commonLbConfig: { healthyPanicThreshold: { value: 1 } },
   };
-  switch (backend.kind) {
-    case "version":
-      return resource(ClusterSchema, backend.id, {
-        ...common,
-        clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
-        edsClusterConfig: { edsConfig: ads },
-        outlierDetection,
-      });
-    case "external":
-      return resource(ClusterSchema, backend.id, {
-        ...common,
-        ...staticEndpoint(backend.id, pipe(egressSocket(socketDir, backend.id))),
-        ...(backend.tls === undefined ? {} : { transportSocket: tlsSocket(backend.tls.serverName, backend.protocol) }),
-      });
-    default:
-      return backend satisfies never;
-  }
-});
+}
 
 /** Everything that comes by discovery comes on the one aggregated stream. */
 export const ads = { configSourceSpecifier: { case: "ads" as const, value: {} }, resourceApiVersion: ApiVersion.V3 };

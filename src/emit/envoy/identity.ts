@@ -1,19 +1,35 @@
 /** Who calls: the namespace that a connection came from says it, so it cannot be forged. */
 import type { FilterSchema } from "../../../gen/envoy/config/listener/v3/listener_components_pb.js";
+import { FilterStateValue_SharedWithUpstream, type FilterStateValueSchema } from "../../../gen/envoy/extensions/filters/common/set_filter_state/v3/value_pb.js";
 import { ConfigSchema } from "../../../gen/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js";
-import { defaultTrustDomain, workloadId } from "../../model/spiffe.ts";
+import { defaultTrustDomain, type SpiffeId, workloadId } from "../../model/spiffe.ts";
 import type { CapturePoint } from "../../model/world.ts";
 import { any, type Init, literal } from "./resource.ts";
 
 /** The key in a connection's filter state under which its caller's SPIFFE ID stands. */
 export const identityKey = "weir.identity";
 
+type FilterInit = Init<typeof FilterSchema>;
+
 /** The first filter of every captured connection: notes the caller for those that follow (access rules, records). */
-export function identityFilter(capture: CapturePoint): Init<typeof FilterSchema> {
+export function identityFilter(capture: CapturePoint): FilterInit {
   const id = workloadId(defaultTrustDomain, capture.namespace, capture.app);
-  const format = { format: { case: "textFormatSource" as const, value: { specifier: { case: "inlineString" as const, value: literal(id) } } } };
-  const value = any(ConfigSchema, {
-    onNewConnection: [{ key: { case: "objectKey", value: identityKey }, factoryKey: "envoy.string", value: { case: "formatString", value: format } }],
-  });
-  return { name: "weir.identity", configType: { case: "typedConfig", value } };
+  return noting([text(identityKey, "envoy.string", id)]);
+}
+
+/**
+ * The same for a pod: the connection to the other side is made in this caller's name, and belongs to no other caller (`hashable`: it is part of what
+ * chooses a pooled connection).
+ */
+export function callerFilter(caller: SpiffeId): FilterInit {
+  return noting([{ ...text(identityKey, "envoy.hashable_string", caller), sharedWithUpstream: FilterStateValue_SharedWithUpstream.ONCE }]);
+}
+
+function text(key: string, factoryKey: string, value: string): Init<typeof FilterStateValueSchema> {
+  const format = { format: { case: "textFormatSource" as const, value: { specifier: { case: "inlineString" as const, value: literal(value) } } } };
+  return { key: { case: "objectKey", value: key }, factoryKey, value: { case: "formatString", value: format } };
+}
+
+function noting(onNewConnection: Init<typeof FilterStateValueSchema>[]): FilterInit {
+  return { name: "weir.identity", configType: { case: "typedConfig", value: any(ConfigSchema, { onNewConnection }) } };
 }

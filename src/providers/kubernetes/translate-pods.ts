@@ -27,6 +27,8 @@ export interface MeshPod {
 }
 
 export interface TranslatedPods {
+  /** Namespaces whose pods are in the mesh unless they say otherwise; sorted. */
+  readonly meshNamespaces: readonly string[];
   /** By uid. */
   readonly meshPods: ReadonlyMap<string, MeshPod>;
   readonly problems: readonly Problem[];
@@ -41,10 +43,18 @@ const systemNamespaces: ReadonlySet<string> = new Set(["weir-system", "kube-syst
 export const translatePods: (pods: Objects<KubePod>, namespaces: Objects<KubeNamespace>) => TranslatedPods = memoizeLast((pods, namespaces) => {
   const found = [...pods].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, pod]) => translatePod(pod, namespaces.get(pod.namespace)));
   return {
+    meshNamespaces: meshNamespaces(namespaces),
     meshPods: new Map(found.flatMap(({ meshPod }) => (meshPod === undefined ? [] : [[meshPod.uid, meshPod] as const]))),
     problems: [...[...namespaces.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)).flatMap(metaProblems), ...found.flatMap(({ problems }) => problems)],
   };
 });
+
+function meshNamespaces(namespaces: Objects<KubeNamespace>): readonly string[] {
+  return [...namespaces.values()]
+    .filter((namespace) => !systemNamespaces.has(namespace.name) && wish(namespace) === "on")
+    .map(({ name }) => name)
+    .sort();
+}
 
 const translatePod = memoizeLast((pod: KubePod, namespace: KubeNamespace | undefined): { readonly meshPod?: MeshPod; readonly problems: readonly Problem[] } =>
   isInMesh(pod, namespace)

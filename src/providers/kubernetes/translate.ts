@@ -18,6 +18,7 @@ export function translateCluster(view: ClusterView, before?: ClusterTranslation)
     endpoints: shareMap(before?.endpoints, services.endpoints),
     addresses: shareMap(before?.addresses, services.addresses),
     headless: shareSet(before?.headless, services.headless),
+    meshNamespaces: shareTexts(before?.meshNamespaces, pods.meshNamespaces),
     meshPods: shareMap(before?.meshPods, pods.meshPods),
     problems: shareList(before?.problems, [...services.problems, ...pods.problems]),
   };
@@ -25,8 +26,12 @@ export function translateCluster(view: ClusterView, before?: ClusterTranslation)
 }
 
 function isSame(a: ClusterTranslation, b: ClusterTranslation): boolean {
-  const parts = ["apps", "endpoints", "addresses", "headless", "meshPods", "problems"] as const;
+  const parts = ["apps", "endpoints", "addresses", "headless", "meshNamespaces", "meshPods", "problems"] as const;
   return parts.every((part) => a[part] === b[part]);
+}
+
+function shareTexts(before: readonly string[] | undefined, after: readonly string[]): readonly string[] {
+  return before !== undefined && before.join(" ") === after.join(" ") ? before : after;
 }
 
 function shareMap<K, V>(before: ReadonlyMap<K, V> | undefined, after: ReadonlyMap<K, V>): ReadonlyMap<K, V> {

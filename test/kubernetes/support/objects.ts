@@ -32,4 +32,5 @@ export interface Echo {
   readonly protocol: string;
   /** Address and port of who called. */
   readonly remote: string;
+  readonly headers: Readonly<Record<string, readonly string[]>>;
 }

@@ -1,21 +1,15 @@
 /** The built `weir`, and its image, for tests with a cluster. */
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Ended, run, tryRun } from "../../cluster/run.ts";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 
-/** Whether the control plane of this checkout is the real one. */
-export const hasControl = existsSync(path.join(root, "src/daemon/cluster/main.ts"));
-
 /** Builds everything and the image; answers the OCI archive. */
 export async function buildImage(): Promise<string> {
   await run([process.execPath, "scripts/build.mjs"], { cwd: root });
-  const control = path.join(root, "dist/control.js");
-  if (!hasControl) copyFileSync(path.join(import.meta.dirname, "stand-in-control.js"), control);
   await run([process.execPath, "scripts/image/main.ts"], { cwd: root });
-  if (!hasControl) rmSync(control);
   return path.join(root, ".cache/image/weir.tar");
 }
 

@@ -1,0 +1,103 @@
+/**
+ * What the proxy of one node of a cluster does: everything about traffic (the MeshPlan), seen from where it stands. It calls what runs on its own node
+ * directly, and everything else that is in the mesh by mutual TLS, as its callers.
+ */
+import { shareList } from "../lib/memoize.ts";
+import type { MeshPods, PinnedPod } from "../model/mesh-pod.ts";
+import type { SpiffeId, TrustDomain } from "../model/spiffe.ts";
+import type { Endpoint } from "../model/world.ts";
+import type { Backend, BackendId, Host, MeshPlan } from "./mesh-plan.ts";
+
+/** One place that a backend's requests go to. */
+export interface NodeEndpoint {
+  readonly id: string;
+  readonly address: string;
+  readonly port: number;
+  /** Absent: plaintext. Else mutual TLS, and whoever answers must be this. */
+  readonly peer?: SpiffeId;
+}
+
+export type VersionBackend = Backend & { readonly kind: "version" };
+
+export interface NodeBackend {
+  readonly backend: VersionBackend;
+  readonly endpoints: readonly NodeEndpoint[];
+  /** Who may answer by mutual TLS; empty: nobody is called that way from here. */
+  readonly peers: readonly SpiffeId[];
+}
+
+export interface NodePlan {
+  readonly node: string;
+  readonly trustDomain: TrustDomain;
+  readonly hosts: readonly Host[];
+  readonly backends: readonly NodeBackend[];
+  /** The pods of this node, each with listeners of its own. */
+  readonly pods: readonly PinnedPod[];
+  /** Who calls from this node: each needs its own certificate in every call by mutual TLS. Sorted. */
+  readonly callers: readonly SpiffeId[];
+  /** Mesh pods of other nodes, for callers that use a pod's own address: address → who must answer there. Sorted by address. */
+  readonly remote: readonly { readonly address: string; readonly identity: SpiffeId }[];
+}
+
+/**
+ * Decides for one node. Equal arguments give equal plans; parts that say the same as in `before`, the plan of this node before this one, are the same
+ * objects. External services have no backends here yet: a cluster's pods reach them as if there were no mesh.
+ */
+export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before?: NodePlan): NodePlan {
+  const pods = mesh.pinned.get(node) ?? [];
+  const callers = [...new Set(pods.map((pod) => pod.identity))].sort();
+  const known = new Map(before?.backends.map((one) => [one.backend.id, one]));
+  const backends = plan.backends.filter(isVersion).map((backend) => nodeBackend(backend, plan.endpoints.get(backend.id) ?? [], mesh, node, known));
+  const remote = [...mesh.joined.values()]
+    .filter((pod) => pod.node !== node)
+    .map(({ address, identity }) => ({ address, identity }))
+    .sort((a, b) => (a.address < b.address ? -1 : 1));
+  return {
+    node,
+    trustDomain: mesh.trustDomain,
+    hosts: plan.hosts,
+    backends: shareList(before?.backends, backends),
+    pods: shareList(before?.pods, pods),
+    callers: shareList(before?.callers, callers),
+    remote: before !== undefined && sameRemote(before.remote, remote) ? before.remote : remote,
+  };
+}
+
+function isVersion(backend: Backend): backend is VersionBackend {
+  return backend.kind === "version";
+}
+
+function nodeBackend(
+  backend: VersionBackend,
+  endpoints: readonly Endpoint[],
+  mesh: MeshPods,
+  node: string,
+  known: ReadonlyMap<BackendId, NodeBackend>,
+): NodeBackend {
+  const places = endpoints.flatMap((endpoint) => nodeEndpoint(endpoint, backend, mesh, node) ?? []);
+  const before = known.get(backend.id);
+  if (before?.backend === backend && sameEndpoints(before.endpoints, places)) return before;
+  return { backend, endpoints: places, peers: [...new Set(places.flatMap(({ peer }) => (peer === undefined ? [] : [peer])))].sort() };
+}
+
+/** Undefined: this endpoint does not have the backend's port. */
+function nodeEndpoint({ id, address, ports }: Endpoint, backend: VersionBackend, mesh: MeshPods, node: string): NodeEndpoint | undefined {
+  const port = ports === undefined ? backend.containerPort : ports.get(backend.port);
+  if (port === undefined) return undefined;
+  const pod = mesh.joined.get(address);
+  return pod === undefined || pod.node === node ? { id, address, port } : { id, address, port, peer: pod.identity };
+}
+
+function sameEndpoints(a: readonly NodeEndpoint[], b: readonly NodeEndpoint[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((one, i) => {
+      const other = b[i];
+      return one.id === other?.id && one.address === other.address && one.port === other.port && one.peer === other.peer;
+    })
+  );
+}
+
+function sameRemote(a: NodePlan["remote"], b: NodePlan["remote"]): boolean {
+  return a.length === b.length && a.every((one, i) => one.address === b[i]?.address && one.identity === b[i]?.identity);
+}

@@ -1,0 +1,47 @@
+/** Flags and environment of a cluster's control plane, read once into complete settings. */
+import { parseArgs } from "node:util";
+import { failed, ok, type Result } from "../../lib/problem.ts";
+import { defaultTrustDomain, parseTrustDomain, type TrustDomain } from "../../model/spiffe.ts";
+
+export interface ControlSettings {
+  readonly trustDomain: TrustDomain;
+  /** The namespace that we live in. */
+  readonly namespace: string;
+  /** Where nodes and their Envoys connect, by TLS. */
+  readonly port: number;
+  /** Where the kubelet asks how we are. */
+  readonly healthPort: number;
+  /** Folder of the authority that the user brings; undefined: there is one of our own. */
+  readonly plugInDir: string | undefined;
+  /** A kubeconfig, when we do not run in the cluster; undefined: the pod's ServiceAccount, or the user's kubeconfig. */
+  readonly kubeconfig: string | undefined;
+}
+
+const usage = "usage: control [--trust-domain NAME] [--namespace NAME] [--port N] [--health-port N] [--ca-dir DIR] [--kubeconfig FILE]";
+const flags = ["trust-domain", "namespace", "port", "health-port", "ca-dir", "kubeconfig"] as const;
+
+/** Each flag may also be a variable: `--trust-domain` is WEIR_TRUST_DOMAIN, `--namespace` also POD_NAMESPACE. Problems: `settings-invalid`, `trust-domain-invalid`. */
+export function readControlSettings(args: readonly string[], env: NodeJS.ProcessEnv): Result<ControlSettings> {
+  const given = readFlags(args);
+  if (given === undefined) return failed({ code: "settings-invalid", message: `${args.join(" ")} is not understood`, hint: usage });
+  const value = (flag: (typeof flags)[number]): string | undefined => given[flag] || env[`WEIR_${flag.toUpperCase().replaceAll("-", "_")}`] || undefined;
+  const trustDomain = parseTrustDomain(value("trust-domain") ?? defaultTrustDomain);
+  if (!trustDomain.ok) return trustDomain;
+  const [port, healthPort] = [Number(value("port") ?? 15_012), Number(value("health-port") ?? 15_020)];
+  if (![port, healthPort].every((number) => Number.isInteger(number) && number >= 0 && number <= 65_535))
+    return failed({
+      code: "settings-invalid",
+      message: `${value("port") ?? ""} ${value("health-port") ?? ""}: a port is a number from 0 to 65535`,
+      hint: usage,
+    });
+  const namespace = value("namespace") ?? env["POD_NAMESPACE"] ?? "weir-system";
+  return ok({ trustDomain: trustDomain.value, namespace, port, healthPort, plugInDir: value("ca-dir"), kubeconfig: value("kubeconfig") });
+}
+
+function readFlags(args: readonly string[]): Readonly<Partial<Record<string, string>>> | undefined {
+  try {
+    return parseArgs({ args: [...args], options: Object.fromEntries(flags.map((flag) => [flag, { type: "string" as const }])) }).values;
+  } catch {
+    return undefined;
+  }
+}

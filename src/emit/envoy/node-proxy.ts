@@ -1,0 +1,73 @@
+/** NodePlan → what the Envoy of one node of a cluster should hold. Decides nothing: everything is in the plan. */
+import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
+import { SocketOption_SocketState } from "../../../gen/envoy/config/core/v3/socket_option_pb.js";
+import { ClusterLoadAssignmentSchema } from "../../../gen/envoy/config/endpoint/v3/endpoint_pb.js";
+import type { NodeBackend, NodePlan } from "../../compile/node-plan.ts";
+import { memoize, memoizeLast } from "../../lib/memoize.ts";
+import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
+import { socketAddress, versionCluster } from "./cluster.ts";
+import { directPeerSockets, peerSockets, tunnelMetadata } from "./mutual-tls.ts";
+import { directCluster, identitiesOf, inboundListener, outboundChains, outboundListener, peerCluster } from "./pod-listeners.ts";
+import { duration, type EnvoyResource, type Init, resource } from "./resource.ts";
+import { meshRouteConfiguration } from "./route-configuration.ts";
+
+type ClusterInit = Init<typeof ClusterSchema>;
+
+/**
+ * The mark of the sockets that a node's Envoy connects with (SO_MARK): by it the node's rules tell its connections to pods of the node from everybody
+ * else's, and pods let only those pass uncaptured.
+ */
+export const proxyMark = 0x57;
+
+/** Translates a plan for one node's Envoy. Equal plans give equal bytes in the same order; unchanged parts give the same objects. */
+export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
+  const { trustDomain, callers } = plan;
+  const shared = outboundChains(plan.hosts, plan.remote);
+  return [
+    ...plan.backends.map((backend) => nodeCluster(backend, callers, trustDomain)),
+    direct,
+    ...peers(plan.remote, callers, trustDomain),
+    ...plan.backends.map(nodeAssignment),
+    ...plan.pods.flatMap((pod) => [outboundListener(pod, shared), inboundListener(pod, trustDomain)]),
+    meshRouteConfiguration(plan.hosts),
+  ];
+}
+
+/** Linux: SOL_SOCKET, SO_MARK. */
+const marked: Pick<ClusterInit, "upstreamBindConfig"> = {
+  upstreamBindConfig: {
+    socketOptions: [{ level: 1n, name: 36n, value: { case: "intValue", value: BigInt(proxyMark) }, state: SocketOption_SocketState.STATE_PREBIND }],
+  },
+};
+
+const nodeCluster = memoizeLast((node: NodeBackend, callers: readonly SpiffeId[], trustDomain: TrustDomain) =>
+  versionCluster(node.backend, { ...marked, ...peerSockets(node.peers, callers, trustDomain) }),
+);
+
+const nodeAssignment = memoize(({ backend, endpoints }: NodeBackend) => {
+  const sorted = [...endpoints].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const lbEndpoints = sorted.map(({ address, port, peer }) => ({
+    hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(address, port) } },
+    ...(peer === undefined ? {} : { metadata: tunnelMetadata }),
+  }));
+  return resource(ClusterLoadAssignmentSchema, backend.id, { clusterName: backend.id, endpoints: [{ lbEndpoints }] });
+});
+
+/** Where the connection was going. Whoever is there may be slow to answer: outside, over there, anywhere. */
+const originalDestination: ClusterInit = {
+  connectTimeout: duration(5_000),
+  clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.ORIGINAL_DST },
+  lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+  // One cluster for all there is.
+  circuitBreakers: { thresholds: [{ maxConnections: 65_536, maxPendingRequests: 65_536, maxRequests: 65_536 }] },
+  ...marked,
+};
+
+const direct = resource(ClusterSchema, directCluster, { ...originalDestination, name: directCluster });
+
+const peers = memoizeLast((remote: NodePlan["remote"], callers: readonly SpiffeId[], trustDomain: TrustDomain) =>
+  identitiesOf(remote).map((identity) => {
+    const name = peerCluster(identity);
+    return resource(ClusterSchema, name, { ...originalDestination, name, ...directPeerSockets(identity, callers, trustDomain) });
+  }),
+);

@@ -1,0 +1,144 @@
+/**
+ * The two listeners of a mesh pod, inside its network namespace: what it sends, and what reaches it from other nodes.
+ * The pod's own address is theirs, so that each listener of a node has an address of its own and is handed over when Envoy is replaced.
+ */
+
+import { TrafficDirection } from "../../../gen/envoy/config/core/v3/base_pb.js";
+import { type FilterChainSchema, type FilterSchema } from "../../../gen/envoy/config/listener/v3/listener_components_pb.js";
+import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
+import { OriginalDstSchema } from "../../../gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js";
+import { TlsInspectorSchema } from "../../../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
+import type { Matcher } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
+import type { Host, HostPort } from "../../compile/mesh-plan.ts";
+import type { NodePlan } from "../../compile/node-plan.ts";
+import { memoizeLast } from "../../lib/memoize.ts";
+import type { PinnedPod } from "../../model/mesh-pod.ts";
+import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
+import { byAddress, byPort, type Choice, thenBy, useChain } from "./chain-matcher.ts";
+import { httpConnectionManager } from "./connection-manager.ts";
+import { callerFilter } from "./identity.ts";
+import { meshAlpn, serverSocket } from "./mutual-tls.ts";
+import { any, duration, type EnvoyResource, type Init, resource } from "./resource.ts";
+import { tcpProxy, tcpProxyTo } from "./tcp-proxy.ts";
+
+type FilterInit = Init<typeof FilterSchema>;
+type ChainInit = Init<typeof FilterChainSchema>;
+
+/** Where a pod's rules send what it sends, and what is sent to it. */
+export const outboundPort = 15_001;
+export const inboundPort = 15_006;
+
+/** The cluster that goes where the connection was going, in plaintext. */
+export const directCluster = "direct";
+/** The cluster that goes where the connection was going, by mutual TLS; whoever answers must be `identity`. */
+export function peerCluster(identity: SpiffeId): string {
+  return `peer/${identity}`;
+}
+
+const httpChain = "http";
+
+interface Chain {
+  readonly name: string;
+  readonly filter: FilterInit;
+}
+
+/** What all outbound listeners of a node share. */
+export interface OutboundChains {
+  readonly chains: readonly Chain[];
+  readonly choose: Matcher;
+}
+
+/** A chain for all HTTP, one for each TCP port of a host, one for each identity that is called by its pods' own addresses; the rest goes where it was going. */
+export const outboundChains: (hosts: readonly Host[], remote: NodePlan["remote"]) => OutboundChains = memoizeLast(
+  (hosts: readonly Host[], remote: NodePlan["remote"]): OutboundChains => {
+    const addressed = hosts.filter((host): host is Host & { readonly address: string } => host.address !== undefined && host.ports.length > 0);
+    const tcp = addressed.flatMap((host) =>
+      host.ports.filter(isOpenTcp).map((port) => ({ name: chainName(host, port), filter: tcpProxy("tcp", port.destinations) })),
+    );
+    const peers = identitiesOf(remote).map((identity) => ({ name: peerCluster(identity), filter: tcpProxyTo(peerCluster(identity)) }));
+    const choices: Record<string, Choice> = Object.fromEntries([
+      ...remote.map(({ address, identity }) => [address, useChain(peerCluster(identity))] as const),
+      ...addressed.map((host) => [host.address, thenBy(choosePort(host))] as const),
+    ]);
+    const http = { name: httpChain, filter: httpConnectionManager("mesh") };
+    const direct = { name: directCluster, filter: tcpProxyTo(directCluster) };
+    return { chains: [http, direct, ...tcp, ...peers], choose: byAddress(choices, useChain(directCluster)) };
+  },
+);
+
+/** Who answers on other nodes, each once, sorted. */
+export function identitiesOf(remote: NodePlan["remote"]): readonly SpiffeId[] {
+  return [...new Set(remote.map(({ identity }) => identity))].sort();
+}
+
+type TcpPort = HostPort & { readonly kind: "tcp" };
+
+function isOpenTcp(port: HostPort): port is TcpPort {
+  return port.kind === "tcp" && port.destinations.length > 0;
+}
+
+function chainName(host: Host, port: TcpPort): string {
+  return `${host.name}.${host.namespace}:${port.ports[0]}`;
+}
+
+/** A port that the host does not have goes where it was going: whoever gave out the address answers for it. */
+function choosePort(host: Host): Matcher {
+  const choices = host.ports.flatMap((port) => {
+    const chain = port.kind === "http" ? httpChain : isOpenTcp(port) ? chainName(host, port) : directCluster;
+    return port.ports.map((number) => [String(number), useChain(chain)] as const);
+  });
+  return byPort(Object.fromEntries(choices), useChain(directCluster));
+}
+
+const originalDst = { name: "envoy.filters.listener.original_dst", configType: { case: "typedConfig" as const, value: any(OriginalDstSchema, {}) } };
+
+function addressIn(pod: PinnedPod, port: number) {
+  const value = { address: pod.address, portSpecifier: { case: "portValue" as const, value: port }, networkNamespaceFilepath: pod.networkNamespace };
+  return { address: { case: "socketAddress" as const, value } };
+}
+
+/** What a pod sends. A change of hosts changes chains only, so Envoy keeps the connections of all others. */
+export const outboundListener: (pod: PinnedPod, shared: OutboundChains) => EnvoyResource = memoizeLast((pod: PinnedPod, { chains, choose }: OutboundChains) => {
+  const name = `out/${pod.uid}`;
+  return resource(ListenerSchema, name, {
+    name,
+    statPrefix: "out",
+    trafficDirection: TrafficDirection.OUTBOUND,
+    address: addressIn(pod, outboundPort),
+    listenerFilters: [originalDst],
+    filterChains: chains.map((chain) => ({ name: chain.name, filters: [callerFilter(pod.identity), chain.filter] })),
+    filterChainMatcher: choose,
+  });
+});
+
+/**
+ * What reaches a pod from other nodes: mutual TLS, in which it answers with its own certificate; in a permissive pod also plaintext, and whatever TLS is the
+ * service's own. It is handed to the port that was called.
+ */
+export const inboundListener: (pod: PinnedPod, trustDomain: TrustDomain) => EnvoyResource = memoizeLast((pod: PinnedPod, trustDomain: TrustDomain) => {
+  const name = `in/${pod.uid}`;
+  const filters = [tcpProxyTo(directCluster)];
+  const mutual: ChainInit = {
+    name: "mutual",
+    filters,
+    transportSocket: serverSocket(trustDomain, pod.identity),
+    transportSocketConnectTimeout: duration(10_000),
+  };
+  const isStrict = pod.mode === "strict";
+  return resource(ListenerSchema, name, {
+    name,
+    statPrefix: "in",
+    trafficDirection: TrafficDirection.INBOUND,
+    address: addressIn(pod, inboundPort),
+    listenerFilters: isStrict ? [originalDst] : [originalDst, tlsInspector],
+    // Who speaks first on the service's side says nothing to inspect: plaintext then.
+    ...(isStrict ? {} : { listenerFiltersTimeout: duration(inspectionMs), continueOnListenerFiltersTimeout: true }),
+    filterChains: [isStrict ? mutual : { ...mutual, filterChainMatch: { transportProtocol: "tls", applicationProtocols: [meshAlpn] } }],
+    ...(isStrict ? {} : { defaultFilterChain: { name: "plain", filters } }),
+  });
+});
+
+/** How long a permissive pod waits for a client's first bytes before it takes the server for the one that speaks first. */
+const inspectionMs = 100;
+
+const tlsInspector = { name: "envoy.filters.listener.tls_inspector", configType: { case: "typedConfig" as const, value: any(TlsInspectorSchema, {}) } };

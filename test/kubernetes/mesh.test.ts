@@ -1,0 +1,151 @@
+/**
+ * Weir's own mesh on a real cluster: pods join and leave by a label while requests go on, nodes speak mutual TLS in the name of each caller, and nobody
+ * else gets in. WEIR_LOAD_COUNT (default 1 500) bounds every load.
+ */
+import assert from "node:assert/strict";
+import { after, before, type TestContext, test } from "node:test";
+import { type Cluster, stopCluster } from "../cluster/cluster.ts";
+import { addressOf, create, execute, startTestCluster, tryKubectl } from "./support/cluster.ts";
+import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
+import { type Echo, pod, service } from "./support/objects.ts";
+
+const count = Number(process.env["WEIR_LOAD_COUNT"] ?? 1_500);
+const rate = 150;
+
+let cluster: Cluster;
+let mesh: Mesh;
+
+before(
+  async () => {
+    cluster = await startTestCluster();
+    mesh = await startMesh(cluster);
+    for (const name of ["web", "api"]) await cluster.kubectl(["create", "serviceaccount", name]);
+    const api = { image: "echo", labels: { app: "api" }, spec: { serviceAccountName: "api" }, container: { readinessProbe } };
+    const caller = { image: "node", command: ["/bin/node", "-e", "setInterval(() => {}, 1e6)"], spec: { serviceAccountName: "web" } };
+    const objects = [
+      pod("api-1", "node-1", api),
+      pod("api-2", "node-2", api),
+      pod("web", "node-1", caller),
+      pod("curl", "node-1", { spec: { serviceAccountName: "web" } }),
+      pod("stranger", "node-2"),
+      httpService("api", "api"),
+    ];
+    await create(cluster, objects, "api-1", "api-2", "web", "curl", "stranger");
+  },
+  { timeout: 300_000 },
+);
+
+after(async () => {
+  await mesh?.stop();
+  await stopCluster(cluster.dir);
+});
+
+const readinessProbe = { httpGet: { path: "/", port: 8080 }, periodSeconds: 1 };
+
+function httpService(name: string, app: string): object {
+  const plain = service(name, app, 80, 8080) as { readonly spec: { readonly ports: readonly object[] } };
+  return { ...plain, spec: { ...plain.spec, ports: plain.spec.ports.map((port) => ({ ...port, name: "http" })) } };
+}
+
+interface Load {
+  readonly ok: number;
+  readonly failed: number;
+  readonly failures: readonly string[];
+  readonly p99: number;
+}
+
+/** Requests from the pod `web`, a third of them on fresh connections; none may fail. */
+async function underLoad(t: TestContext, work: () => Promise<void>): Promise<void> {
+  const load = execute(cluster, "web", "/bin/node", "/apps/load.mjs", JSON.stringify({ url: "http://api/", rate, count, fresh: 0.33 }));
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  const [text] = await Promise.all([load, work()]);
+  const result = JSON.parse(text) as Load;
+  t.diagnostic(`${result.ok} ok, ${result.failed} failed, p99 ${result.p99} ms`);
+  assert.deepEqual(result.failures, []);
+  assert.equal(result.ok, count);
+}
+
+/** Whether a call from the pod `curl` meets the node proxy: only Envoy gives requests an id. */
+async function isCaptured(): Promise<boolean> {
+  const echo = JSON.parse(await execute(cluster, "curl", "curl", "-sS", "-m", "5", "http://api/")) as Echo;
+  return echo.headers["X-Request-Id"] !== undefined;
+}
+
+async function untilCaptured(expected: boolean): Promise<void> {
+  await eventually(async () => assert.equal(await isCaptured(), expected));
+}
+
+/** What a pod outside the mesh gets from a pod's own address: curl's exit code. */
+async function strangerCalls(name: string): Promise<number | null> {
+  const url = `http://${await addressOf(cluster, name)}:8080/`;
+  return (await tryKubectl(cluster.kubeconfig, ["exec", "stranger", "--", "curl", "-sS", "-m", "5", "-o", "/dev/null", url])).code;
+}
+
+/** Until a strict pod refuses what is not in the mesh: then it has joined for good. */
+async function untilStrict(...names: readonly string[]): Promise<void> {
+  for (const name of names) await eventually(async () => assert.notEqual(await strangerCalls(name), 0));
+}
+
+async function label(value: string): Promise<void> {
+  await cluster.kubectl(["label", "--overwrite", "namespace", "default", `weir.dev/mesh=${value}`]);
+}
+
+test("running pods join and leave by a label of their namespace, and no request fails", { timeout: 180_000 }, async (t) => {
+  assert.equal(await isCaptured(), false);
+  await cluster.kubectl(["label", "pod", "stranger", "weir.dev/mesh=off"]);
+  await underLoad(t, async () => {
+    await label("on");
+    await untilCaptured(true);
+    await untilStrict("api-1", "api-2");
+  });
+  const restarts = await cluster.kubectl(["get", "pods", "-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}"]);
+  assert.match(restarts, /^[0 ]+$/, "nobody was restarted");
+  await underLoad(t, async () => {
+    await label("off");
+    await untilCaptured(false);
+  });
+  for (const name of ["api-1", "api-2"]) await eventually(async () => assert.equal(await strangerCalls(name), 0));
+  await underLoad(t, async () => {
+    await label("on");
+    await untilStrict("api-1", "api-2");
+  });
+});
+
+test("plaintext from outside the mesh is refused, by name and by address; the kubelet's probes get through; a permissive pod takes both", {
+  timeout: 120_000,
+}, async () => {
+  const refused = await tryKubectl(cluster.kubeconfig, ["exec", "stranger", "--", "curl", "-sS", "-m", "5", "http://api/"]);
+  assert.notEqual(refused.code, 0);
+  await cluster.kubectl(["wait", "--for=condition=Ready", "--timeout=20s", "pod/api-1", "pod/api-2"]);
+  await cluster.kubectl(["label", "pod", "api-2", "weir.dev/mtls=permissive"]);
+  await eventually(async () => assert.equal(await strangerCalls("api-2"), 0));
+  assert.notEqual(await strangerCalls("api-1"), 0);
+  await cluster.kubectl(["label", "pod", "api-2", "weir.dev/mtls-"]);
+  await untilStrict("api-2");
+});
+
+test("a pod's own address leads through mutual TLS, too", { timeout: 60_000 }, async () => {
+  for (const name of ["api-1", "api-2"]) {
+    const url = `http://${await addressOf(cluster, name)}:8080/`;
+    const echo = JSON.parse(await execute(cluster, "curl", "curl", "-sS", "-m", "5", url)) as Echo;
+    assert.equal(echo.hostname, name);
+    assert.match(echo.remote, /^169\.254\.7\.1:/, "the node proxy of the pod's node delivered it");
+  }
+});
+
+test("the control plane is killed, and no request fails; what was strict stays strict", { timeout: 120_000 }, async (t) => {
+  await underLoad(t, async () => {
+    await mesh.restartControl();
+    for (let i = 0; i < 5; i += 1) for (const name of ["api-1", "api-2"]) assert.notEqual(await strangerCalls(name), 0);
+  });
+  await cluster.kubectl(["label", "--overwrite", "namespace", "default", "weir.dev/mtls=permissive"]);
+  await eventually(async () => assert.equal(await strangerCalls("api-1"), 0), 30_000);
+  await cluster.kubectl(["label", "namespace", "default", "weir.dev/mtls-"]);
+  await untilStrict("api-1", "api-2");
+});
+
+test("agents and Envoys of both nodes are replaced, and no request fails", { timeout: 180_000 }, async (t) => {
+  for (const node of ["node-1", "node-2"]) await underLoad(t, () => mesh.replaceAgent(node));
+  assert.equal(await isCaptured(), true);
+  for (const name of ["api-1", "api-2"]) assert.notEqual(await strangerCalls(name), 0);
+});
