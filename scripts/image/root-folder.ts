@@ -4,13 +4,12 @@ import { chmodSync, copyFileSync, existsSync, globSync, mkdirSync, readdirSync, 
 import path from "node:path";
 import { promisify } from "node:util";
 import { node, root } from "../toolchain.mjs";
+import { programs } from "./programs.ts";
 
 const exec = promisify(execFile);
 
 /** dist/NAME.js of the processes that run in a cluster. */
 const entries = ["control", "cluster-agent"];
-/** `cat` and `sleep` are for scripts; the others are those of src/dataplane/tools.ts. */
-const programs = "cat hostname ip mkfifo mount nft nsenter setpriv sh sleep tini umount unshare".split(" ");
 const programFolders = ["usr/sbin", "usr/bin", "sbin", "bin"];
 /** Folders that programs look for. /var/run is one, no link: what is mounted below it must not land in /run. */
 const folders = ["dev", "proc", "sys", "run", "tmp", "etc", "root", "var/run", "var/lib", "opt/weir/dist", "usr/local/bin", "usr/sbin", "usr/bin"];
