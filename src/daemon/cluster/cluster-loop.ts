@@ -36,8 +36,8 @@ export interface ClusterState {
 }
 
 /**
- * So long after our start a node that has an agent may stay silent before we go on without it. Before that nothing is sent: an agent knows which of its
- * pods are captured, and without its word other nodes would be told to call them in plaintext.
+ * So long after our start a node with pods of the mesh may stay silent before we go on without it. Before that nothing is sent: its agent knows which of them
+ * are captured, and without its word other nodes would be told to call them in plaintext.
  */
 const firstReportsMs = 15_000;
 /** Looks again although nothing happened: patience with nodes that are away runs out. */
@@ -101,7 +101,7 @@ export class ClusterLoop {
     this.#translation = translation;
     const wanted = wantedPods(translation, trustDomain);
     const identities = identitiesByNode(wanted);
-    if (!this.#maySend(seen, reports)) {
+    if (!this.#maySend(seen, wanted, reports)) {
       this.#state.set({ members: new Map(), identities });
       return;
     }
@@ -143,12 +143,13 @@ export class ClusterLoop {
     return gone.length === 0 ? reports : new Map([...reports].filter(([node]) => view.nodes.has(node)));
   }
 
-  #maySend(view: ClusterView, reports: ReadonlyMap<string, NodeReport>): boolean {
+  #maySend(view: ClusterView, wanted: ReadonlyMap<string, MeshPod>, reports: ReadonlyMap<string, NodeReport>): boolean {
     const { clock, log } = this.#options;
     if (this.#isOpen) return true;
-    const silent = agentNodes(view).filter((node) => !reports.has(node));
+    const nodes = new Set([...wanted.values()].map((pod) => pod.node));
+    const silent = [...nodes].filter((node) => view.nodes.has(node) && !reports.has(node));
     if (silent.length > 0 && clock.now() - this.#startedAt < firstReportsMs) return false;
-    if (silent.length > 0) log.warn("no word from nodes that have an agent; going on without them", { nodes: silent });
+    if (silent.length > 0) log.warn("no word from nodes with pods of the mesh; going on without them", { nodes: silent });
     this.#isOpen = true;
     return true;
   }
@@ -195,12 +196,6 @@ function runningPods(view: ClusterView): ReadonlySet<string> {
 
 function newsOf(reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, ReadonlyMap<string, PodNews>> {
   return new Map([...reports].map(([node, { pods }]) => [node, new Map(pods.map((pod) => [pod.uid, pod]))]));
-}
-
-/** Nodes on which an agent of ours runs. */
-function agentNodes(view: ClusterView): readonly string[] {
-  const agents = [...view.pods.values()].filter((pod) => pod.namespace === "weir-system" && pod.labels["app.kubernetes.io/name"] === "weir-node");
-  return [...new Set(agents.filter((pod) => pod.phase === "Running").map((pod) => pod.node))];
 }
 
 /** The World of a cluster's own Services; the identical one when nothing in it changed. */
