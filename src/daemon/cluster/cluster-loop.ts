@@ -99,7 +99,7 @@ export class ClusterLoop {
     const reports = this.#reportsOf(seen, agents.reports.get());
     const translation = translateCluster(seen, this.#translation);
     this.#translation = translation;
-    const wanted = wantedPods(translation, trustDomain);
+    const wanted = wantedPods(translation, trustDomain, guardedAddresses(reports));
     const identities = identitiesByNode(wanted);
     if (!this.#maySend(seen, wanted, reports)) {
       this.#state.set({ members: new Map(), identities });
@@ -174,11 +174,18 @@ function podOrder(member: Member, probePorts: readonly number[]): PodOrder {
   return { uid, namespace, name, address, identity, mode, probePorts, capture: isCaptured(member) };
 }
 
+/** Addresses of pods that are just starting: their node knows them before the API does, and they wait for their listeners. */
+function guardedAddresses(reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, string> {
+  const guarded = [...reports.values()].flatMap(({ pods }) => pods);
+  return new Map(guarded.flatMap(({ uid, guarded: found }) => (found === undefined ? [] : [[uid, found.address] as const])));
+}
+
 /** Pods of the mesh that have an address, in our words. */
-function wantedPods(translation: ClusterTranslation, trustDomain: TrustDomain): ReadonlyMap<string, MeshPod> {
+function wantedPods(translation: ClusterTranslation, trustDomain: TrustDomain, guarded: ReadonlyMap<string, string>): ReadonlyMap<string, MeshPod> {
   const pods = [...translation.meshPods.values()].flatMap((pod): MeshPod[] => {
-    const { uid, name, node, address, mode } = pod;
+    const { uid, name, node, mode } = pod;
     const namespace = pod.namespace as Namespace;
+    const address = pod.address ?? guarded.get(uid);
     if (address === undefined) return [];
     return [{ uid, namespace, name, node, address, mode, identity: workloadId(trustDomain, namespace, pod.serviceAccount as AppName) }];
   });
