@@ -54,6 +54,7 @@ export class ClusterLoop {
   #compiled: Compiled | undefined;
   #mesh: MeshPods | undefined;
   #plans: ReadonlyMap<string, NodePlan> = new Map();
+  #guarded: ReadonlyMap<string, string> = new Map();
   #isOpen = false;
 
   constructor(options: ClusterLoopOptions) {
@@ -99,7 +100,8 @@ export class ClusterLoop {
     const reports = this.#reportsOf(seen, agents.reports.get());
     const translation = translateCluster(seen, this.#translation);
     this.#translation = translation;
-    const wanted = wantedPods(translation, trustDomain, guardedAddresses(reports));
+    this.#guarded = guardedPods(this.#guarded, reports, seen);
+    const wanted = wantedPods(translation, trustDomain, this.#guarded);
     const identities = identitiesByNode(wanted);
     if (!this.#maySend(seen, wanted, reports)) {
       this.#state.set({ members: new Map(), identities });
@@ -108,6 +110,7 @@ export class ClusterLoop {
     const members = nextMembers(this.#state.get().members, {
       wanted,
       running: runningPods(seen),
+      guarded: new Set(this.#guarded.keys()),
       news: newsOf(reports),
       proxies: proxies.knowledge(),
       now: clock.now(),
@@ -174,10 +177,16 @@ function podOrder(member: Member, probePorts: readonly number[]): PodOrder {
   return { uid, namespace, name, address, identity, mode, probePorts, capture: isCaptured(member) };
 }
 
-/** Addresses of pods that are just starting: their node knows them before the API does, and they wait for their listeners. */
-function guardedAddresses(reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, string> {
-  const guarded = [...reports.values()].flatMap(({ pods }) => pods);
-  return new Map(guarded.flatMap(({ uid, guarded: found }) => (found === undefined ? [] : [[uid, found.address] as const])));
+/**
+ * Uid → address of the pods that their nodes captured at their start. A node tells them until it gets our order, the API knows a pod's address only when its
+ * containers run: they are remembered for as long as they run.
+ */
+function guardedPods(before: ReadonlyMap<string, string>, reports: ReadonlyMap<string, NodeReport>, view: ClusterView): ReadonlyMap<string, string> {
+  const told = [...reports.values()].flatMap(({ pods }) =>
+    pods.flatMap(({ uid, guarded }) => (guarded === undefined ? [] : [[uid, guarded.address] as const])),
+  );
+  const running = runningPods(view);
+  return new Map([...before, ...told].filter(([uid]) => running.has(uid)));
 }
 
 /** Pods of the mesh that have an address, in our words. */
