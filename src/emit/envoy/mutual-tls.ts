@@ -97,6 +97,7 @@ type Sockets = Pick<ClusterInit, "transportSocket" | "transportSocketMatches" | 
 export const peerSockets: (peers: readonly SpiffeId[], callers: readonly SpiffeId[], trustDomain: TrustDomain) => Sockets = memoizeLast(
   (peers: readonly SpiffeId[], callers: readonly SpiffeId[], trustDomain: TrustDomain): Sockets => {
     if (peers.length === 0) return {};
+    if (callers.length === 0) return uncalled(trustDomain, peers);
     return {
       transportSocket: clientSocket(trustDomain, undefined, peers),
       transportSocketMatches: [
@@ -110,11 +111,17 @@ export const peerSockets: (peers: readonly SpiffeId[], callers: readonly SpiffeI
 
 /** The same where every endpoint is reached by mutual TLS and is `peer`. */
 export function directPeerSockets(peer: SpiffeId, callers: readonly SpiffeId[], trustDomain: TrustDomain): Sockets {
+  if (callers.length === 0) return uncalled(trustDomain, [peer]);
   return {
     transportSocket: clientSocket(trustDomain, undefined, [peer]),
     transportSocketMatches: callers.map((caller) => ({ name: caller, transportSocket: clientSocket(trustDomain, caller, [peer]) })),
     transportSocketMatcher: byCaller(callers),
   };
+}
+
+/** On a node without pods nobody calls. Envoy refuses a matcher without choices; what is left shows no certificate. */
+function uncalled(trustDomain: TrustDomain, peers: readonly SpiffeId[]): Sockets {
+  return { transportSocket: clientSocket(trustDomain, undefined, peers) };
 }
 
 function useSocket(name: string): Matcher_OnMatch {

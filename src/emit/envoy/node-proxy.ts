@@ -45,8 +45,7 @@ const nodeCluster = memoizeLast((node: NodeBackend, callers: readonly SpiffeId[]
 );
 
 const nodeAssignment = memoize(({ backend, endpoints }: NodeBackend) => {
-  const sorted = [...endpoints].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const lbEndpoints = sorted.map(({ address, port, peer }) => ({
+  const lbEndpoints = endpoints.map(({ address, port, peer }) => ({
     hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(address, port) } },
     ...(peer === undefined ? {} : { metadata: tunnelMetadata }),
   }));
