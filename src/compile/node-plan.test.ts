@@ -45,14 +45,13 @@ test("who may answer is said once each, of what is elsewhere", () => {
       ["10.1.0.2", "10.3.0.2", "10.3.0.1", "10.2.0.1"].map((address) => ({ address })),
     ),
   ]);
-  const { backends, remote, callers } = compileNode(wide, others, "a");
+  const { backends, remote } = compileNode(wide, others, "a");
   assert.deepEqual(backends.find(({ backend }) => backend.id === "cart@v1.default:81")?.peers, [identityOf("cart"), identityOf("odd")]);
   assert.deepEqual(backends.find(({ backend }) => backend.app === "db")?.peers, []);
   assert.deepEqual(
     remote.map(({ address }) => address),
     ["10.2.0.1", "10.3.0.1", "10.3.0.2"],
   );
-  assert.deepEqual(callers, [identityOf("cart"), identityOf("web")]);
 });
 
 test("where a replica says its ports, each port is where it says; one without the port is left out", () => {
@@ -75,7 +74,7 @@ test("where a replica says its ports, each port is where it says; one without th
 
 test("a node without pods, and a mesh without pods", () => {
   const empty = compileNode(plan, mesh, "nobody");
-  assert.deepEqual([empty.pods, empty.callers], [[], []]);
+  assert.deepEqual(empty.pods, []);
   assert.equal(empty.remote.length, 3);
   assert.deepEqual(compileNode(plan, meshOf([]), "a").remote, []);
 });
@@ -83,7 +82,7 @@ test("a node without pods, and a mesh without pods", () => {
 test("what says the same is the same object", () => {
   const before = compileNode(plan, mesh, "a");
   const after = compileNode(plan, { ...mesh, joined: new Map(mesh.joined) }, "a", before);
-  for (const part of ["hosts", "backends", "pods", "callers", "remote"] as const) assert.equal(after[part], before[part], part);
+  for (const part of ["hosts", "backends", "pods", "remote"] as const) assert.equal(after[part], before[part], part);
 
   const moved = planWith(services, [replicas("cart", [{ address: "10.1.0.2" }])]);
   const less = compileNode({ ...plan, endpoints: moved.endpoints }, mesh, "a", before);
@@ -112,7 +111,7 @@ test("for any order of pods and endpoints: an equal plan, and the very same list
         "a",
         first,
       );
-      for (const part of ["backends", "callers", "pods", "remote"] as const) assert.equal(next[part], first[part], part);
+      for (const part of ["backends", "pods", "remote"] as const) assert.equal(next[part], first[part], part);
     }),
     { numRuns: 50 },
   );

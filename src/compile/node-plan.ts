@@ -34,8 +34,6 @@ export interface NodePlan {
   readonly backends: readonly NodeBackend[];
   /** The pods of this node, each with listeners of its own. Sorted by uid. */
   readonly pods: readonly PinnedPod[];
-  /** Who calls from this node: each needs its own certificate in every call by mutual TLS. Sorted. */
-  readonly callers: readonly SpiffeId[];
   /** Mesh pods of other nodes, for callers that use a pod's own address: address → who must answer there. Sorted by address. */
   readonly remote: readonly { readonly address: string; readonly identity: SpiffeId }[];
 }
@@ -46,7 +44,6 @@ export interface NodePlan {
  */
 export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before?: NodePlan): NodePlan {
   const pods = [...(mesh.pinned.get(node) ?? [])].sort((a, b) => (a.uid < b.uid ? -1 : 1));
-  const callers = [...new Set(pods.map((pod) => pod.identity))].sort();
   const known = new Map(before?.backends.map((one) => [one.backend.id, one]));
   const backends = plan.backends.filter(isVersion).map((backend) => nodeBackend(backend, plan.endpoints.get(backend.id) ?? [], mesh, node, known));
   const remote = [...mesh.joined.values()]
@@ -59,7 +56,6 @@ export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before
     hosts: plan.hosts,
     backends: shareList(before?.backends, backends),
     pods: shareList(before?.pods, pods),
-    callers: shareList(before?.callers, callers),
     remote: before !== undefined && sameRemote(before.remote, remote) ? before.remote : remote,
   };
 }

@@ -62,24 +62,37 @@ test("the agent's rules and the proxy mean the same mark and port", () => {
   assert.deepEqual([proxyMark, outboundPort], [nodeMark, capturedTo]);
 });
 
-test("each caller of the node has its own certificate in every call to other nodes, and the exact server is checked", () => {
-  for (const [key, peer] of [
+test("what a pod sends is in its own name, and every call to other nodes takes its certificate from there and checks the exact server", () => {
+  const key = "envoy.tls.certificate_mappers.on_demand_secret";
+  const { filterChains } = json(resources, "Listener out/web-a") as unknown as {
+    readonly filterChains: readonly { readonly filters: readonly JsonObject[] }[];
+  };
+  for (const { filters } of filterChains) {
+    const [noted] = deep(filters[0], "onNewConnection") as readonly (readonly JsonObject[])[];
+    const shared = noted?.find(({ objectKey }) => objectKey === key) ?? assert.fail("no certificate is chosen");
+    assert.deepEqual(deep(shared, "inlineString"), [identityOf("web")]);
+    assert.deepEqual([shared["factoryKey"], shared["sharedWithUpstream"]], ["envoy.hashable_string", "ONCE"], "no connection of another caller");
+  }
+  for (const [name, peer] of [
     ["Cluster cart@v1.default:80", identityOf("cart")],
     [`Cluster peer/${identityOf("db")}`, identityOf("db")],
   ] as const) {
-    const { transportSocketMatches: sockets } = json(resources, key) as unknown as { readonly transportSocketMatches: readonly JsonObject[] };
-    const secure = sockets.filter(({ name }) => name !== "plain");
-    const shown = secure.map((socket) => [
-      socket["name"],
-      deep(socket, "tlsCertificateSdsSecretConfigs").flatMap((list) => (list as JsonObject[]).map(({ name }) => name)),
-    ]);
-    assert.deepEqual(
-      shown,
-      ["cart", "db", "web"].map(identityOf).map((id) => [id, [id]]),
-      key,
-    );
-    for (const socket of secure) assert.deepEqual(deep(socket, "exact"), [peer], key);
+    const cluster = json(resources, name);
+    const contexts = deep(cluster, "commonTlsContext");
+    assert.ok(contexts.length > 0);
+    for (const context of contexts) {
+      assert.deepEqual(deep(context, "exact"), [peer], name);
+      assert.deepEqual(deep(context, "defaultValue"), ["nobody"]);
+      assert.deepEqual(deep(context, "tlsCertificateSdsSecretConfigs"), []);
+    }
+    assert.ok(deep(cluster, "maxSessionKeys").every((keys) => keys === 0) && deep(cluster, "maxSessionKeys").length === contexts.length);
   }
+});
+
+test("a pod that comes or goes on a node changes no cluster of it", () => {
+  const clusters = (list: readonly EnvoyResource[]) => digest(list.filter((one) => resourceKey(one).startsWith("Cluster ")));
+  const more = emitNodeProxy(compileNode(plan, meshOf([...pods, pinnedPod("another-1", "a", "10.0.0.77")]), "a"));
+  assert.deepEqual(clusters(more), clusters(resources));
 });
 
 test("a cluster none of whose endpoints is elsewhere in the mesh has no TLS at all", () => {
@@ -90,15 +103,6 @@ test("a cluster none of whose endpoints is elsewhere in the mesh has no TLS at a
       [],
       one.name,
     );
-});
-
-test("a node without pods has no matcher: Envoy refuses one without choices", () => {
-  const empty = emitNodeProxy(compileNode(plan, mesh, "nobody"));
-  for (const one of empty.filter((each) => resourceKey(each).startsWith("Cluster "))) {
-    const cluster = json(empty, resourceKey(one));
-    assert.equal(cluster["transportSocketMatcher"], undefined, one.name);
-    assert.deepEqual(deep(cluster, "tlsCertificateSdsSecretConfigs"), [], one.name);
-  }
 });
 
 test("strict and permissive listeners differ in chains alone", () => {

@@ -29,7 +29,7 @@ function listener(address: string, roots: string, { port, codec, chain, key }: S
   const all = {
     name: "all",
     domains: ["*"],
-    responseHeadersToAdd: [{ header: { key: "peer", value: "%DOWNSTREAM_PEER_URI_SAN%" } }],
+    responseHeadersToAdd: [{ header: { key: "peer", value: "%DOWNSTREAM_PEER_URI_SAN%" } }, { header: { key: "serial", value: "%DOWNSTREAM_PEER_SERIAL%" } }],
     routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "ok" } } }],
   };
   const manager = {

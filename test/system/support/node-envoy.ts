@@ -34,11 +34,11 @@ export interface NodeEnvoyOptions {
 export class NodeEnvoy {
   readonly #options: NodeEnvoyOptions;
   readonly #wanted: Cell<ReadonlySet<SpiffeId>>;
-  readonly #ended = new AbortController();
   readonly #ads = createAdsServer({ clock, log });
   readonly #sds = createAdsServer({ clock, log });
   readonly #servers: { close(graceMs: number): Promise<void> }[] = [];
   #child: ChildProcess | undefined;
+  #keeper = new AbortController();
 
   constructor(options: NodeEnvoyOptions) {
     this.#options = options;
@@ -64,10 +64,17 @@ export class NodeEnvoy {
       await server.listen({ path: this.#file(`${name}.sock`) });
       this.#servers.push(server);
     }
-    const client = createLocalClient(this.#options.authority, "node");
-    const held = keepNodeIdentities({ clock, log, wanted: this.#wanted, client, random: Math.random }, this.#ended.signal);
-    void this.#serve(held.watch(this.#ended.signal));
+    this.renew();
     await this.startEnvoy();
+  }
+
+  /** Begins with new keys and certificates for all that is wanted; what Envoy has stays until all of them are there. */
+  renew(): void {
+    this.#keeper.abort();
+    this.#keeper = new AbortController();
+    const client = createLocalClient(this.#options.authority, "node");
+    const held = keepNodeIdentities({ clock, log, wanted: this.#wanted, client, random: Math.random }, this.#keeper.signal);
+    void this.#serve(held.watch(this.#keeper.signal));
   }
 
   /** Starts Envoy, or another one after `stopEnvoy`. */
@@ -108,14 +115,15 @@ export class NodeEnvoy {
   }
 
   async stop(): Promise<void> {
-    this.#ended.abort();
+    this.#keeper.abort();
     await this.stopEnvoy();
     await Promise.all(this.#servers.map((server) => server.close(0)));
   }
 
   async #serve(watch: AsyncIterable<Parameters<typeof encodeSecrets>[0]>): Promise<void> {
     for await (const held of watch)
-      this.#sds.publish("node", createSnapshot(encodeSecrets(held).map(({ typeUrl, name, body }) => encodeResource(typeUrl, name, body))));
+      if (held.revision > 0)
+        this.#sds.publish("node", createSnapshot(encodeSecrets(held).map(({ typeUrl, name, body }) => encodeResource(typeUrl, name, body))));
   }
 
   /** As of a node whose control plane is reached by a socket; that has no place for certificates, which the other kind has. */
