@@ -21,6 +21,7 @@ export type VersionBackend = Backend & { readonly kind: "version" };
 
 export interface NodeBackend {
   readonly backend: VersionBackend;
+  /** Sorted by id. */
   readonly endpoints: readonly NodeEndpoint[];
   /** Who may answer by mutual TLS; empty: nobody is called that way from here. */
   readonly peers: readonly SpiffeId[];
@@ -31,10 +32,8 @@ export interface NodePlan {
   readonly trustDomain: TrustDomain;
   readonly hosts: readonly Host[];
   readonly backends: readonly NodeBackend[];
-  /** The pods of this node, each with listeners of its own. */
+  /** The pods of this node, each with listeners of its own. Sorted by uid. */
   readonly pods: readonly PinnedPod[];
-  /** Who calls from this node: each needs its own certificate in every call by mutual TLS. Sorted. */
-  readonly callers: readonly SpiffeId[];
   /** Mesh pods of other nodes, for callers that use a pod's own address: address → who must answer there. Sorted by address. */
   readonly remote: readonly { readonly address: string; readonly identity: SpiffeId }[];
 }
@@ -44,8 +43,7 @@ export interface NodePlan {
  * objects. External services have no backends here yet: a cluster's pods reach them as if there were no mesh.
  */
 export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before?: NodePlan): NodePlan {
-  const pods = mesh.pinned.get(node) ?? [];
-  const callers = [...new Set(pods.map((pod) => pod.identity))].sort();
+  const pods = [...(mesh.pinned.get(node) ?? [])].sort((a, b) => (a.uid < b.uid ? -1 : 1));
   const known = new Map(before?.backends.map((one) => [one.backend.id, one]));
   const backends = plan.backends.filter(isVersion).map((backend) => nodeBackend(backend, plan.endpoints.get(backend.id) ?? [], mesh, node, known));
   const remote = [...mesh.joined.values()]
@@ -58,7 +56,6 @@ export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before
     hosts: plan.hosts,
     backends: shareList(before?.backends, backends),
     pods: shareList(before?.pods, pods),
-    callers: shareList(before?.callers, callers),
     remote: before !== undefined && sameRemote(before.remote, remote) ? before.remote : remote,
   };
 }
@@ -74,7 +71,7 @@ function nodeBackend(
   node: string,
   known: ReadonlyMap<BackendId, NodeBackend>,
 ): NodeBackend {
-  const places = endpoints.flatMap((endpoint) => nodeEndpoint(endpoint, backend, mesh, node) ?? []);
+  const places = endpoints.flatMap((endpoint) => nodeEndpoint(endpoint, backend, mesh, node) ?? []).sort((a, b) => (a.id < b.id ? -1 : 1));
   const before = known.get(backend.id);
   if (before?.backend === backend && sameEndpoints(before.endpoints, places)) return before;
   return { backend, endpoints: places, peers: [...new Set(places.flatMap(({ peer }) => (peer === undefined ? [] : [peer])))].sort() };

@@ -6,8 +6,13 @@ import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { compileNode } from "../../src/compile/node-plan.ts";
 import { emitEnvoy } from "../../src/emit/envoy/emit.ts";
+import { emitNodeProxy } from "../../src/emit/envoy/node-proxy.ts";
 import { compileCase, goldenCases, readCase } from "../golden/golden.ts";
+import { meshOf, pinnedPod, planWith, replicas } from "../support/node-mesh.ts";
+import { temporaryFolder } from "../support/real.ts";
+import { port, service } from "../support/stacks.ts";
 import { staticBootstrap } from "../support/static-bootstrap.ts";
 
 const envoy = path.resolve(import.meta.dirname, "../../.cache/envoy/1.40.0/envoy");
@@ -52,6 +57,56 @@ test("Envoy accepts every golden configuration without a word", { timeout: 120_0
   assert.ok(waiting.length >= 40);
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
   assert.deepEqual(found, []);
+});
+
+/** What the proxy of a node of a cluster gets: pods in both modes (none on node c), a service by HTTP and by HTTP/2 and one by TCP, on nodes a and b. */
+function nodeOfCluster(on: string): string {
+  const pods = [
+    pinnedPod("web-1", "a", "10.1.0.1"),
+    pinnedPod("cart-1", "a", "10.1.0.2", { mode: "permissive" }),
+    pinnedPod("cart-2", "b", "10.2.0.1"),
+    pinnedPod("db-1", "b", "10.2.0.2"),
+  ];
+  const services = [service("web"), service("cart", { ports: [port("80:8080/http"), port("81:8081/http2")] }), service("db", { ports: [port("5432/tcp")] })];
+  const at = (app: string) =>
+    replicas(
+      app,
+      pods.filter(({ name }) => name.startsWith(app)).map(({ address }) => ({ address })),
+    );
+  const resources = emitNodeProxy(
+    compileNode(
+      planWith(
+        services,
+        services.map((one) => at(one.app)),
+      ),
+      meshOf(pods),
+      on,
+    ),
+  );
+  const { staticResources, ...rest } = staticBootstrap(resources) as unknown as { readonly staticResources: { readonly clusters: readonly object[] } };
+  const agent = {
+    name: "sds",
+    type: "STATIC",
+    typedExtensionProtocolOptions: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        explicitHttpConfig: { http2ProtocolOptions: {} },
+      },
+    },
+  };
+  return JSON.stringify({
+    ...rest,
+    node: { id: "node/a", cluster: "weir" },
+    staticResources: { ...staticResources, clusters: [agent, ...staticResources.clusters] },
+  });
+}
+
+test("Envoy accepts the configuration of a cluster's node without a word, with pods and without", { timeout: 30_000 }, async (t) => {
+  const file = path.join(temporaryFolder(t), "node.json");
+  for (const name of ["a", "c"]) {
+    writeFileSync(file, nodeOfCluster(name));
+    assert.equal(await complaints(file), "", name);
+  }
 });
 
 test("the test can fail: Envoy's complaints are seen", { timeout: 30_000 }, async (t) => {

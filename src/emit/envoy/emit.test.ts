@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { assertConsistent, references, resourceKey } from "../../../test/support/emitted.ts";
 import { capturePoint, runningWorld } from "../../../test/support/running-world.ts";
 import { external, port, router, rule, service, stack } from "../../../test/support/stacks.ts";
 import { type Compiled, compileWorld } from "../../compile/compile.ts";
 import { type AppName, appKey, defaultNamespace, type VersionName, versionKey } from "../../model/names.ts";
 import type { Stack } from "../../model/types.ts";
 import type { World } from "../../model/world.ts";
-import { messageToJson } from "../../xds/descriptors.ts";
 import { type EnvoyConfig, emitEnvoy } from "./emit.ts";
 import { egressSocket } from "./paths.ts";
 import type { EnvoyResource } from "./resource.ts";
@@ -33,41 +33,11 @@ function all({ node, gateway }: EnvoyConfig): readonly EnvoyResource[] {
   return [...node, ...gateway];
 }
 
-function key({ typeUrl, name }: EnvoyResource): string {
-  return `${typeUrl.slice(typeUrl.lastIndexOf(".") + 1)} ${name}`;
-}
-
 test("equal plans give equal bytes in the same order", () => {
   const [one, other] = [world, runningWorld(structuredClone(shop), captures)].map((each) => all(emitEnvoy(compileWorld(each).plan)));
   assert.deepEqual(other, one);
   assert.notEqual(other?.[0], one?.[0], "the second was made anew");
 });
-
-/** Every name in a resource that says which other resource it needs. */
-function references(resource: EnvoyResource): readonly string[] {
-  const found: string[] = [];
-  const visit = (value: unknown, name: string): void => {
-    if (Array.isArray(value)) {
-      for (const one of value) visit(one, name);
-    } else if (typeof value === "object" && value !== null) {
-      for (const [inner, one] of Object.entries(value)) visit(one, inner);
-      const { type, edsClusterConfig, clusters } = value as { type?: string; edsClusterConfig?: unknown; clusters?: readonly { readonly name: string }[] };
-      if (type === "EDS" && edsClusterConfig !== undefined) found.push(`ClusterLoadAssignment ${resource.name}`);
-      if (name === "weightedClusters") for (const cluster of clusters ?? []) found.push(`Cluster ${cluster.name}`);
-    } else if (name === "cluster") found.push(`Cluster ${String(value)}`);
-    else if (name === "routeConfigName") found.push(`RouteConfiguration ${String(value)}`);
-  };
-  visit(messageToJson(resource.typeUrl, resource.body), "");
-  return found;
-}
-
-function assertConsistent(resources: readonly EnvoyResource[]): void {
-  const keys = resources.map(key);
-  assert.equal(new Set(keys).size, keys.length, `a name is there twice: ${keys.join(", ")}`);
-  const used = new Set(resources.flatMap(references));
-  for (const reference of used) assert.ok(keys.includes(reference), `${reference} is named but not there`);
-  for (const one of keys.filter((name) => /^(RouteConfiguration|ClusterLoadAssignment) /.test(name))) assert.ok(used.has(one), `${one} is there but not named`);
-}
 
 test("every reference resolves, and nothing is there that nobody names", () => {
   const { node, gateway } = emitEnvoy(compileWorld(world).plan);
@@ -110,7 +80,7 @@ function changed(before: EnvoyConfig, after: EnvoyConfig): readonly string[] {
   const known = new Set(all(before));
   return all(after)
     .filter((resource) => !known.has(resource))
-    .map(key)
+    .map(resourceKey)
     .sort();
 }
 
@@ -142,7 +112,11 @@ test("only what changed is made anew", () => {
 
 test("a weight changes routes only: every other resource keeps its bytes", () => {
   const bytes = (config: EnvoyConfig) =>
-    new Map((["node", "gateway"] as const).flatMap((proxy) => config[proxy].map((one) => [`${proxy}: ${key(one)}`, Buffer.from(one.body).toString("base64")])));
+    new Map(
+      (["node", "gateway"] as const).flatMap((proxy) =>
+        config[proxy].map((one) => [`${proxy}: ${resourceKey(one)}`, Buffer.from(one.body).toString("base64")]),
+      ),
+    );
   const first = compileWorld(world);
   const before = bytes(emitEnvoy(first.plan));
   const web = world.apps.get(appKey(defaultNamespace, "web" as AppName));

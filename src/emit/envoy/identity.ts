@@ -17,12 +17,16 @@ export function identityFilter(capture: CapturePoint): FilterInit {
   return noting([text(identityKey, "envoy.string", id)]);
 }
 
+/** By this name Envoy looks for the certificate of a call (`mutual-tls.ts`). */
+const certificateKey = "envoy.tls.certificate_mappers.on_demand_secret";
+
 /**
- * The same for a pod: the connection to the other side is made in this caller's name, and belongs to no other caller (`hashable`: it is part of what
- * chooses a pooled connection).
+ * The same for a pod: the connection to the other side is made with this caller's certificate, and belongs to no other caller (`hashable`: it is part of
+ * what chooses a pooled connection).
  */
 export function callerFilter(caller: SpiffeId): FilterInit {
-  return noting([{ ...text(identityKey, "envoy.hashable_string", caller), sharedWithUpstream: FilterStateValue_SharedWithUpstream.ONCE }]);
+  const shown = { ...text(certificateKey, "envoy.hashable_string", caller), sharedWithUpstream: FilterStateValue_SharedWithUpstream.ONCE };
+  return noting([text(identityKey, "envoy.string", caller), shown]);
 }
 
 function text(key: string, factoryKey: string, value: string): Init<typeof FilterStateValueSchema> {

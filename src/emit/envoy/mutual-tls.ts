@@ -1,16 +1,18 @@
 /**
  * Mutual TLS between nodes. Certificates come from the node agent (SDS), never from the control plane: keys do not leave their node.
- * Which certificate a call shows depends on who calls: the caller stands in the connection's filter state (`identity.ts`), the cluster's matcher reads it.
+ * Which certificate a call shows depends on who calls: the caller stands in the connection's filter state (`identity.ts`), from where Envoy takes the name of the
+ * certificate.
  */
 import { create } from "@bufbuild/protobuf";
 import type { ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
 import { ApiConfigSource_ApiType, ApiVersion, type ConfigSourceSchema } from "../../../gen/envoy/config/core/v3/config_source_pb.js";
 import {
   EndpointMetadataInputSchema,
-  FilterStateInputSchema,
   TransportSocketNameActionSchema,
 } from "../../../gen/envoy/extensions/matching/common_inputs/transport_socket/v3/transport_socket_inputs_pb.js";
 import { RawBufferSchema } from "../../../gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js";
+import { ConfigSchema as FilterStateOverrideSchema } from "../../../gen/envoy/extensions/transport_sockets/tls/cert_mappers/filter_state_override/v3/config_pb.js";
+import { ConfigSchema as OnDemandSecretSchema } from "../../../gen/envoy/extensions/transport_sockets/tls/cert_selectors/on_demand_secret/v3/config_pb.js";
 import { SubjectAltNameMatcher_SanType, TlsParameters_TlsProtocol } from "../../../gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js";
 import {
   type CommonTlsContextSchema,
@@ -20,7 +22,6 @@ import {
 import { type Matcher, type Matcher_OnMatch, Matcher_OnMatchSchema, MatcherSchema } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
 import { memoizeLast } from "../../lib/memoize.ts";
 import { type SpiffeId, type TrustDomain, trustDomainId } from "../../model/spiffe.ts";
-import { identityKey } from "./identity.ts";
 import { any, type Init } from "./resource.ts";
 
 type ClusterInit = Init<typeof ClusterSchema>;
@@ -63,23 +64,42 @@ function validation(trustDomain: TrustDomain, peers: readonly SpiffeId[]): NonNu
   return { case: "combinedValidationContext", value: { defaultValidationContext: { matchTypedSubjectAltNames }, validationContextSdsSecretConfig: roots } };
 }
 
-function common(trustDomain: TrustDomain, own: SpiffeId | undefined, peers: readonly SpiffeId[]): CommonTls {
-  return {
-    tlsParams: onlyTls13,
-    alpnProtocols: [meshAlpn],
-    tlsCertificateSdsSecretConfigs: own === undefined ? [] : [{ name: own, sdsConfig: fromAgent }],
-    validationContextType: validation(trustDomain, peers),
-  };
+function common(trustDomain: TrustDomain, peers: readonly SpiffeId[]): CommonTls {
+  return { tlsParams: onlyTls13, alpnProtocols: [meshAlpn], validationContextType: validation(trustDomain, peers) };
 }
 
 /** The server's side: it is `own`, and whoever calls must show a certificate of the trust domain. */
 export function serverSocket(trustDomain: TrustDomain, own: SpiffeId) {
-  const context = any(DownstreamTlsContextSchema, { requireClientCertificate: true, commonTlsContext: common(trustDomain, own, []) });
+  const tlsCertificateSdsSecretConfigs = [{ name: own, sdsConfig: fromAgent }];
+  const context = any(DownstreamTlsContextSchema, {
+    requireClientCertificate: true,
+    commonTlsContext: { ...common(trustDomain, []), tlsCertificateSdsSecretConfigs },
+  });
   return { name: "tls", configType: { case: "typedConfig" as const, value: context } };
 }
 
-function clientSocket(trustDomain: TrustDomain, own: SpiffeId | undefined, peers: readonly SpiffeId[]) {
-  const context = any(UpstreamTlsContextSchema, { commonTlsContext: common(trustDomain, own, peers) });
+/** The secret that a connection without a caller asks for: there is none of this name, and it fails. */
+const nobody = "nobody";
+
+/**
+ * The certificate of whoever calls, fetched with its first call. One TLS context for each caller would cost about 25 KB, in each cluster:
+ * docs/measurements.md.
+ */
+const certificateOfCaller = {
+  name: "envoy.tls.certificate_selectors.on_demand_secret",
+  typedConfig: any(OnDemandSecretSchema, {
+    configSource: fromAgent,
+    certificateMapper: {
+      name: "envoy.tls.upstream_certificate_mappers.filter_state_override",
+      typedConfig: any(FilterStateOverrideSchema, { defaultValue: nobody }),
+    },
+  }),
+};
+
+/** Sessions are not resumed: they would be the sessions of whoever called first. */
+function clientSocket(trustDomain: TrustDomain, peers: readonly SpiffeId[]) {
+  const commonTlsContext = { ...common(trustDomain, peers), customTlsCertificateSelector: certificateOfCaller };
+  const context = any(UpstreamTlsContextSchema, { commonTlsContext, maxSessionKeys: 0 });
   return { name: "tls", configType: { case: "typedConfig" as const, value: context } };
 }
 
@@ -90,35 +110,27 @@ export const tunnelMetadata = { filterMetadata: { [metadataNamespace]: { [tunnel
 
 type Sockets = Pick<ClusterInit, "transportSocket" | "transportSocketMatches" | "transportSocketMatcher">;
 
+const mutual = "mutual";
+
 /**
- * How a backend's endpoints are reached: as they say. By mutual TLS each caller shows its own certificate, and one of `peers` must answer.
- * A caller that is not among `callers` gets a socket that shows none: the other side refuses it. (Where nobody calls there is nothing to choose; Envoy
- * refuses a choice without choices.)
+ * How a backend's endpoints are reached: as they say. By mutual TLS each caller shows its own certificate, and one of `peers` must answer. Nothing of it
+ * depends on who the callers are: a pod that comes or goes changes no cluster, and so no connection.
  */
-export const peerSockets: (peers: readonly SpiffeId[], callers: readonly SpiffeId[], trustDomain: TrustDomain) => Sockets = memoizeLast(
-  (peers: readonly SpiffeId[], callers: readonly SpiffeId[], trustDomain: TrustDomain): Sockets => {
+export const peerSockets: (peers: readonly SpiffeId[], trustDomain: TrustDomain) => Sockets = memoizeLast(
+  (peers: readonly SpiffeId[], trustDomain: TrustDomain): Sockets => {
     if (peers.length === 0) return {};
-    if (callers.length === 0) return { transportSocket: clientSocket(trustDomain, undefined, peers) };
-    return {
-      transportSocket: clientSocket(trustDomain, undefined, peers),
-      transportSocketMatches: [
-        { name: plain.name, transportSocket: plain },
-        ...callers.map((caller) => ({ name: caller, transportSocket: clientSocket(trustDomain, caller, peers) })),
-      ],
-      transportSocketMatcher: byTunnel(byCaller(callers)),
-    };
+    const socket = clientSocket(trustDomain, peers);
+    const transportSocketMatches = [
+      { name: plain.name, transportSocket: plain },
+      { name: mutual, transportSocket: socket },
+    ];
+    return { transportSocket: socket, transportSocketMatches, transportSocketMatcher: byTunnel };
   },
 );
 
 /** The same where every endpoint is reached by mutual TLS and is `peer`. */
-export function directPeerSockets(peer: SpiffeId, callers: readonly SpiffeId[], trustDomain: TrustDomain): Sockets {
-  const transportSocket = clientSocket(trustDomain, undefined, [peer]);
-  if (callers.length === 0) return { transportSocket };
-  return {
-    transportSocket,
-    transportSocketMatches: callers.map((caller) => ({ name: caller, transportSocket: clientSocket(trustDomain, caller, [peer]) })),
-    transportSocketMatcher: byCaller(callers),
-  };
+export function directPeerSockets(peer: SpiffeId, trustDomain: TrustDomain): Sockets {
+  return { transportSocket: clientSocket(trustDomain, [peer]) };
 }
 
 function useSocket(name: string): Matcher_OnMatch {
@@ -126,18 +138,15 @@ function useSocket(name: string): Matcher_OnMatch {
   return create(Matcher_OnMatchSchema, { onMatch: { case: "action", value } });
 }
 
-function byCaller(callers: readonly SpiffeId[]): Matcher {
-  const input = { name: "caller", typedConfig: any(FilterStateInputSchema, { key: identityKey }) };
-  const map = Object.fromEntries(callers.map((caller) => [caller, useSocket(caller)]));
-  return create(MatcherSchema, { matcherType: { case: "matcherTree", value: { input, treeType: { case: "exactMatchMap", value: { map } } } } });
-}
+const tunnelInput = {
+  name: "tunnel",
+  typedConfig: any(EndpointMetadataInputSchema, { filter: metadataNamespace, path: [{ segment: { case: "key", value: tunnelKey } }] }),
+};
 
-function byTunnel(mutual: Matcher): Matcher {
-  const path = [{ segment: { case: "key" as const, value: tunnelKey } }];
-  const input = { name: "tunnel", typedConfig: any(EndpointMetadataInputSchema, { filter: metadataNamespace, path }) };
-  const map = { mtls: create(Matcher_OnMatchSchema, { onMatch: { case: "matcher", value: mutual } }) };
-  return create(MatcherSchema, {
-    matcherType: { case: "matcherTree", value: { input, treeType: { case: "exactMatchMap", value: { map } } } },
-    onNoMatch: useSocket(plain.name),
-  });
-}
+const byTunnel: Matcher = create(MatcherSchema, {
+  matcherType: {
+    case: "matcherTree",
+    value: { input: tunnelInput, treeType: { case: "exactMatchMap", value: { map: { mtls: useSocket(mutual) } } } },
+  },
+  onNoMatch: useSocket(plain.name),
+});

@@ -4,7 +4,7 @@ import { SocketOption_SocketState } from "../../../gen/envoy/config/core/v3/sock
 import { ClusterLoadAssignmentSchema } from "../../../gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import type { NodeBackend, NodePlan } from "../../compile/node-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
-import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
+import type { TrustDomain } from "../../model/spiffe.ts";
 import { socketAddress, versionCluster } from "./cluster.ts";
 import { directPeerSockets, peerSockets, tunnelMetadata } from "./mutual-tls.ts";
 import { directCluster, identitiesOf, inboundListener, outboundChains, outboundListener, peerCluster } from "./pod-listeners.ts";
@@ -21,12 +21,12 @@ export const proxyMark = 0x57;
 
 /** Translates a plan for one node's Envoy. Equal plans give equal bytes in the same order; unchanged parts give the same objects. */
 export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
-  const { trustDomain, callers } = plan;
+  const { trustDomain } = plan;
   const shared = outboundChains(plan.hosts, plan.remote);
   return [
-    ...plan.backends.map((backend) => nodeCluster(backend, callers, trustDomain)),
+    ...plan.backends.map((backend) => nodeCluster(backend, trustDomain)),
     direct,
-    ...peers(plan.remote, callers, trustDomain),
+    ...peers(plan.remote, trustDomain),
     ...plan.backends.map(nodeAssignment),
     ...plan.pods.flatMap((pod) => [outboundListener(pod, shared), inboundListener(pod, trustDomain)]),
     meshRouteConfiguration(plan.hosts),
@@ -43,13 +43,12 @@ const marked: Pick<ClusterInit, "upstreamBindConfig"> = {
   },
 };
 
-const nodeCluster = memoizeLast((node: NodeBackend, callers: readonly SpiffeId[], trustDomain: TrustDomain) =>
-  versionCluster(node.backend, { ...marked, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, callers, trustDomain) }),
+const nodeCluster = memoizeLast((node: NodeBackend, trustDomain: TrustDomain) =>
+  versionCluster(node.backend, { ...marked, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, trustDomain) }),
 );
 
 const nodeAssignment = memoize(({ backend, endpoints }: NodeBackend) => {
-  const sorted = [...endpoints].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const lbEndpoints = sorted.map(({ address, port, peer }) => ({
+  const lbEndpoints = endpoints.map(({ address, port, peer }) => ({
     hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(address, port) } },
     ...(peer === undefined ? {} : { metadata: tunnelMetadata }),
   }));
@@ -68,9 +67,9 @@ const originalDestination: ClusterInit = {
 
 const direct = resource(ClusterSchema, directCluster, { ...originalDestination, name: directCluster });
 
-const peers = memoizeLast((remote: NodePlan["remote"], callers: readonly SpiffeId[], trustDomain: TrustDomain) =>
+const peers = memoizeLast((remote: NodePlan["remote"], trustDomain: TrustDomain) =>
   identitiesOf(remote).map((identity) => {
     const name = peerCluster(identity);
-    return resource(ClusterSchema, name, { ...originalDestination, name, ...directPeerSockets(identity, callers, trustDomain) });
+    return resource(ClusterSchema, name, { ...originalDestination, name, ...directPeerSockets(identity, trustDomain) });
   }),
 );
