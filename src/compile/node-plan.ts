@@ -30,6 +30,8 @@ export interface NodePlan {
   readonly node: string;
   readonly trustDomain: TrustDomain;
   readonly hosts: readonly Host[];
+  /** All hosts as the callers of a namespace see them that has routes of its own. */
+  readonly hostsFor: MeshPlan["hostsFor"];
   readonly backends: readonly NodeBackend[];
   /** The pods of this node, each with listeners of its own. */
   readonly pods: readonly PinnedPod[];
@@ -56,6 +58,7 @@ export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before
     node,
     trustDomain: mesh.trustDomain,
     hosts: plan.hosts,
+    hostsFor: plan.hostsFor,
     backends: shareList(before?.backends, backends),
     pods: shareList(before?.pods, pods),
     callers: shareList(before?.callers, callers),
