@@ -6,7 +6,7 @@ import { run } from "./run.ts";
 
 /** What an image is. Paths inside are absolute. */
 export interface Image {
-  /** As pods name it: `weir-test/echo:1`. */
+  /** As pods name it: `weir-test/echo:1`; with a registry where the name's first part has a dot. */
   readonly name: string;
   /** Path inside → file on this machine (links are followed). */
   readonly files: Readonly<Record<string, string>>;
@@ -79,7 +79,10 @@ async function writeLayout(layout: string, { name, entrypoint }: Image, layerFil
     rootfs: { type: "layers", diff_ids: [layer.digest] },
   });
   const manifest = writeBlob(layout, mediaType.manifest, { schemaVersion: 2, mediaType: mediaType.manifest, config, layers: [layer] });
-  const annotations = { "io.containerd.image.name": `docker.io/${name}`, "org.opencontainers.image.ref.name": name.split(":")[1] };
+  const annotations = {
+    "io.containerd.image.name": /^[^/]*\./.test(name) ? name : `docker.io/${name}`,
+    "org.opencontainers.image.ref.name": name.split(":")[1],
+  };
   const index = { schemaVersion: 2, mediaType: mediaType.index, manifests: [{ ...manifest, annotations }] };
   writeFileSync(path.join(layout, "index.json"), JSON.stringify(index));
   writeFileSync(path.join(layout, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));

@@ -68,7 +68,7 @@ function shareEqual<Element extends object>(before: readonly Element[], after: r
   const known = new Map(before.map((element) => [textOf(element), element]));
   return shareList(
     before,
-    after.map((element) => known.get(textOf(element)) ?? (element as Element)),
+    after.map((element) => known.get(textOf(element)) ?? element),
   );
 }
 
