@@ -84,7 +84,9 @@ export async function buildConformance(say: Say): Promise<void> {
 
 /** The folder of a module that the suite is built from. */
 export async function conformanceModule(name: string): Promise<string> {
-  return (await run(["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", name], { cwd: path.join(here, "go/conformance"), env: goEnvironment })).trim();
+  // `go list` would name no folder where nobody downloaded the module yet.
+  const text = await run(["go", "mod", "download", "-json", name], { cwd: path.join(here, "go/conformance"), env: goEnvironment });
+  return (JSON.parse(text) as { readonly Dir: string }).Dir;
 }
 
 async function buildAll(all: readonly GoBuild[], say: Say): Promise<void> {
