@@ -33,7 +33,7 @@ export interface WeightedBackend {
   readonly weight: number;
   /** The Host header that it expects, where that is not the one the caller sent. */
   readonly authority?: string;
-  /** For this backend only, after the route's own. */
+  /** For this backend only, beside the route's own. */
   readonly requestHeaders?: HeaderChanges;
   readonly responseHeaders?: HeaderChanges;
 }

@@ -106,7 +106,7 @@ export interface WeightedDestination {
   readonly to: DestinationRef;
   /** Basis points; the destinations of one rule sum to 10 000. */
   readonly weight: number;
-  /** For this destination only, after the rule's own. */
+  /** For this destination only, beside the rule's own. */
   readonly requestHeaders?: HeaderChanges;
   readonly responseHeaders?: HeaderChanges;
 }

@@ -80,7 +80,7 @@ function action(route: Route, match: RouteMatch): NonNullable<RouteInit["action"
 
 function mirrorPolicy({ backend, share }: { readonly backend: string; readonly share: number }) {
   const defaultValue = { numerator: share, denominator: FractionalPercent_DenominatorType.TEN_THOUSAND };
-  return { cluster: backend, runtimeFraction: { defaultValue } };
+  return { cluster: backend, runtimeFraction: { defaultValue }, disableShadowHostSuffixAppend: true };
 }
 
 function forwardTo(destinations: readonly WeightedBackend[]): RouteActionInit {

@@ -12,7 +12,10 @@ export interface ReflectorOptions<T> {
   /** Takes from an object what is needed of it. */
   readonly read: (raw: unknown) => T;
   readonly selection?: Selection;
-  /** The cluster may not have the kind: then there are no objects, and it is looked for again now and then. */
+  /**
+   * The cluster may not have the kind, or not let us see it: then there are no objects, and it is looked for again now and then. Objects that were seen
+   * stay when we may no longer look.
+   */
   readonly mayBeMissing?: boolean;
   readonly clock: Clock;
   readonly log: Log;
@@ -54,6 +57,8 @@ export class Reflector<T> {
   readonly #options: ReflectorOptions<T>;
   readonly #mirror: Mirror<T>;
   readonly #state: Cell<Reflected<T>>;
+  /** Told once. */
+  #missingBecause: string | undefined;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -72,8 +77,8 @@ export class Reflector<T> {
     while (!signal.aborted) {
       const outcome = this.#mirror.version === undefined ? await this.#list(signal) : await this.#watch(this.#mirror.version, signal);
       if (signal.aborted) return;
-      if (this.#isMissing(outcome)) {
-        this.#missing();
+      if (outcome.kind === "failed" && this.#isMissing(outcome)) {
+        this.#missing(outcome.error.message);
         await this.#options.clock.sleep(missingMs * (0.5 + this.#options.random() / 2), signal);
         continue;
       }
@@ -86,10 +91,14 @@ export class Reflector<T> {
   }
 
   #isMissing(outcome: Outcome): boolean {
-    return this.#options.mayBeMissing === true && outcome.kind === "failed" && outcome.error.kind === "notFound";
+    if (this.#options.mayBeMissing !== true || outcome.kind !== "failed") return false;
+    return outcome.error.kind === "notFound" || (outcome.error.kind === "forbidden" && this.#mirror.objects.size === 0);
   }
 
-  #missing(): void {
+  #missing(reason: string): void {
+    const { kind, log } = this.#options;
+    if (this.#missingBecause !== reason) log.info(`${kind.resource} are not here`, { reason });
+    this.#missingBecause = reason;
     this.#mirror.replace([], "");
     this.#mirror.expire();
     this.#set({ connected: true });
