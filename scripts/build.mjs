@@ -13,9 +13,9 @@ const entries = {
   daemon: "src/daemon/main.ts",
   agent: "src/agent/main.ts",
   check: "src/daemon/check-main.ts",
-  control: "src/daemon/cluster/main.ts",
   node: "src/agent/node-main.ts",
   "cluster-agent": "src/agent/cluster/main.ts",
+  control: "src/daemon/cluster/main.ts",
 };
 
 const startedAt = new Date();

@@ -16,7 +16,9 @@ const tests = readdirSync(path.join(root, "test/kubernetes"))
   .sort()
   .map((name) => `test/kubernetes/${name}`);
 
-const built = run("build the cluster", ["scripts/setup.mjs", "--cluster"]) && run("build Kubernetes", ["test/cluster/main.ts", "build"]);
+const built =
+  run("build the cluster", ["scripts/setup.mjs", "--cluster"]) &&
+  run("build Kubernetes (ten minutes the first time on a machine)", ["test/cluster/main.ts", "build"]);
 // One file at a time: each starts a cluster of its own.
 const passed = built && run("Kubernetes tests", ["--test", "--test-concurrency=1", "--test-reporter=spec", ...(given.length > 0 ? given : tests)]);
 process.exit(passed ? 0 : 1);

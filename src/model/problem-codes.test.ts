@@ -4,6 +4,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { fileProblems } from "./problem-codes/file-problems.ts";
 import { identityProblems } from "./problem-codes/identity-problems.ts";
+import { installProblems } from "./problem-codes/install-problems.ts";
 import { kubeProblems } from "./problem-codes/kube-problems.ts";
 import { runProblems } from "./problem-codes/run-problems.ts";
 import { problemCodes } from "./problem-codes.ts";
@@ -38,7 +39,7 @@ test("every explained code is given by something", () => {
 });
 
 test("the lists are alphabetical, share no code, and say everything in sentences", () => {
-  const lists = [fileProblems, identityProblems, kubeProblems, runProblems];
+  const lists = [fileProblems, identityProblems, installProblems, kubeProblems, runProblems];
   for (const list of lists) assert.deepEqual(Object.keys(list), Object.keys(list).toSorted());
   assert.equal(problemCodes.size, lists.flatMap((list) => Object.keys(list)).length);
   for (const [code, { title, explanation, next }] of problemCodes) {

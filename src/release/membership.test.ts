@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { MeshPod } from "../model/mesh-pod.ts";
 import type { Namespace } from "../model/names.ts";
 import { defaultTrustDomain, type SpiffeId } from "../model/spiffe.ts";
-import { isCaptured, type Member, type MembershipInput, meshPods, nextMembers, type PodNews, pinned } from "./membership.ts";
+import { isCaptured, type Member, type MembershipInput, meshPods, nextMembers, type PodNews, patienceMs, pinned } from "./membership.ts";
 
 function pod(uid: string, said: Partial<MeshPod> = {}): MeshPod {
   const identity = `spiffe://weir.local/ns/default/sa/${uid}` as SpiffeId;
@@ -132,6 +132,42 @@ test("a sandbox made anew begins again in its new namespace", () => {
   const member = around.step();
   assert.equal(member?.stage, "listening");
   assert.equal(member?.networkNamespace, "/run/ns/web-2");
+});
+
+test("pods that join together refuse plaintext together; one that does not come on is waited for, but not for ever", () => {
+  const [api, web] = [pod("api"), pod("webapp", { node: "n2" })];
+  const input = (now: number, webPhase: PodNews["phase"]): MembershipInput => ({
+    wanted: new Map([api, web].map((one) => [one.uid, one])),
+    running: new Set([api.uid, web.uid]),
+    news: new Map([
+      ["n1", new Map([[api.uid, captured]])],
+      ["n2", new Map([[web.uid, { phase: webPhase, networkNamespace: "/run/ns/webapp" }]])],
+    ]),
+    proxies: { hasListeners: () => true, allTunnelTo: () => true, noneTunnelsTo: () => false },
+    now,
+  });
+  const begun = new Map([api, web].map((one): [string, Member] => [one.uid, { pod: one, stage: "found", since: 0 }]));
+  const stages = (members: ReadonlyMap<string, Member>) => [members.get(api.uid)?.stage, members.get(web.uid)?.stage];
+  const first = nextMembers(begun, input(1, "pinned"));
+  assert.deepEqual(stages(first), ["known", "capturing"], "webapp still calls in plaintext");
+  assert.deepEqual(stages(nextMembers(first, input(2, "captured"))), ["joined", "joined"]);
+  assert.deepEqual(stages(nextMembers(first, input(1 + patienceMs, "failed"))), ["joined", "capturing"]);
+});
+
+test("pods that leave together send plaintext only when all take it", () => {
+  const [api, web] = [pod("api"), pod("webapp", { node: "n2" })];
+  const begun = new Map([api, web].map((one): [string, Member] => [one.uid, { pod: one, stage: "joined", since: 0, networkNamespace: `/run/ns/${one.uid}` }]));
+  const input = (apiTakesPlaintext: boolean): MembershipInput => ({
+    wanted: new Map(),
+    running: new Set([api.uid, web.uid]),
+    news: new Map([api, web].map((one) => [one.node, new Map([[one.uid, { phase: "captured", networkNamespace: `/run/ns/${one.uid}` } as const]])])),
+    proxies: { hasListeners: ({ uid }) => uid === web.uid || apiTakesPlaintext, allTunnelTo: () => false, noneTunnelsTo: () => true },
+    now: 1,
+  });
+  const stages = (members: ReadonlyMap<string, Member>) => [members.get(api.uid)?.stage, members.get(web.uid)?.stage];
+  const first = nextMembers(begun, input(false));
+  assert.deepEqual(stages(first), ["opening", "parting"]);
+  assert.deepEqual(stages(nextMembers(first, input(true))), ["releasing", "releasing"]);
 });
 
 test("what does not change keeps its identity", () => {

@@ -2,6 +2,8 @@
  * How pods join the mesh and leave it while requests go on: a pod's own rules, its listeners, and what other nodes think of it change one after the other,
  * each only when Envoy and the node have said that the one before is done. Pure: called again whenever something changed, it moves every pod one step on.
  *
+ * Pods that join together call each other: none refuses plaintext before all are captured. Pods that leave together: none sends plaintext before all take it.
+ *
  * Joining: `found` → its node gets a hold on its namespace → `listening`: its listeners, which take plaintext too → in Envoy → `capturing`: its rules →
  * there → `known`: other nodes call it by mutual TLS → all of them → `joined`: plaintext ends (in a strict pod).
  * Leaving: `opening`: plaintext again → in Envoy → `parting`: other nodes call it in plaintext → all of them → `releasing`: its rules go → gone → forgotten.
@@ -48,19 +50,36 @@ export interface MembershipInput {
   readonly now: number;
 }
 
+/** So long one pod that does not come on may hold up the others. */
+export const patienceMs = 10_000;
+
 /** The next step from `before`, by uid. A pod that nobody here knew and that its node captured already (we were restarted) is taken for what it was: joined. */
 export function nextMembers(before: ReadonlyMap<string, Member>, input: MembershipInput): ReadonlyMap<string, Member> {
   const members = new Map<string, Member>();
   for (const [uid, pod] of input.wanted) {
     const known = before.get(uid);
-    members.set(uid, step(known === undefined ? newcomer(pod, input) : returned({ ...known, pod }, input.now), input));
+    members.set(uid, known === undefined ? newcomer(pod, input) : returned({ ...known, pod }, input.now));
   }
   for (const [uid, known] of before) {
-    if (input.wanted.has(uid) || !input.running.has(uid)) continue;
-    const next = step(leaving(known, input.now), input);
-    if (!isGone(next, input)) members.set(uid, next);
+    if (!input.wanted.has(uid) && input.running.has(uid)) members.set(uid, leaving(known, input.now));
   }
-  return sameMembers(before, members) ? before : members;
+  // The first round takes everybody as far as they can go alone; what waits for all of them is decided by where they are then.
+  const alone = new Map([...members].map(([uid, member]) => [uid, step(member, input, { join: false, leave: false })]));
+  const together = { join: !isAnyAt(alone, ["found", "listening", "capturing"], input), leave: !isAnyAt(alone, ["opening"], input) };
+  const next = new Map([...alone].map(([uid, member]) => [uid, step(member, input, together)]));
+  for (const [uid, member] of next) if (!input.wanted.has(uid) && isGone(member, input)) next.delete(uid);
+  return sameMembers(before, next) ? before : next;
+}
+
+/** What all that join, or leave, at the same time have reached. */
+interface Together {
+  readonly join: boolean;
+  readonly leave: boolean;
+}
+
+function isAnyAt(members: ReadonlyMap<string, Member>, stages: readonly MemberStage[], { wanted, now }: MembershipInput): boolean {
+  const isJoining = !stages.includes("opening");
+  return [...members].some(([uid, { stage, since }]) => wanted.has(uid) === isJoining && stages.includes(stage) && now - since < patienceMs);
 }
 
 function newcomer(pod: MeshPod, input: MembershipInput): Member {
@@ -111,11 +130,11 @@ function newsOf({ pod }: Member, { news }: MembershipInput): PodNews | undefined
 }
 
 /** As far as it can go now. */
-function step(member: Member, input: MembershipInput): Member {
+function step(member: Member, input: MembershipInput, together: Together): Member {
   const reported = newsOf(member, input)?.networkNamespace;
   const here = reported === undefined || reported === member.networkNamespace ? member : moved(member, reported, input.now);
-  const stage = nextStage(here, input);
-  return stage === here.stage ? here : step({ ...here, stage, since: input.now }, input);
+  const stage = nextStage(here, input, together);
+  return stage === here.stage ? here : step({ ...here, stage, since: input.now }, input, together);
 }
 
 /** A pod whose sandbox was made anew begins again in the new namespace, apart from what other nodes think of it. */
@@ -124,7 +143,7 @@ function moved(member: Member, networkNamespace: string, now: number): Member {
   return isNew ? { ...member, networkNamespace, stage: "listening", since: now } : { ...member, networkNamespace };
 }
 
-function nextStage(member: Member, input: MembershipInput): MemberStage {
+function nextStage(member: Member, input: MembershipInput, together: Together): MemberStage {
   const { proxies } = input;
   const phase = newsOf(member, input)?.phase;
   const listening = pinned(member);
@@ -136,13 +155,13 @@ function nextStage(member: Member, input: MembershipInput): MemberStage {
     case "capturing":
       return phase === "captured" ? "known" : "capturing";
     case "known":
-      return proxies.allTunnelTo(member.pod) ? "joined" : "known";
+      return together.join && proxies.allTunnelTo(member.pod) ? "joined" : "known";
     case "joined":
       return "joined";
     case "opening":
       return listening === undefined || proxies.hasListeners(listening) ? "parting" : "opening";
     case "parting":
-      return proxies.noneTunnelsTo(member.pod) ? "releasing" : "parting";
+      return together.leave && proxies.noneTunnelsTo(member.pod) ? "releasing" : "parting";
     case "releasing":
       return "releasing";
     default:

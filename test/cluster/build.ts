@@ -95,7 +95,7 @@ async function buildAll(all: readonly GoBuild[], say: Say): Promise<void> {
     const stamp = stampOf(build.dir);
     const wanted = hashOf(build, go);
     if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) continue;
-    say(`building ${build.dir} (minutes when nobody here built it before) …`);
+    say(`building ${build.dir} …`);
     const startedAt = Date.now();
     rmSync(stamp, { force: true });
     await runBuild(build);

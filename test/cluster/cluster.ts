@@ -107,11 +107,6 @@ function clusterOf(dir: string, sandboxes: readonly Sandbox[]): Cluster {
   };
 }
 
-/** The words that run a program on a machine of a cluster: a node's name, or `control`. */
-export function wordsInside({ dir }: Cluster, machine: string, words: readonly string[]): readonly string[] {
-  return inside(findSandbox(readRecord(dir)?.sandboxes ?? [], machine), words);
-}
-
 function findSandbox(sandboxes: readonly Sandbox[], name: string): Sandbox {
   const found = sandboxes.find((sandbox) => sandbox.name === name);
   if (found === undefined) throw new Error(`there is no ${name}, only ${sandboxes.map((sandbox) => sandbox.name).join(", ")}`);

@@ -57,7 +57,7 @@ before(
 );
 
 after(async () => {
-  await mesh?.stop();
+  mesh?.stop();
   if (cluster !== undefined) await stopCluster(cluster.dir);
 });
 

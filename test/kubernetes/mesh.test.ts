@@ -9,7 +9,7 @@ import { addressOf, create, execute, startTestCluster, tryKubectl } from "./supp
 import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
 import { type Echo, pod, service } from "./support/objects.ts";
 
-const count = Number(process.env["WEIR_LOAD_COUNT"] ?? 1_500);
+const usual = Number(process.env["WEIR_LOAD_COUNT"] ?? 1_500);
 const rate = 150;
 
 let cluster: Cluster;
@@ -36,7 +36,7 @@ before(
 );
 
 after(async () => {
-  await mesh?.stop();
+  mesh.stop();
   await stopCluster(cluster.dir);
 });
 
@@ -55,7 +55,7 @@ interface Load {
 }
 
 /** Requests from the pod `web`, a third of them on fresh connections; none may fail. */
-async function underLoad(t: TestContext, work: () => Promise<void>): Promise<void> {
+async function underLoad(t: TestContext, work: () => Promise<void>, { count }: { readonly count: number } = { count: usual }): Promise<void> {
   const load = execute(cluster, "web", "/bin/node", "/apps/load.mjs", JSON.stringify({ url: "http://api/", rate, count, fresh: 0.33 }));
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   const [text] = await Promise.all([load, work()]);
@@ -133,10 +133,26 @@ test("a pod's own address leads through mutual TLS, too", { timeout: 60_000 }, a
   }
 });
 
-test("control plane and agents restart, and no request fails", { timeout: 240_000 }, async (t) => {
+test("the control plane is killed, and no request fails; what was strict stays strict", { timeout: 120_000 }, async (t) => {
   await underLoad(t, async () => {
     await mesh.restartControl();
+    for (let i = 0; i < 5; i += 1) for (const name of ["api-1", "api-2"]) assert.notEqual(await strangerCalls(name), 0);
   });
+  await cluster.kubectl(["label", "--overwrite", "namespace", "default", "weir.dev/mtls=permissive"]);
+  await eventually(async () => assert.equal(await strangerCalls("api-1"), 0), 30_000);
+  await cluster.kubectl(["label", "namespace", "default", "weir.dev/mtls-"]);
   await untilStrict("api-1", "api-2");
+});
+
+test("agents and Envoys of all nodes are replaced, and no request fails", { timeout: 240_000 }, async (t) => {
+  await underLoad(t, () => mesh.replaceAgents(), { count: 30 * rate });
   assert.equal(await isCaptured(), true);
+  for (const name of ["api-1", "api-2"]) assert.notEqual(await strangerCalls(name), 0);
+});
+
+test("a pod that starts in the mesh is captured before its first container", { timeout: 60_000 }, async () => {
+  const command = ["sh", "-c", "curl -sS -m 5 http://api/ > /tmp/first; sleep infinity"];
+  await create(cluster, [pod("early", "node-2", { command, spec: { serviceAccountName: "web" } })], "early");
+  const echo = await eventually(async () => JSON.parse(await execute(cluster, "early", "cat", "/tmp/first")) as Echo);
+  assert.notEqual(echo.headers["X-Request-Id"], undefined, "its very first request went through the node proxy");
 });

@@ -1,5 +1,5 @@
 /** The cluster agent's process: composition only. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { connectRpc, type RpcClient } from "../../rpc/client.ts";
 import { fileLog } from "../file-log.ts";
@@ -38,3 +38,9 @@ async function stop(): Promise<void> {
 }
 process.on("SIGTERM", () => void stop());
 process.on("SIGINT", () => void stop());
+const { readyFile } = settings;
+if (readyFile !== undefined) {
+  const tell = (): void => writeFileSync(readyFile, `${process.pid}\n`);
+  if (agent.keeper.looked.aborted) tell();
+  else agent.keeper.looked.addEventListener("abort", tell);
+}

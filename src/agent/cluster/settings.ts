@@ -41,12 +41,29 @@ export interface ClusterAgentSettings {
   readonly nriSocket: string;
   /** The node's /proc. */
   readonly proc: string;
+  /** Gets our process id when we know what earlier agents left, and would end in order: before, SIGTERM just kills, and `release` would forget pods. */
+  readonly readyFile: string | undefined;
 }
 
 const usage =
-  "usage: cluster-agent [--node NAME] [--control unix:PATH | HOST:PORT] [--trust-domain NAME] [--token FILE] [--roots FILE] [--run DIR] [--state DIR] [--on-exit keep|release] [--nri PATH] [--proc DIR] [--concurrency N] [--drain-seconds N]";
+  "usage: cluster-agent [--node NAME] [--control unix:PATH | HOST:PORT] [--trust-domain NAME] [--token FILE] [--roots FILE] [--run DIR] [--state DIR] [--on-exit keep|release] [--nri PATH] [--proc DIR] [--concurrency N] [--drain-seconds N] [--ready-file PATH]";
 
-const flags = ["node", "control", "trust-domain", "token", "roots", "run", "state", "on-exit", "nri", "proc", "concurrency", "drain-seconds", "envoy"] as const;
+const flags = [
+  "node",
+  "control",
+  "trust-domain",
+  "token",
+  "roots",
+  "run",
+  "state",
+  "on-exit",
+  "nri",
+  "proc",
+  "concurrency",
+  "drain-seconds",
+  "envoy",
+  "ready-file",
+] as const;
 
 /**
  * Reads settings. Each flag may also be a variable: `--on-exit` is WEIR_ON_EXIT, `--node` also NODE_NAME (downward API).
@@ -77,6 +94,7 @@ export function readClusterSettings(args: readonly string[], env: NodeJS.Process
     drainSeconds: positive(value("drain-seconds"), 8),
     nriSocket: value("nri") ?? "/var/run/nri/nri.sock",
     proc: value("proc") ?? "/proc",
+    readyFile: value("ready-file"),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Client } from "../client.ts";
 import type { Command } from "../command.ts";
 import { commands } from "../commands.ts";
 import { connectIfRunning } from "../connect.ts";
+import { localName, readChosen } from "../context-store.ts";
 import { formats } from "../output.ts";
 
 /** Words after `weir`; the last one is in progress, and may be empty. Answers those that begin with it; none where a shell's own (files) are better. */
@@ -42,6 +43,7 @@ async function namesFor(command: Command, namespace: string): Promise<readonly s
     const client = await connectIfRunning();
     return client === undefined ? [] : (await Promise.all(kinds.map((kind) => namesOf(client, kind, namespace)))).flat();
   };
+  if (command.where !== "anywhere" && readChosen().kind !== "local") return undefined;
   switch (command.path.join(" ")) {
     case "promote":
     case "weight":
@@ -64,6 +66,8 @@ async function namesFor(command: Command, namespace: string): Promise<readonly s
       return ask(["stacks"]);
     case "completion":
       return ["bash", "zsh", "fish"];
+    case "context use":
+      return [localName, ...(await import("../cluster/contexts.ts")).clusterContexts(undefined).map(({ name }) => name)];
     case "explain":
       return [...(await import("../../model/problem-codes.ts")).problemCodes.keys()];
     default:

@@ -8,6 +8,7 @@ export const completion: Command = {
   summary: "a script that completes commands and names in your shell",
   args: [{ syntax: "<shell>", description: "bash, zsh or fish" }],
   namespaced: false,
+  where: "anywhere",
   examples: ["completion bash > ~/.local/share/bash-completion/completions/weir", "completion fish > ~/.config/fish/completions/weir.fish"],
   run,
 };

@@ -11,6 +11,7 @@ export const explain: Command = {
   args: [{ syntax: "[code]", description: "what stands in brackets: error[CODE]" }],
   namespaced: false,
   output: true,
+  where: "anywhere",
   examples: ["explain weights-sum", "explain"],
   run,
 };

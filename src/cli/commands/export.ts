@@ -13,6 +13,7 @@ export const exportCommand: Command = {
     { flags: "--mesh <mesh>", description: `one of ${meshes.join(", ")}` },
     { flags: "-f, --file <file>", description: "another file; - is stdin" },
   ],
+  where: "anywhere",
   examples: ["export --mesh istio -f examples/shop/weir.yaml", "export --mesh linkerd examples/shop | kubectl apply -f -"],
   run,
 };

@@ -6,6 +6,7 @@ export const schema: Command = {
   path: ["schema"],
   summary: "the JSON Schema of weir.yaml, for editors",
   namespaced: false,
+  where: "anywhere",
   examples: ["schema > weir.schema.json"],
   run,
 };

@@ -18,6 +18,7 @@ export const versionCommand: Command = {
   summary: "versions of this program and of what runs",
   namespaced: false,
   output: true,
+  where: "anywhere",
   examples: ["version", "version -o json"],
   run,
 };

@@ -37,8 +37,8 @@ export interface ClusterState {
 }
 
 /**
- * So long after our start a node that has an agent may stay silent before we go on without it. Before that nothing is sent: an agent knows which of its
- * pods are captured, and without its word other nodes would be told to call them in plaintext.
+ * So long after our start a node with pods of the mesh may stay silent before we go on without it. Before that nothing is sent: its agent knows which of them
+ * are captured, and without its word other nodes would be told to call them in plaintext.
  */
 const firstReportsMs = 15_000;
 /** Looks again although nothing happened: patience with nodes that are away runs out. */
@@ -109,13 +109,13 @@ export class ClusterLoop {
     this.#routeStatuses.set(translation.routeStatuses);
     const wanted = wantedPods(translation, trustDomain);
     const identities = identitiesByNode(wanted);
-    if (!this.#maySend(seen, reports)) {
+    if (!this.#maySend(seen, wanted, reports)) {
       this.#state.set({ members: new Map(), identities });
       return;
     }
     const members = nextMembers(this.#state.get().members, {
       wanted,
-      running: new Set(seen.pods.keys()),
+      running: runningPods(seen),
       news: newsOf(reports),
       proxies: proxies.knowledge(),
       now: clock.now(),
@@ -151,12 +151,13 @@ export class ClusterLoop {
     return gone.length === 0 ? reports : new Map([...reports].filter(([node]) => view.nodes.has(node)));
   }
 
-  #maySend(view: ClusterView, reports: ReadonlyMap<string, NodeReport>): boolean {
+  #maySend(view: ClusterView, wanted: ReadonlyMap<string, MeshPod>, reports: ReadonlyMap<string, NodeReport>): boolean {
     const { clock, log } = this.#options;
     if (this.#isOpen) return true;
-    const silent = agentNodes(view).filter((node) => !reports.has(node));
+    const nodes = new Set([...wanted.values()].map((pod) => pod.node));
+    const silent = [...nodes].filter((node) => view.nodes.has(node) && !reports.has(node));
     if (silent.length > 0 && clock.now() - this.#startedAt < firstReportsMs) return false;
-    if (silent.length > 0) log.warn("no word from nodes that have an agent; going on without them", { nodes: silent });
+    if (silent.length > 0) log.warn("no word from nodes with pods of the mesh; going on without them", { nodes: silent });
     this.#isOpen = true;
     return true;
   }
@@ -196,14 +197,13 @@ function identitiesByNode(pods: ReadonlyMap<string, MeshPod>): ReadonlyMap<strin
   return new Map([...Map.groupBy(pods.values(), (pod) => pod.node)].map(([node, list]) => [node, new Set(list.map((pod) => pod.identity))]));
 }
 
-function newsOf(reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, ReadonlyMap<string, PodNews>> {
-  return new Map([...reports].map(([node, { pods }]) => [node, new Map(pods.map((pod) => [pod.uid, pod]))]));
+/** Uids of pods that have not ended. */
+function runningPods(view: ClusterView): ReadonlySet<string> {
+  return new Set([...view.pods.values()].filter(({ phase }) => phase !== "Succeeded" && phase !== "Failed").map(({ uid }) => uid));
 }
 
-/** Nodes on which an agent of ours runs. */
-function agentNodes(view: ClusterView): readonly string[] {
-  const agents = [...view.pods.values()].filter((pod) => pod.namespace === "weir-system" && pod.labels["app.kubernetes.io/name"] === "weir-node");
-  return [...new Set(agents.filter((pod) => pod.phase === "Running").map((pod) => pod.node))];
+function newsOf(reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, ReadonlyMap<string, PodNews>> {
+  return new Map([...reports].map(([node, { pods }]) => [node, new Map(pods.map((pod) => [pod.uid, pod]))]));
 }
 
 /** The World of a cluster's own Services; the identical one when nothing in it changed. */

@@ -113,7 +113,7 @@ export const outboundListener: (pod: PinnedPod, shared: OutboundChains) => Envoy
 
 /**
  * What reaches a pod from other nodes: mutual TLS, in which it answers with its own certificate; in a permissive pod also plaintext, and whatever TLS is the
- * service's own. It is handed to the port that was called.
+ * service's own. It is handed to the port that was called. The two modes differ in chains alone: a change between them leaves connections as they are.
  */
 export const inboundListener: (pod: PinnedPod, trustDomain: TrustDomain) => EnvoyResource = memoizeLast((pod: PinnedPod, trustDomain: TrustDomain) => {
   const name = `in/${pod.uid}`;
@@ -121,20 +121,21 @@ export const inboundListener: (pod: PinnedPod, trustDomain: TrustDomain) => Envo
   const mutual: ChainInit = {
     name: "mutual",
     filters,
+    filterChainMatch: { transportProtocol: "tls", applicationProtocols: [meshAlpn] },
     transportSocket: serverSocket(trustDomain, pod.identity),
     transportSocketConnectTimeout: duration(10_000),
   };
-  const isStrict = pod.mode === "strict";
   return resource(ListenerSchema, name, {
     name,
     statPrefix: "in",
     trafficDirection: TrafficDirection.INBOUND,
     address: addressIn(pod, inboundPort),
-    listenerFilters: isStrict ? [originalDst] : [originalDst, tlsInspector],
+    listenerFilters: [originalDst, tlsInspector],
     // Who speaks first on the service's side says nothing to inspect: plaintext then.
-    ...(isStrict ? {} : { listenerFiltersTimeout: duration(inspectionMs), continueOnListenerFiltersTimeout: true }),
-    filterChains: [isStrict ? mutual : { ...mutual, filterChainMatch: { transportProtocol: "tls", applicationProtocols: [meshAlpn] } }],
-    ...(isStrict ? {} : { defaultFilterChain: { name: "plain", filters } }),
+    listenerFiltersTimeout: duration(inspectionMs),
+    continueOnListenerFiltersTimeout: true,
+    filterChains: [mutual],
+    ...(pod.mode === "strict" ? {} : { defaultFilterChain: { name: "plain", filters } }),
   });
 });
 

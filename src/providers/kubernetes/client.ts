@@ -173,6 +173,26 @@ export class KubeClient {
     return this.#call({ method: "GET", path }, signal);
   }
 
+  /** Reads what is no JSON: `/api/v1/namespaces/NAMESPACE/pods/NAME/log`. */
+  async readText(path: string, query: Query = {}, signal?: AbortSignal): Promise<ApiResult<string>> {
+    const dog = new Watchdog(this.#clock, this.#patienceMs, signal);
+    try {
+      const response = await this.#send({ method: "GET", path, query }, dog.signal);
+      if (response.statusCode !== 200) return { ok: false, error: await refusal(response) };
+      response.setEncoding("utf8");
+      let read = "";
+      for await (const piece of response) {
+        dog.heard();
+        read += String(piece);
+      }
+      return { ok: true, value: read };
+    } catch (error) {
+      return { ok: false, error: dog.expired ? silence(this.#patienceMs) : connectionError(error) };
+    } finally {
+      dog.close();
+    }
+  }
+
   async #call(call: Call, signal?: AbortSignal): Promise<ApiResult<unknown>> {
     const dog = new Watchdog(this.#clock, this.#patienceMs, signal);
     try {

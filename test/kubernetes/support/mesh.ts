@@ -1,100 +1,39 @@
-/** Weir on a test cluster, its processes in the cluster's own namespaces: what the images run, without the images. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import path from "node:path";
+/** Weir's own mesh on a test cluster, installed as users install it. */
+import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { childrenOf } from "../../../src/dataplane/proc.ts";
-import { type Cluster, wordsInside } from "../../cluster/cluster.ts";
-import { network, root, searchPath } from "../../cluster/places.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
+import { buildImage, weirFor } from "./weir.ts";
 
 export interface Mesh {
-  /** Where the parts' logs and folders are. */
-  readonly dir: string;
-  /** Kills the control plane, and starts another. */
+  /** Kills the control plane; resolves when another is ready. */
   restartControl(): Promise<void>;
-  /** Ends a node's agent and its Envoy as a SIGTERM does, and starts others. */
-  restartAgent(node: string): Promise<void>;
-  /** Asks a node's Envoy: `/stats?filter=ssl`. */
-  admin(node: string, path: string): Promise<string>;
-  stop(): Promise<void>;
+  /** Replaces the agents and Envoys of all nodes, as an update does. */
+  replaceAgents(): Promise<void>;
+  /** Removes what is outside of the cluster. */
+  stop(): void;
 }
 
-const port = 15_012;
-const entry = (file: string): string => path.join(root, "src", file);
+const system = ["-n", "weir-system"];
 
-/** Starts a control plane and an agent on every node; resolves when their Envoys have their configuration. */
+/** Installs Weir; resolves when it works on every node. */
 export async function startMesh(cluster: Cluster): Promise<Mesh> {
-  const dir = path.join(cluster.dir, "weir");
-  mkdirSync(dir, { recursive: true });
-  await cluster.kubectl(["create", "namespace", "weir-system"]);
-  for (const name of ["weir-control", "weir-node"]) await cluster.kubectl(["-n", "weir-system", "create", "serviceaccount", name]);
-  const kubeconfig = path.join(dir, "control.json");
-  writeFileSync(
-    kubeconfig,
-    readFileSync(cluster.kubeconfig, "utf8").replaceAll(/https:\/\/127\.0\.0\.1:\d+/g, `https://${network.control}:${network.apiPort}`),
-  );
-  const startControl = (): ChildProcess => start(cluster, "control", dir, ["daemon/cluster/main.ts", "--kubeconfig", kubeconfig]);
-  let control = startControl();
-  const roots = path.join(dir, "roots.pem");
-  writeFileSync(roots, await eventually(() => cluster.kubectl(["-n", "weir-system", "get", "configmap", "weir-trust", "-o", "jsonpath={.data.roots\\.pem}"])));
-  const agents = new Map<string, ChildProcess>();
-  for (const { name } of cluster.nodes) agents.set(name, await startAgent(cluster, name, dir, roots));
-  const admin = async (node: string, url: string): Promise<string> => {
-    const answer = await cluster.inNamespace(["curl", "-sS", "--unix-socket", path.join(dir, node, "run/admin.sock"), `http://envoy${url}`], node);
-    if (answer.code !== 0) throw new Error(answer.stderr);
-    return answer.stdout;
-  };
-  const isLive = async (node: string): Promise<void> => {
-    if ((await admin(node, "/ready")).trim() !== "LIVE") throw new Error(`the Envoy of ${node} is not live`);
-  };
-  for (const { name } of cluster.nodes) await eventually(() => isLive(name));
+  const weir = weirFor(cluster.kubeconfig);
+  await cluster.importImage(await buildImage());
+  const installed = await weir("install", "--wait", "--timeout", "120s");
+  if (installed.code !== 0) throw new Error(installed.stderr);
+  const rolledOut = async (what: string): Promise<void> => void (await cluster.kubectl([...system, "rollout", "status", what, "--timeout=120s"]));
   return {
-    dir,
-    admin,
     async restartControl() {
-      await end(control, "SIGKILL");
-      control = startControl();
+      const pods = ["delete", "pod", "-l", "app.kubernetes.io/name=weir-control"];
+      await cluster.kubectl([...system, ...pods, "--grace-period=0", "--force"]);
+      await rolledOut("deployment/weir-control");
     },
-    async restartAgent(node) {
-      await end(agents.get(node), "SIGTERM");
-      agents.set(node, await startAgent(cluster, node, dir, roots));
-      await eventually(() => isLive(node));
+    async replaceAgents() {
+      await cluster.kubectl([...system, "rollout", "restart", "daemonset/weir-node"]);
+      await rolledOut("daemonset/weir-node");
     },
-    async stop() {
-      for (const child of [...agents.values(), control]) await end(child, "SIGTERM");
-    },
+    stop: () => rmSync(weir.home, { recursive: true, force: true }),
   };
-}
-
-/** A node's token is bound to the node, as one that is projected into a pod there. */
-async function startAgent(cluster: Cluster, node: string, dir: string, roots: string): Promise<ChildProcess> {
-  const bound = ["--bound-object-kind", "Node", "--bound-object-name", node];
-  const token = await cluster.kubectl(["-n", "weir-system", "create", "token", "weir-node", "--audience", "weir", ...bound]);
-  const own = path.join(dir, node);
-  mkdirSync(own, { recursive: true });
-  writeFileSync(path.join(own, "token"), token, { mode: 0o600 });
-  const folders = ["--run", path.join(own, "run"), "--state", path.join(own, "state")];
-  const proofs = ["--token", path.join(own, "token"), "--roots", roots];
-  return start(cluster, node, dir, ["agent/cluster/main.ts", "--node", node, "--control", `${network.control}:${port}`, ...proofs, ...folders]);
-}
-
-function start(cluster: Cluster, machine: string, dir: string, [file = "", ...args]: readonly string[]): ChildProcess {
-  const output = openSync(path.join(dir, `${machine}.log`), "a");
-  try {
-    const [program = "", ...words] = wordsInside(cluster, machine, [process.execPath, "--disable-warning=ExperimentalWarning", entry(file), ...args]);
-    return spawn(program, words, { stdio: ["ignore", output, output], env: { PATH: searchPath } });
-  } finally {
-    closeSync(output);
-  }
-}
-
-/** `nsenter` stays outside and does not hand signals on: its only child is the program. */
-async function end(child: ChildProcess | undefined, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-  if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  const [program] = childrenOf(child.pid);
-  process.kill(program ?? child.pid, signal);
-  await ended;
 }
 
 /** Tries until it works; throws the last error after a minute. */

@@ -1,0 +1,71 @@
+/** Where commands act: on this machine, or on a cluster that was chosen with `weir context use`. Kept in the state folder. */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { statePaths } from "../lib/state-paths.ts";
+import type { Command } from "./command.ts";
+import { exitCode } from "./exit-code.ts";
+import { failure } from "./failure.ts";
+
+export type Chosen =
+  | { readonly kind: "local" }
+  /** A context of a kubeconfig; `kubeconfig` is absent for the usual files. */
+  | { readonly kind: "cluster"; readonly context: string; readonly kubeconfig?: string };
+
+/** How this machine is called among the contexts. */
+export const localName = "local";
+
+function contextFile(): string {
+  return path.join(statePaths(process.env, process.getuid?.() ?? 0).stateDir, "context.json");
+}
+
+/** What was chosen last; this machine, if nothing was. Throws a `Failure` when that cannot be known: acting on the wrong side would be worse. */
+export function readChosen(): Chosen {
+  let text: string;
+  try {
+    text = readFileSync(contextFile(), "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { kind: "local" };
+    throw unreadable((error as Error).message);
+  }
+  const chosen = parse(text);
+  if (chosen === undefined) throw unreadable(`${contextFile()} says no context`);
+  return chosen;
+}
+
+function parse(text: string): Chosen | undefined {
+  try {
+    const { context, kubeconfig } = JSON.parse(text) as { readonly context?: unknown; readonly kubeconfig?: unknown };
+    if (typeof context !== "string" || context === "") return undefined;
+    return { kind: "cluster", context, ...(typeof kubeconfig === "string" ? { kubeconfig } : {}) };
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable(message: string): Error {
+  return failure("context-unreadable", message, { hint: "choose anew: weir context use local", exit: exitCode.failed });
+}
+
+/** Keeps the choice, for this user only. */
+export function writeChosen(chosen: Chosen): void {
+  const file = contextFile();
+  if (chosen.kind === "local") {
+    rmSync(file, { force: true });
+    return;
+  }
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  const { context, kubeconfig } = chosen;
+  writeFileSync(`${file}-${process.pid}`, `${JSON.stringify({ context, kubeconfig })}\n`, { mode: 0o600 });
+  renameSync(`${file}-${process.pid}`, file);
+}
+
+/** Throws a `Failure` for a command that acts on this machine while a cluster is chosen. */
+export function checkPlace({ path: words, where }: Command): void {
+  if (where === "anywhere") return;
+  const chosen = readChosen();
+  if (chosen.kind === "local") return;
+  throw failure("context-not-supported", `weir ${words.join(" ")} acts on this machine only, and the context is the cluster ${chosen.context}`, {
+    hint: "back to this machine: weir context use local",
+    exit: exitCode.badInput,
+  });
+}

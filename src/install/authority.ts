@@ -1,0 +1,33 @@
+/** The certificate authority's objects. Its state and the trust bundle are made once; afterwards they are the control plane's. */
+import { plugInSecret } from "./control.ts";
+import { controlName, type InstallObject, inSystem } from "./objects.ts";
+
+export const stateSecret = "weir-ca";
+export const trustConfigMap = "weir-trust";
+
+export interface AuthoritySeed {
+  readonly trustDomain: string;
+  /** As the identity room writes it; a secret. */
+  readonly state: string;
+  /** PEM. */
+  readonly roots: string;
+}
+
+/** What is created when it is missing, and never written over. */
+export function seedObjects({ trustDomain, state, roots }: AuthoritySeed): readonly InstallObject[] {
+  return [
+    {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: inSystem(stateSecret, controlName),
+      type: "weir.dev/certificate-authority",
+      stringData: { "state.json": state },
+    },
+    { apiVersion: "v1", kind: "ConfigMap", metadata: inSystem(trustConfigMap, controlName), data: { "roots.pem": roots, "trust-domain": trustDomain } },
+  ];
+}
+
+/** The files of the authority that the user brings; `data` is in base64, as Kubernetes has it. */
+export function plugInObject(data: Readonly<Record<string, string>>): InstallObject {
+  return { apiVersion: "v1", kind: "Secret", metadata: inSystem(plugInSecret, controlName), type: "Opaque", data };
+}

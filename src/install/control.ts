@@ -1,0 +1,70 @@
+/** The control plane: a Deployment, the Service in front of it, what drains may do with it. */
+import { controlName, controlPort, healthPort, type InstallObject, inSystem, podLabels, systemNamespace } from "./objects.ts";
+import type { InstallSettings } from "./settings.ts";
+
+/** Secret with the files of the authority that the user brings. */
+export const plugInSecret = "weir-plug-in-ca";
+const plugInDir = "/etc/weir/ca";
+
+/** The objects of the control plane. */
+export function controlObjects(settings: InstallSettings): readonly InstallObject[] {
+  const selector = podLabels(controlName);
+  const port = { name: "tls-control", port: controlPort, targetPort: "control", protocol: "TCP" };
+  return [
+    { apiVersion: "v1", kind: "Service", metadata: inSystem(controlName), spec: { selector, ports: [port] } },
+    // Of one replica, a budget that wants one there would make every drain of its node wait for ever.
+    { apiVersion: "policy/v1", kind: "PodDisruptionBudget", metadata: inSystem(controlName), spec: { maxUnavailable: 1, selector: { matchLabels: selector } } },
+    { apiVersion: "apps/v1", kind: "Deployment", metadata: inSystem(controlName), spec: deploymentSpec(settings, selector) },
+  ];
+}
+
+function deploymentSpec(settings: InstallSettings, selector: Readonly<Record<string, string>>): object {
+  const annotations = settings.plugIn === undefined ? {} : { annotations: { "weir.dev/plug-in-ca": settings.plugIn } };
+  return {
+    replicas: 1,
+    revisionHistoryLimit: 3,
+    // One process writes the authority's state at a time. Nodes go on without us meanwhile.
+    strategy: { type: "Recreate" },
+    selector: { matchLabels: selector },
+    template: {
+      metadata: { labels: selector, ...annotations },
+      spec: {
+        serviceAccountName: controlName,
+        automountServiceAccountToken: true,
+        priorityClassName: "system-cluster-critical",
+        nodeSelector: { "kubernetes.io/os": "linux" },
+        securityContext: { runAsNonRoot: true, runAsUser: 65_532, runAsGroup: 65_532, fsGroup: 65_532, seccompProfile: { type: "RuntimeDefault" } },
+        containers: [container(settings)],
+        volumes: [
+          { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
+          ...(settings.plugIn === undefined ? [] : [{ name: "plug-in-ca", secret: { secretName: plugInSecret, defaultMode: 0o440 } }]),
+        ],
+      },
+    },
+  };
+}
+
+function container({ image, trustDomain, plugIn }: InstallSettings): object {
+  const probe = (path: string, periodSeconds: number): object => ({ httpGet: { path, port: "health" }, periodSeconds, timeoutSeconds: 3 });
+  return {
+    name: "control",
+    image,
+    imagePullPolicy: "IfNotPresent",
+    command: ["/usr/local/bin/node", "/opt/weir/dist/control.js"],
+    env: [
+      { name: "POD_NAMESPACE", value: systemNamespace },
+      { name: "WEIR_TRUST_DOMAIN", value: trustDomain },
+      ...(plugIn === undefined ? [] : [{ name: "WEIR_CA_DIR", value: plugInDir }]),
+    ],
+    ports: [
+      { name: "control", containerPort: controlPort, protocol: "TCP" },
+      { name: "health", containerPort: healthPort, protocol: "TCP" },
+    ],
+    startupProbe: { ...probe("/healthz", 1), failureThreshold: 60 },
+    livenessProbe: probe("/healthz", 10),
+    readinessProbe: probe("/readyz", 2),
+    resources: { requests: { cpu: "100m", memory: "192Mi" }, limits: { memory: "1Gi" } },
+    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
+    volumeMounts: [{ name: "tmp", mountPath: "/tmp" }, ...(plugIn === undefined ? [] : [{ name: "plug-in-ca", mountPath: plugInDir, readOnly: true }])],
+  };
+}

@@ -1,0 +1,34 @@
+/** What whoever installs or uninstalls must be allowed to do. */
+import { installKinds } from "./kinds.ts";
+import { systemNamespace } from "./objects.ts";
+
+export interface Right {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  /** Absent: of no namespace, or of all. */
+  readonly namespace?: string;
+}
+
+const never: ReadonlySet<string> = new Set(["CustomResourceDefinition"]);
+
+/** Rights for an installation. Plans need them too: a trial asks the API server the same. */
+export function installRights(): readonly Right[] {
+  return [...rightsFor(["get", "list", "create", "patch"]), { verb: "list", group: "", resource: "pods", namespace: systemNamespace }];
+}
+
+/** Rights for the end of an installation. */
+export function uninstallRights(): readonly Right[] {
+  return [...rightsFor(["list", "delete"]), { verb: "list", group: "", resource: "pods", namespace: systemNamespace }];
+}
+
+function rightsFor(verbs: readonly string[]): readonly Right[] {
+  return installKinds
+    .filter(({ kind }) => !never.has(kind))
+    .flatMap(({ group, resource, namespaced }) => verbs.map((verb) => ({ verb, group, resource, ...(namespaced ? { namespace: systemNamespace } : {}) })));
+}
+
+/** `create deployments.apps in weir-system` */
+export function rightText({ verb, group, resource, namespace }: Right): string {
+  return `${verb} ${resource}${group === "" ? "" : `.${group}`}${namespace === undefined ? "" : ` in ${namespace}`}`;
+}

@@ -1,0 +1,17 @@
+/** What an installation is made from. */
+import type { TrustDomain } from "../model/spiffe.ts";
+
+export interface InstallSettings {
+  /** Of Weir. */
+  readonly version: string;
+  /** As a node pulls it. */
+  readonly image: string;
+  readonly trustDomain: TrustDomain;
+  /** A mark of the authority that the user brings: another one makes the control plane start anew. Absent: there is one of our own. */
+  readonly plugIn?: string;
+}
+
+/** The image that belongs to a version. */
+export function imageOf(version: string): string {
+  return `weir.dev/weir:${version}`;
+}
