@@ -101,7 +101,9 @@ async function conditions(name = "web", namespace = "default"): Promise<string> 
 const backend = (name: string, more: object = {}): object => ({ name, port: 80, ...more });
 const onPath = (value: string): object[] => [{ path: { type: "PathPrefix", value } }];
 
-test("matches, redirects, rewrites, and 404 for what no rule matches; the status says that it is served", { timeout: 120_000 }, async () => {
+test("matches, redirects, rewrites, and 404 for what no rule matches; the status says that it is served", { timeout: 120_000 }, async (t) => {
+  const startedAt = Date.now();
+  const step = (what: string): void => t.diagnostic(`${what}: ${((Date.now() - startedAt) / 1_000).toFixed(1)} s`);
   await apply([
     { matches: [{ headers: [{ name: "version", value: "two" }] }], backendRefs: [backend("v2")] },
     { matches: onPath("/one"), backendRefs: [backend("v1")] },
@@ -114,6 +116,7 @@ test("matches, redirects, rewrites, and 404 for what no rule matches; the status
     { matches: onPath("/nowhere"), backendRefs: [backend("gone")] },
   ]);
   await eventually(async () => assert.equal((await call("/")).status, 404));
+  step("served");
   assert.equal((await call("/", { headers: ["version: two"] })).from, "v2");
   assert.equal((await call("/one/x")).from, "v1");
   const redirected = await call("/old/x");
@@ -122,6 +125,7 @@ test("matches, redirects, rewrites, and 404 for what no rule matches; the status
   assert.deepEqual([cut.from, cut.path], ["v1", "/a"]);
   assert.equal((await call("/nowhere")).status, 500);
   await eventually(async () => assert.equal(await conditions(), "Accepted=True/Accepted@1 ResolvedRefs=False/BackendNotFound@1"));
+  step("and told");
 });
 
 test("shares", { timeout: 60_000 }, async () => {
