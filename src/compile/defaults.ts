@@ -17,8 +17,11 @@ export const externalConnectTimeoutMs = 5_000;
 export const requestTimeoutMs = 0;
 export const idleTimeoutMs = 300_000;
 
-/** Per backend. High enough that no honest service meets them, low enough that a runaway caller cannot exhaust a machine. */
-export const limits = { maxConnections: 8_192, maxPendingRequests: 8_192, maxRequests: 16_384, maxRetries: 64 } as const;
+/**
+ * Per backend. High enough that no honest service meets them, low enough that a runaway caller cannot exhaust a machine.
+ * What is retried by default never began, so that many retries at once (a node that is slow to accept) are no storm.
+ */
+export const limits = { maxConnections: 8_192, maxPendingRequests: 8_192, maxRequests: 16_384, maxRetries: 1_024 } as const;
 
 /**
  * Retries only where the service cannot have begun to work on the request: no connection came about, the stream was refused by HTTP/2's own rule, or the

@@ -17,6 +17,7 @@ class Around {
   members: ReadonlyMap<string, Member> = new Map();
   wanted = true;
   running = true;
+  guarded = false;
   news: PodNews | undefined;
   listeners = false;
   tunnels: "none" | "some" | "all" = "none";
@@ -26,6 +27,7 @@ class Around {
     const input: MembershipInput = {
       wanted: this.wanted ? new Map([["web", this.pod]]) : new Map(),
       running: new Set(this.running ? ["web"] : []),
+      guarded: new Set(this.guarded ? ["web"] : []),
       news: new Map(this.news === undefined ? [] : [["n1", new Map([["web", this.news]])]]),
       proxies: {
         hasListeners: () => this.listeners,
@@ -126,6 +128,24 @@ test("a pod that ended is forgotten at once; one that nobody here knew and is ca
   assert.equal(again.step()?.stage, "joined");
 });
 
+test("a pod that its node captured at its start stays captured while its listeners come", () => {
+  const around = new Around();
+  around.guarded = true;
+  for (const [news, listeners, stage] of [
+    [undefined, false, "found"],
+    [captured, false, "listening"],
+    [captured, true, "known"],
+  ] as const) {
+    Object.assign(around, { news, listeners, tunnels: "some" });
+    const member = around.step();
+    assert.equal(member?.stage, stage);
+    assert.equal(member === undefined ? undefined : isCaptured(member), true);
+  }
+  around.wanted = false;
+  Object.assign(around, { tunnels: "none" });
+  assert.equal(around.step()?.stage, "releasing");
+});
+
 test("a sandbox made anew begins again in its new namespace", () => {
   const around = joined();
   Object.assign(around, { news: { phase: "pinned", networkNamespace: "/run/ns/web-2" }, listeners: false });
@@ -139,6 +159,7 @@ test("pods that join together refuse plaintext together; one that does not come 
   const input = (now: number, webPhase: PodNews["phase"]): MembershipInput => ({
     wanted: new Map([api, web].map((one) => [one.uid, one])),
     running: new Set([api.uid, web.uid]),
+    guarded: new Set(),
     news: new Map([
       ["n1", new Map([[api.uid, captured]])],
       ["n2", new Map([[web.uid, { phase: webPhase, networkNamespace: "/run/ns/webapp" }]])],
@@ -160,6 +181,7 @@ test("pods that leave together send plaintext only when all take it", () => {
   const input = (apiTakesPlaintext: boolean): MembershipInput => ({
     wanted: new Map(),
     running: new Set([api.uid, web.uid]),
+    guarded: new Set(),
     news: new Map([api, web].map((one) => [one.node, new Map([[one.uid, { phase: "captured", networkNamespace: `/run/ns/${one.uid}` } as const]])])),
     proxies: { hasListeners: ({ uid }) => uid === web.uid || apiTakesPlaintext, allTunnelTo: () => false, noneTunnelsTo: () => true },
     now: 1,

@@ -21,6 +21,8 @@ export interface Member {
   readonly since: number;
   /** Its network namespace as its node reported it last. */
   readonly networkNamespace?: string;
+  /** Its node captured it before its first container started: its rules were there before its listeners, and stay. */
+  readonly guarded?: true;
 }
 
 /** What a node says of one pod. */
@@ -44,6 +46,8 @@ export interface MembershipInput {
   readonly wanted: ReadonlyMap<string, MeshPod>;
   /** By uid: every pod that still runs, wanted or not. What is not here has no namespace any more. */
   readonly running: ReadonlySet<string>;
+  /** Uids of pods that their node captured at their start. */
+  readonly guarded: ReadonlySet<string>;
   /** By node, by uid. */
   readonly news: ReadonlyMap<string, ReadonlyMap<string, PodNews>>;
   readonly proxies: ProxyKnowledge;
@@ -83,6 +87,7 @@ function isAnyAt(members: ReadonlyMap<string, Member>, stages: readonly MemberSt
 }
 
 function newcomer(pod: MeshPod, input: MembershipInput): Member {
+  if (input.guarded.has(pod.uid)) return { pod, stage: "found", since: input.now, guarded: true };
   const news = input.news.get(pod.node)?.get(pod.uid);
   return { pod, stage: news?.phase === "captured" && news.networkNamespace !== undefined ? "joined" : "found", since: input.now };
 }
@@ -183,8 +188,8 @@ export function pinned({ pod, stage, networkNamespace }: Member): PinnedPod | un
 }
 
 /** Whether the pod's rules are to be in it. */
-export function isCaptured({ stage }: Member): boolean {
-  return ["capturing", "known", "joined", "opening", "parting"].includes(stage);
+export function isCaptured({ stage, guarded }: Member): boolean {
+  return (guarded === true && stage !== "releasing") || ["capturing", "known", "joined", "opening", "parting"].includes(stage);
 }
 
 /** What compile needs to know of members. Pods that say the same as in `before` are the same objects. */

@@ -139,6 +139,17 @@ test("shares", { timeout: 60_000 }, async () => {
   assert.ok(v2 >= 5 && v2 <= 45, `${v2} of 200 went to v2`);
 });
 
+test("what leads nowhere fails by its share, under a time limit; copies go elsewhere", { timeout: 60_000 }, async () => {
+  const mirror = { type: "RequestMirror", requestMirror: { backendRef: backend("v2") } };
+  await apply([{ filters: [mirror], timeouts: { request: "1s", backendRequest: "1s" }, backendRefs: [backend("v1"), backend("gone")] }]);
+  await eventually(async () => assert.equal(await conditions(), "Accepted=True/Accepted@3 ResolvedRefs=False/BackendNotFound@3"));
+  await eventually(async () => {
+    const statuses = await Promise.all(Array.from({ length: 12 }, async () => (await call("/")).status));
+    assert.deepEqual([...new Set(statuses)].sort(), [200, 500]);
+  });
+  await eventually(async () => assert.equal((await call("/?ms=3000")).status, 504));
+});
+
 test("a route in the callers' namespace is theirs alone; without it they see what everybody sees", { timeout: 60_000 }, async () => {
   await apply([{ backendRefs: [backend("v1")] }]);
   await apply([{ backendRefs: [backend("v2", { namespace: "default" })] }], "far", "mine");

@@ -91,7 +91,7 @@ async function label(value: string): Promise<void> {
 }
 
 test("running pods join and leave by a label of their namespace, and no request fails", { timeout: 180_000 }, async (t) => {
-  assert.equal(await isCaptured(), false);
+  await untilCaptured(false);
   await cluster.kubectl(["label", "pod", "stranger", "weir.dev/mesh=off"]);
   await underLoad(t, async () => {
     await label("on");

@@ -56,6 +56,7 @@ export class ClusterLoop {
   #compiled: Compiled | undefined;
   #mesh: MeshPods | undefined;
   #plans: ReadonlyMap<string, NodePlan> = new Map();
+  #guarded: ReadonlyMap<string, string> = new Map();
   #isOpen = false;
 
   constructor(options: ClusterLoopOptions) {
@@ -107,7 +108,8 @@ export class ClusterLoop {
     const translation = translateCluster(seen, this.#translation);
     this.#translation = translation;
     this.#routeStatuses.set(translation.routeStatuses);
-    const wanted = wantedPods(translation, trustDomain);
+    this.#guarded = guardedPods(this.#guarded, reports, seen);
+    const wanted = wantedPods(translation, trustDomain, this.#guarded);
     const identities = identitiesByNode(wanted);
     if (!this.#maySend(seen, wanted, reports)) {
       this.#state.set({ members: new Map(), identities });
@@ -116,6 +118,7 @@ export class ClusterLoop {
     const members = nextMembers(this.#state.get().members, {
       wanted,
       running: runningPods(seen),
+      guarded: new Set(this.#guarded.keys()),
       news: newsOf(reports),
       proxies: proxies.knowledge(),
       now: clock.now(),
@@ -182,11 +185,24 @@ function podOrder(member: Member, probePorts: readonly number[]): PodOrder {
   return { uid, namespace, name, address, identity, mode, probePorts, capture: isCaptured(member) };
 }
 
+/**
+ * Uid → address of the pods that their nodes captured at their start. A node tells them until it gets our order, the API knows a pod's address only when its
+ * containers run: they are remembered for as long as they run.
+ */
+function guardedPods(before: ReadonlyMap<string, string>, reports: ReadonlyMap<string, NodeReport>, view: ClusterView): ReadonlyMap<string, string> {
+  const told = [...reports.values()].flatMap(({ pods }) =>
+    pods.flatMap(({ uid, guarded }) => (guarded === undefined ? [] : [[uid, guarded.address] as const])),
+  );
+  const running = runningPods(view);
+  return new Map([...before, ...told].filter(([uid]) => running.has(uid)));
+}
+
 /** Pods of the mesh that have an address, in our words. */
-function wantedPods(translation: ClusterTranslation, trustDomain: TrustDomain): ReadonlyMap<string, MeshPod> {
+function wantedPods(translation: ClusterTranslation, trustDomain: TrustDomain, guarded: ReadonlyMap<string, string>): ReadonlyMap<string, MeshPod> {
   const pods = [...translation.meshPods.values()].flatMap((pod): MeshPod[] => {
-    const { uid, name, node, address, mode } = pod;
+    const { uid, name, node, mode } = pod;
     const namespace = pod.namespace as Namespace;
+    const address = pod.address ?? guarded.get(uid);
     if (address === undefined) return [];
     return [{ uid, namespace, name, node, address, mode, identity: workloadId(trustDomain, namespace, pod.serviceAccount as AppName) }];
   });

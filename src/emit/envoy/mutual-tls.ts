@@ -92,11 +92,13 @@ type Sockets = Pick<ClusterInit, "transportSocket" | "transportSocketMatches" | 
 
 /**
  * How a backend's endpoints are reached: as they say. By mutual TLS each caller shows its own certificate, and one of `peers` must answer.
- * A caller that is not among `callers` gets a socket that shows none: the other side refuses it.
+ * A caller that is not among `callers` gets a socket that shows none: the other side refuses it. (Where nobody calls there is nothing to choose; Envoy
+ * refuses a choice without choices.)
  */
 export const peerSockets: (peers: readonly SpiffeId[], callers: readonly SpiffeId[], trustDomain: TrustDomain) => Sockets = memoizeLast(
   (peers: readonly SpiffeId[], callers: readonly SpiffeId[], trustDomain: TrustDomain): Sockets => {
     if (peers.length === 0) return {};
+    if (callers.length === 0) return { transportSocket: clientSocket(trustDomain, undefined, peers) };
     return {
       transportSocket: clientSocket(trustDomain, undefined, peers),
       transportSocketMatches: [
@@ -110,8 +112,10 @@ export const peerSockets: (peers: readonly SpiffeId[], callers: readonly SpiffeI
 
 /** The same where every endpoint is reached by mutual TLS and is `peer`. */
 export function directPeerSockets(peer: SpiffeId, callers: readonly SpiffeId[], trustDomain: TrustDomain): Sockets {
+  const transportSocket = clientSocket(trustDomain, undefined, [peer]);
+  if (callers.length === 0) return { transportSocket };
   return {
-    transportSocket: clientSocket(trustDomain, undefined, [peer]),
+    transportSocket,
     transportSocketMatches: callers.map((caller) => ({ name: caller, transportSocket: clientSocket(trustDomain, caller, [peer]) })),
     transportSocketMatcher: byCaller(callers),
   };

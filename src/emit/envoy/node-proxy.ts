@@ -36,6 +36,9 @@ export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
   ];
 }
 
+/** Another node's handshake is part of the time to connect. */
+const remoteConnectMs = 5_000;
+
 /** Linux: SOL_SOCKET, SO_MARK. */
 const marked: Pick<ClusterInit, "upstreamBindConfig"> = {
   upstreamBindConfig: {
@@ -44,7 +47,7 @@ const marked: Pick<ClusterInit, "upstreamBindConfig"> = {
 };
 
 const nodeCluster = memoizeLast((node: NodeBackend, callers: readonly SpiffeId[], trustDomain: TrustDomain) =>
-  versionCluster(node.backend, { ...marked, ...peerSockets(node.peers, callers, trustDomain) }),
+  versionCluster(node.backend, { ...marked, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, callers, trustDomain) }),
 );
 
 const nodeAssignment = memoize(({ backend, endpoints }: NodeBackend) => {
@@ -58,7 +61,7 @@ const nodeAssignment = memoize(({ backend, endpoints }: NodeBackend) => {
 
 /** Where the connection was going. Whoever is there may be slow to answer: outside, over there, anywhere. */
 const originalDestination: ClusterInit = {
-  connectTimeout: duration(5_000),
+  connectTimeout: duration(remoteConnectMs),
   clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.ORIGINAL_DST },
   lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
   // One cluster for all there is.
