@@ -151,7 +151,8 @@ test("agents and Envoys of all nodes are replaced, and no request fails", { time
 });
 
 test("a pod that starts in the mesh is captured before its first container", { timeout: 60_000 }, async () => {
-  const command = ["sh", "-c", "curl -sS -m 5 http://api/ > /tmp/first; sleep infinity"];
+  // On a machine that is slow its listeners may come later than the runtime waits: then it is refused, but never let through uncaptured.
+  const command = ["sh", "-c", "curl -sS -m 5 --retry 10 --retry-all-errors --retry-delay 1 http://api/ > /tmp/first; sleep infinity"];
   await create(cluster, [pod("early", "node-2", { command, spec: { serviceAccountName: "web" } })], "early");
   const echo = await eventually(async () => JSON.parse(await execute(cluster, "early", "cat", "/tmp/first")) as Echo);
   assert.notEqual(echo.headers["X-Request-Id"], undefined, "its very first request went through the node proxy");
