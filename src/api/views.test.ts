@@ -58,7 +58,17 @@ function observed(scale: number, replicas: readonly One[], more: Partial<Observe
   const has = new Set(replicas.flatMap(({ phase, inEnvoy }, i) => ((inEnvoy ?? phase === "ready") ? [`web-v1-${i}-a`] : [])));
   return {
     declared: { version: 1, objects },
-    world: { revision: 1, apps: new Map(), routers: new Map(), externals: new Map(), endpoints: new Map(), captures: [], addresses: new Map(), gateway },
+    world: {
+      revision: 1,
+      apps: new Map(),
+      routers: new Map(),
+      serviceRoutes: new Map(),
+      externals: new Map(),
+      endpoints: new Map(),
+      captures: [],
+      addresses: new Map(),
+      gateway,
+    },
     replicas: {
       wanted: new Map([[key, { key, app: "web", version: "v1", hash: "new", scale }]]),
       replicas: new Map(

@@ -8,6 +8,7 @@ import { gatewayTcp, withoutClashes } from "./clashes.ts";
 import { appHosts, externalHost } from "./hosts.ts";
 import type { Backend, BackendId, MeshPlan } from "./mesh-plan.ts";
 import { routerHost } from "./routers.ts";
+import { hostsForCallers, routedPorts } from "./service-routes.ts";
 
 export interface Compiled {
   readonly plan: MeshPlan;
@@ -25,10 +26,16 @@ export function compileWorld(world: World, before?: Compiled): Compiled {
   const routers = sorted(world.routers).map((router) => routerHost(router, world));
   const backends = shareList(before?.plan.backends, [...apps.flatMap(backendsOfApp), ...externals.flatMap(externalBackends)]);
   const externalHosts = externals.map((external) => externalHost(external, world.addresses));
-  const named = withoutClashes([...apps.flatMap((app) => appHosts(app, world.addresses, world.gateway)), ...routers.map(({ host }) => host), ...externalHosts]);
+  const named = withoutClashes([
+    ...apps.flatMap((app) => appHosts(app, world.addresses, world.gateway, routedPorts(app, world))),
+    ...routers.map(({ host }) => host),
+    ...externalHosts,
+  ]);
   const tcp = gatewayTcp(apps, world.gateway);
+  const hosts = shareList(before?.plan.hosts, named.hosts);
   const plan: MeshPlan = {
-    hosts: shareList(before?.plan.hosts, named.hosts),
+    hosts,
+    hostsFor: hostsForCallers(hosts, world, before?.plan.hostsFor ?? new Map()),
     backends,
     captures: shareCaptures(before?.plan.captures, world.captures),
     gateway: world.gateway,

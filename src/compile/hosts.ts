@@ -43,8 +43,8 @@ function addressed(address: string | undefined): { readonly address?: string } {
 }
 
 /** What the app's own name and its versions' names answer. What did not change is the same object as before. */
-export function appHosts(app: App, addresses: ReadonlyMap<string, string>, gateway: GatewaySettings): readonly Host[] {
-  const own = appHost(app, addresses.get(`${app.namespace}/${app.name}`), gateway.domain);
+export function appHosts(app: App, addresses: ReadonlyMap<string, string>, gateway: GatewaySettings, routed: readonly RoutedPort[] = []): readonly Host[] {
+  const own = appHost(app, addresses.get(`${app.namespace}/${app.name}`), gateway.domain, ...routed);
   const versions = [...app.versions.values()].sort((a, b) => (a.version < b.version ? -1 : 1));
   return [
     own,
@@ -52,14 +52,27 @@ export function appHosts(app: App, addresses: ReadonlyMap<string, string>, gatew
   ];
 }
 
-const appHost = memoizeLast((app: App, address: string | undefined, domain: string): Host => {
+/** A port of an app that has routes of its own: they answer in place of its weights. */
+export interface RoutedPort {
+  readonly port: number;
+  readonly routes: readonly Route[];
+}
+
+/** What a port answers with `routed` for it, if there is one. A TCP port that has HTTP routes speaks HTTP. */
+export function withRoutes(answer: HostPort, routed: readonly RoutedPort[]): HostPort {
+  const found = routed.find(({ port }) => port === answer.ports[0]);
+  if (found === undefined) return answer;
+  return { kind: "http", ports: answer.ports, protocol: answer.kind === "http" ? answer.protocol : "http", routes: found.routes };
+}
+
+const appHost = memoizeLast((app: App, address: string | undefined, domain: string, ...routed: readonly RoutedPort[]): Host => {
   const ports = appPorts(app);
   return {
     kind: "app",
     namespace: app.namespace,
     name: app.name,
     app: app.name,
-    ports: ports.map((port) => hostPort(app.name, port.protocol, callablePorts(port, ports), appDestinations(app, port.port))),
+    ports: ports.map((port) => withRoutes(hostPort(app.name, port.protocol, callablePorts(port, ports), appDestinations(app, port.port)), routed)),
     public: [...app.versions.values()].some((service) => service.public),
     domains: [gatewayDomain(app.name, app.namespace, domain)],
     ...addressed(address),

@@ -33,6 +33,9 @@ export interface WeightedBackend {
   readonly weight: number;
   /** The Host header that it expects, where that is not the one the caller sent. */
   readonly authority?: string;
+  /** For this backend only, beside the route's own. */
+  readonly requestHeaders?: HeaderChanges;
+  readonly responseHeaders?: HeaderChanges;
 }
 
 export interface Route {
@@ -51,6 +54,10 @@ export interface Route {
         readonly timeoutMs: number;
         readonly idleTimeoutMs: number;
         readonly retries?: Retries;
+        /** Copies of requests; basis points of them. */
+        readonly mirrors?: readonly { readonly backend: BackendId; readonly share: number }[];
+        /** Basis points of the requests that are answered with 500; the destinations share the rest. */
+        readonly refused?: number;
       }
     | { readonly kind: "redirect"; readonly redirect: Redirect };
   readonly where?: SourcePlace;
@@ -87,6 +94,8 @@ export interface GatewayTcp {
 
 export interface MeshPlan {
   readonly hosts: readonly Host[];
+  /** All hosts as the callers of a namespace see them that has routes of its own; others see `hosts`. */
+  readonly hostsFor: ReadonlyMap<Namespace, readonly Host[]>;
   readonly backends: readonly Backend[];
   readonly captures: readonly CapturePoint[];
   readonly gateway: GatewaySettings;

@@ -31,6 +31,8 @@ export interface NodePlan {
   readonly node: string;
   readonly trustDomain: TrustDomain;
   readonly hosts: readonly Host[];
+  /** All hosts as the callers of a namespace see them that has routes of its own. */
+  readonly hostsFor: MeshPlan["hostsFor"];
   readonly backends: readonly NodeBackend[];
   /** The pods of this node, each with listeners of its own. Sorted by uid. */
   readonly pods: readonly PinnedPod[];
@@ -54,6 +56,7 @@ export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before
     node,
     trustDomain: mesh.trustDomain,
     hosts: plan.hosts,
+    hostsFor: plan.hostsFor,
     backends: shareList(before?.backends, backends),
     pods: shareList(before?.pods, pods),
     remote: before !== undefined && sameRemote(before.remote, remote) ? before.remote : remote,

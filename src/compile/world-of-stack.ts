@@ -18,6 +18,7 @@ export function worldOfStack(stack: Stack, options: { readonly gateway?: Gateway
     revision: 1,
     apps: new Map([...services].map(([key, versions]) => [key, appOf(versions, stack)])),
     routers: new Map(stack.routers.map((router) => [objectKey(router.namespace, router.name), router])),
+    serviceRoutes: new Map(),
     externals: new Map(stack.externals.map((external) => [objectKey(external.namespace, external.name), external])),
     endpoints: new Map(),
     captures: [],

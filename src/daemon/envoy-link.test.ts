@@ -34,6 +34,7 @@ function world(revision: number, ids: readonly string[]): World {
     revision,
     apps: new Map([[appKey(web.namespace, web.app), app]]),
     routers: new Map(),
+    serviceRoutes: new Map(),
     externals: new Map(),
     endpoints: new Map([[key, ids.map((id) => ({ id, address: `100.64.0.${id.length}`, ready: true }))]]),
     captures,

@@ -106,6 +106,16 @@ export interface WeightedDestination {
   readonly to: DestinationRef;
   /** Basis points; the destinations of one rule sum to 10 000. */
   readonly weight: number;
+  /** For this destination only, beside the rule's own. */
+  readonly requestHeaders?: HeaderChanges;
+  readonly responseHeaders?: HeaderChanges;
+}
+
+/** Where copies of requests go, whose answers nobody reads. */
+export interface Mirror {
+  readonly to: DestinationRef;
+  /** Basis points of the requests. */
+  readonly share: number;
 }
 
 export interface HeaderChanges {
@@ -125,6 +135,8 @@ export interface Rewrite {
   readonly host?: string;
   /** Replaces the matched prefix (or the whole path of an exact match). */
   readonly path?: string;
+  /** Replaces the whole path, whatever matched. */
+  readonly fullPath?: string;
   readonly regex?: { readonly pattern: string; readonly substitution: string };
 }
 
@@ -134,6 +146,8 @@ export interface Redirect {
   readonly port?: number;
   /** Replaces the matched prefix, or the whole path of any other match. The query stays. */
   readonly path?: string;
+  /** Replaces the whole path, whatever matched. The query stays. */
+  readonly fullPath?: string;
   readonly code: 301 | 302 | 303 | 307 | 308;
 }
 
@@ -145,6 +159,11 @@ export type RouteAction =
       /** Whole request, retries included; 0: none; absent: the default. */
       readonly timeoutMs?: number;
       readonly retries?: Retries;
+      /** One try, where `retries` does not say; 0: none. */
+      readonly tryTimeoutMs?: number;
+      readonly mirrors?: readonly Mirror[];
+      /** Basis points of the requests that are answered with 500, because what they should go to may not be gone to; the destinations share the rest. */
+      readonly refused?: number;
     }
   | { readonly kind: "redirect"; readonly redirect: Redirect };
 
@@ -165,6 +184,15 @@ export interface Router {
   readonly public: boolean;
   readonly rules: readonly RouteRule[];
   readonly where?: SourcePlace;
+}
+
+/** Rules in front of one port of an app, in place of its weights: the first rule that matches wins, and what no rule matches is answered with 404. */
+export interface ServiceRoute {
+  /** The callers' port. */
+  readonly port: number;
+  /** Only callers of this namespace; absent: everybody who has no route of their own there. */
+  readonly callers?: Namespace;
+  readonly rules: readonly RouteRule[];
 }
 
 /** A service outside the mesh under a name of ours. `localhost` is the machine's own loopback. */

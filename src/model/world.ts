@@ -1,6 +1,6 @@
 /** All that is known at one moment; immutable. A change makes a new World that shares what did not change. */
 import type { AppKey, AppName, Namespace, ObjectKey, VersionKey, VersionName } from "./names.ts";
-import type { ExternalService, Router, Service } from "./types.ts";
+import type { ExternalService, Router, Service, ServiceRoute } from "./types.ts";
 
 /** One running replica that may receive traffic. */
 export interface Endpoint {
@@ -52,6 +52,8 @@ export interface World {
   readonly revision: number;
   readonly apps: ReadonlyMap<AppKey, App>;
   readonly routers: ReadonlyMap<ObjectKey, Router>;
+  /** Where a platform has routes of an app's own ports; one machine has none. For each app at most one for the same port and callers. */
+  readonly serviceRoutes: ReadonlyMap<AppKey, readonly ServiceRoute[]>;
   readonly externals: ReadonlyMap<ObjectKey, ExternalService>;
   readonly endpoints: ReadonlyMap<VersionKey, readonly Endpoint[]>;
   readonly captures: readonly CapturePoint[];

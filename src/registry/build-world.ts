@@ -24,6 +24,7 @@ export function buildWorld(before: World | undefined, input: WorldInput): World 
   const next: Omit<World, "revision"> = {
     apps,
     routers: shareMap(before?.routers, valuesOf<ObjectKey, "router">(objects.router), Object.is),
+    serviceRoutes: before?.serviceRoutes ?? new Map(),
     externals: shareMap(before?.externals, valuesOf<ObjectKey, "external">(objects.external), Object.is),
     endpoints: shareMap(before?.endpoints, buildEndpoints(before, input), Object.is),
     captures: shareList(before?.captures, input.captured.map(capturePoint).toSorted(byWorkload), sameFields),

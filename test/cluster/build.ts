@@ -16,6 +16,8 @@ interface GoBuild {
   readonly output: string;
   /** `tool`: all that the module names as its tools. */
   readonly packages: string;
+  /** It is a Go test, made to a program. */
+  readonly test?: true;
   readonly linkerFlags?: string;
   readonly tags?: string;
   /** Needs C and libseccomp. */
@@ -47,6 +49,12 @@ function builds(): readonly GoBuild[] {
   ];
 }
 
+/** Gateway API's own suite, the program that it has in its pods, and where the module has its CRDs: for those who run it. */
+const conformance: readonly GoBuild[] = [
+  { dir: "go/conformance", output: "gateway-api-conformance", packages: ".", test: true },
+  { dir: "go/meshecho", output: "meshecho/", packages: "tool" },
+];
+
 /** Environment for a build with libseccomp: it is where scripts/setup.mjs unpacked it, and pkg-config, which would look elsewhere, is a script that says so. */
 function seccompEnvironment(): Readonly<Record<string, string>> {
   const root = path.join(toolsDir, "root/usr");
@@ -66,8 +74,24 @@ export function isBuilt(): boolean {
 
 /** Builds what is missing or made from other files than the module's now. */
 export async function buildPrograms(say: Say): Promise<void> {
+  await buildAll(builds(), say);
+}
+
+/** Builds Gateway API's suite and the program of its pods. */
+export async function buildConformance(say: Say): Promise<void> {
+  await buildAll(conformance, say);
+}
+
+/** The folder of a module that the suite is built from. */
+export async function conformanceModule(name: string): Promise<string> {
+  // `go list` would name no folder where nobody downloaded the module yet.
+  const text = await run(["go", "mod", "download", "-json", name], { cwd: path.join(here, "go/conformance"), env: goEnvironment });
+  return (JSON.parse(text) as { readonly Dir: string }).Dir;
+}
+
+async function buildAll(all: readonly GoBuild[], say: Say): Promise<void> {
   const go = await checkMachine();
-  for (const build of builds()) {
+  for (const build of all) {
     const stamp = stampOf(build.dir);
     const wanted = hashOf(build, go);
     if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) continue;
@@ -108,11 +132,11 @@ function stampOf(dir: string): string {
   return path.join(stampsDir, path.basename(dir));
 }
 
-async function runBuild({ dir, output, packages, linkerFlags = "", tags, seccomp }: GoBuild): Promise<void> {
+async function runBuild({ dir, output, packages, linkerFlags = "", tags, seccomp, test }: GoBuild): Promise<void> {
   const target = path.join(binDir, output);
   mkdirSync(output === "" || output.endsWith("/") ? target : path.dirname(target), { recursive: true });
   const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", `-ldflags=-s -w ${linkerFlags}`, ...(tags === undefined ? [] : [`-tags=${tags}`])];
-  const words = ["go", "build", ...flags, "-o", output === "" ? `${target}/` : target, packages];
+  const words = ["go", ...(test === true ? ["test", "-c"] : ["build"]), ...flags, "-o", output === "" ? `${target}/` : target, packages];
   const cgo = seccomp === true ? { CGO_ENABLED: "1", ...seccompEnvironment() } : { CGO_ENABLED: "0" };
   await run(words, { cwd: path.join(here, dir), env: { ...goEnvironment, ...cgo }, timeoutMs: 40 * 60_000 });
 }

@@ -5,7 +5,7 @@ import { writeOciArchive } from "../../scripts/image/oci.ts";
 
 /** What an image is. Paths inside are absolute. */
 export interface Image {
-  /** As pods name it: `weir-test/echo:1`. */
+  /** As pods name it: `weir-test/echo:1`; with a registry where the name's first part has a dot. */
   readonly name: string;
   /** Path inside → file on this machine (links are followed). */
   readonly files: Readonly<Record<string, string>>;

@@ -1,6 +1,7 @@
 /** Kubernetes objects as an API server sends them, with only what a test cares about said. */
 import type { ClusterView, Objects } from "../../src/providers/kubernetes/objects.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "../../src/providers/kubernetes/read-objects.ts";
+import { readGrpcRoute, readHttpRoute, readReferenceGrant } from "../../src/providers/kubernetes/read-routes.ts";
 import type { FakeObject } from "./fake-kube-api.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -66,6 +67,9 @@ export interface Raw {
   readonly pods?: readonly FakeObject[];
   readonly services?: readonly FakeObject[];
   readonly slices?: readonly FakeObject[];
+  readonly httpRoutes?: readonly FakeObject[];
+  readonly grpcRoutes?: readonly FakeObject[];
+  readonly grants?: readonly FakeObject[];
 }
 
 /** A view of these objects, as it is after they were listed in this order. */
@@ -76,6 +80,9 @@ export function clusterView(raw: Raw): ClusterView {
     pods: read(raw.pods, readPod),
     services: read(raw.services, readService),
     endpointSlices: read(raw.slices, readEndpointSlice),
+    httpRoutes: read(raw.httpRoutes, readHttpRoute),
+    grpcRoutes: read(raw.grpcRoutes, readGrpcRoute),
+    referenceGrants: read(raw.grants, readReferenceGrant),
     connected: true,
   };
 }

@@ -11,6 +11,7 @@ import { type SpiffeId, type TrustDomain, workloadId } from "../../model/spiffe.
 import type { World } from "../../model/world.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { type ClusterTranslation, translateCluster } from "../../providers/kubernetes/translate.ts";
+import type { RouteStatus } from "../../providers/kubernetes/translate-routes.ts";
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
 import type { ProxyLink } from "./proxy-link.ts";
 
@@ -47,6 +48,7 @@ export class ClusterLoop {
   readonly #options: ClusterLoopOptions;
   readonly #wakes = new Cell(0);
   readonly #state = new Cell<ClusterState>({ members: new Map(), identities: new Map() });
+  readonly #routeStatuses = new Cell<readonly RouteStatus[]>([]);
   readonly #startedAt: number;
   readonly #orders = new Map<string, { readonly text: string; readonly generation: number }>();
   #translation: ClusterTranslation | undefined;
@@ -64,6 +66,11 @@ export class ClusterLoop {
 
   get state(): Readable<ClusterState> {
     return this.#state;
+  }
+
+  /** What the statuses of Gateway API's routes should say. */
+  get routeStatuses(): Readable<readonly RouteStatus[]> {
+    return this.#routeStatuses;
   }
 
   /** Works until `signal` aborts. */
@@ -100,6 +107,7 @@ export class ClusterLoop {
     const reports = this.#reportsOf(seen, agents.reports.get());
     const translation = translateCluster(seen, this.#translation);
     this.#translation = translation;
+    this.#routeStatuses.set(translation.routeStatuses);
     this.#guarded = guardedPods(this.#guarded, reports, seen);
     const wanted = wantedPods(translation, trustDomain, this.#guarded);
     const identities = identitiesByNode(wanted);
@@ -215,9 +223,10 @@ function newsOf(reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, R
 }
 
 /** The World of a cluster's own Services; the identical one when nothing in it changed. */
-function nextWorld({ apps, endpoints, addresses }: ClusterTranslation, before: World | undefined): World {
-  if (before?.apps === apps && before.endpoints === endpoints && before.addresses === addresses) return before;
-  return { revision: (before?.revision ?? 0) + 1, apps, endpoints, addresses, routers: new Map(), externals: new Map(), captures: [], gateway: noGateway };
+function nextWorld({ apps, endpoints, addresses, serviceRoutes }: ClusterTranslation, before: World | undefined): World {
+  if (before?.apps === apps && before.endpoints === endpoints && before.addresses === addresses && before.serviceRoutes === serviceRoutes) return before;
+  const none = { routers: new Map(), externals: new Map(), captures: [], gateway: noGateway };
+  return { ...none, revision: (before?.revision ?? 0) + 1, apps, endpoints, addresses, serviceRoutes };
 }
 
 /** A cluster's nodes have no gateway of their own. */

@@ -21,6 +21,7 @@ import { createNodeSync } from "../node-sync.ts";
 import { openAuthority, runAuthority } from "./authority.ts";
 import { ClusterLoop } from "./cluster-loop.ts";
 import { ProxyLink } from "./proxy-link.ts";
+import { RouteStatusWriter } from "./route-status.ts";
 import type { ControlSettings } from "./settings.ts";
 
 /** What nodes' tokens are made for: one for the Kubernetes API would not do. */
@@ -58,6 +59,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const nodes = createNodeSync({ log, peerOf: ({ peer }) => nodeOf(peer, trustDomain) });
   const proxies = new ProxyLink({ ads, clock });
   const loop = new ClusterLoop({ view: watch.view, agents: nodes, proxies, trustDomain, clock, log });
+  const statuses = new RouteStatusWriter({ client, clock, log, wanted: loop.routeStatuses });
   const certificates = createCertificateService({
     authority,
     trustDomain,
@@ -76,7 +78,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
   const bound = await rpc.listen({ host: "0.0.0.0", port: settings.port });
   const health = await listenForHealth(settings.healthPort, () => watch.view.get() !== undefined);
-  const work = Promise.all([watch.start(signal), loop.start(signal), runAuthority(authority, { client, settings, clock, log }, signal)]);
+  const work = Promise.all([
+    watch.start(signal),
+    loop.start(signal),
+    statuses.start(signal),
+    runAuthority(authority, { client, settings, clock, log }, signal),
+  ]);
   return {
     port: "port" in bound ? bound.port : settings.port,
     loop,

@@ -13,15 +13,18 @@ import { ads, http2Windows } from "./cluster.ts";
 import { any, duration, type Init } from "./resource.ts";
 import { destinationHeader, gatewayRoutes, meshRoutes } from "./route-configuration.ts";
 
-/** A filter of a filter chain. */
-export function httpConnectionManager(use: "mesh" | "gateway"): {
+/** A filter of a filter chain. `routes` is the route configuration, where it is not the usual one of the use. */
+export function httpConnectionManager(
+  use: "mesh" | "gateway",
+  routes: string = use === "mesh" ? meshRoutes : gatewayRoutes,
+): {
   readonly name: string;
   readonly configType: { readonly case: "typedConfig"; readonly value: Any };
 } {
   const value = any(HttpConnectionManagerSchema, {
     statPrefix: use,
     codecType: HttpConnectionManager_CodecType.AUTO,
-    routeSpecifier: { case: "rds", value: { configSource: ads, routeConfigName: use === "mesh" ? meshRoutes : gatewayRoutes } },
+    routeSpecifier: { case: "rds", value: { configSource: ads, routeConfigName: routes } },
     httpFilters: [router],
     upgradeConfigs: [{ upgradeType: "websocket" }],
     // HTTP/1.0 need not name a host, and inside the mesh its address says enough.

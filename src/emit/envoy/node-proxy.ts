@@ -9,7 +9,7 @@ import { socketAddress, versionCluster } from "./cluster.ts";
 import { directPeerSockets, peerSockets, tunnelMetadata } from "./mutual-tls.ts";
 import { directCluster, identitiesOf, inboundListener, outboundChains, outboundListener, peerCluster } from "./pod-listeners.ts";
 import { duration, type EnvoyResource, type Init, resource } from "./resource.ts";
-import { meshRouteConfiguration } from "./route-configuration.ts";
+import { callersRoutes, meshRouteConfiguration, meshRoutes } from "./route-configuration.ts";
 
 type ClusterInit = Init<typeof ClusterSchema>;
 
@@ -22,14 +22,17 @@ export const proxyMark = 0x57;
 /** Translates a plan for one node's Envoy. Equal plans give equal bytes in the same order; unchanged parts give the same objects. */
 export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
   const { trustDomain } = plan;
-  const shared = outboundChains(plan.hosts, plan.remote);
+  const shared = outboundChains(plan.hosts, plan.remote, meshRoutes);
+  const own = [...plan.hostsFor].filter(([callers]) => plan.pods.some((pod) => pod.namespace === callers));
+  const ownChains = new Map(own.map(([callers, hosts]) => [callers, outboundChains(hosts, plan.remote, callersRoutes(callers))]));
   return [
     ...plan.backends.map((backend) => nodeCluster(backend, trustDomain)),
     direct,
     ...peers(plan.remote, trustDomain),
     ...plan.backends.map(nodeAssignment),
-    ...plan.pods.flatMap((pod) => [outboundListener(pod, shared), inboundListener(pod, trustDomain)]),
+    ...plan.pods.flatMap((pod) => [outboundListener(pod, ownChains.get(pod.namespace) ?? shared), inboundListener(pod, trustDomain)]),
     meshRouteConfiguration(plan.hosts),
+    ...own.map(([callers, hosts]) => meshRouteConfiguration(hosts, callersRoutes(callers))),
   ];
 }
 

@@ -48,9 +48,9 @@ export interface OutboundChains {
   readonly choose: Matcher;
 }
 
-/** A chain for all HTTP, one for each TCP port of a host, one for each identity that is called by its pods' own addresses; the rest goes where it was going. */
-export const outboundChains: (hosts: readonly Host[], remote: NodePlan["remote"]) => OutboundChains = memoizeLast(
-  (hosts: readonly Host[], remote: NodePlan["remote"]): OutboundChains => {
+/** A chain for all HTTP (with the route configuration `routes`), one for each TCP port of a host, one for each identity that is called by its pods' own addresses; the rest goes where it was going. */
+export const outboundChains: (hosts: readonly Host[], remote: NodePlan["remote"], routes: string) => OutboundChains = memoizeLast(
+  (hosts: readonly Host[], remote: NodePlan["remote"], routes: string): OutboundChains => {
     const addressed = hosts.filter((host): host is Host & { readonly address: string } => host.address !== undefined && host.ports.length > 0);
     const tcp = addressed.flatMap((host) =>
       host.ports.filter(isOpenTcp).map((port) => ({ name: chainName(host, port), filter: tcpProxy("tcp", port.destinations) })),
@@ -60,7 +60,7 @@ export const outboundChains: (hosts: readonly Host[], remote: NodePlan["remote"]
       ...remote.map(({ address, identity }) => [address, useChain(peerCluster(identity))] as const),
       ...addressed.map((host) => [host.address, thenBy(choosePort(host))] as const),
     ]);
-    const http = { name: httpChain, filter: httpConnectionManager("mesh") };
+    const http = { name: httpChain, filter: httpConnectionManager("mesh", routes) };
     const direct = { name: directCluster, filter: tcpProxyTo(directCluster) };
     return { chains: [http, direct, ...tcp, ...peers], choose: byAddress(choices, useChain(directCluster)) };
   },

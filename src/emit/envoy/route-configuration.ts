@@ -4,7 +4,8 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { VirtualHostSchema } from "../../../gen/envoy/config/route/v3/route_components_pb.js";
 import { RouteConfigurationSchema } from "../../../gen/envoy/config/route/v3/route_pb.js";
 import type { Host, HostPort } from "../../compile/mesh-plan.ts";
-import { memoize } from "../../lib/memoize.ts";
+import { memoize, memoizeLast } from "../../lib/memoize.ts";
+import type { Namespace } from "../../model/names.ts";
 import type { EnvoyResource } from "./resource.ts";
 import { answer, matchesEverything, type RouteInit, routes } from "./route.ts";
 
@@ -20,12 +21,17 @@ const envoysOwn = ["x-envoy-external-address", "x-envoy-internal"];
 type HttpPort = HostPort & { kind: "http" };
 
 /** What workloads call: the virtual host is the original destination, `ADDRESS:PORT`. */
-export const meshRouteConfiguration: (hosts: readonly Host[]) => EnvoyResource = memoize((hosts) =>
-  configuration(meshRoutes, hosts.map(meshHostsOf), {
+export const meshRouteConfiguration: (hosts: readonly Host[], name?: string) => EnvoyResource = memoizeLast((hosts: readonly Host[], name = meshRoutes) =>
+  configuration(name, hosts.map(meshHostsOf), {
     body: "weir: no service has this address; see which there are: weir ps\n",
     base: { vhostHeader: destinationHeader, requestHeadersToRemove: [destinationHeader, ...envoysOwn] },
   }),
 );
+
+/** The route configuration of callers whose namespace has routes of its own. */
+export function callersRoutes(callers: Namespace): string {
+  return `${meshRoutes}/${callers}`;
+}
 
 /** What outsiders call: the virtual host is the Host header, which services see as it came, with its port. */
 export const gatewayRouteConfiguration: (hosts: readonly Host[]) => EnvoyResource = memoize((hosts) =>

@@ -1,8 +1,10 @@
 /** Routes of a host as Envoy's. */
 import { HeaderValueOption_HeaderAppendAction } from "../../../gen/envoy/config/core/v3/base_pb.js";
 import { RedirectAction_RedirectResponseCode, type RouteActionSchema, type RouteSchema } from "../../../gen/envoy/config/route/v3/route_components_pb.js";
+import { FractionalPercent_DenominatorType } from "../../../gen/envoy/type/v3/percent_pb.js";
 import type { Route, WeightedBackend } from "../../compile/mesh-plan.ts";
 import type { HeaderChanges, Redirect, Retries, Rewrite, RouteMatch } from "../../model/types.ts";
+import { fullWeight } from "../../model/weights.ts";
 import { routeMatch, withoutSlash } from "./match.ts";
 import { duration, type Init, literal } from "./resource.ts";
 
@@ -11,10 +13,14 @@ type RouteActionInit = Init<typeof RouteActionSchema>;
 
 const everything: RouteMatch = { methods: [], headers: [], query: [], cookies: [] };
 
-/** One of our routes: as many of Envoy's as it has matches, in order. */
+/** One of our routes: as many of Envoy's as it has matches, in order, each after one that takes the share of the refused. */
 export function routes(route: Route): readonly RouteInit[] {
   const matches = route.match.length === 0 ? [everything] : route.match;
-  return matches.map((match) => ({
+  return matches.flatMap((match) => [...refused(route, match), forMatch(route, match)]);
+}
+
+function forMatch(route: Route, match: RouteMatch): RouteInit {
+  return {
     name: route.name,
     match: routeMatch(match),
     action: action(route, match),
@@ -22,7 +28,15 @@ export function routes(route: Route): readonly RouteInit[] {
     requestHeadersToRemove: [...route.requestHeaders.remove],
     responseHeadersToAdd: headersToAdd(route.responseHeaders),
     responseHeadersToRemove: [...route.responseHeaders.remove],
-  }));
+  };
+}
+
+/** A route that answers for those destinations that may not be gone to. Where that is everything, the route behind it meets nothing. */
+function refused({ name, action }: Route, match: RouteMatch): readonly RouteInit[] {
+  if (action.kind === "redirect" || action.refused === undefined || action.refused === 0) return [];
+  const text = `weir: ${name} leads where it may not: a destination is missing, is no Service, or needs a ReferenceGrant; see the route's status\n`;
+  const share = { defaultValue: { numerator: action.refused, denominator: FractionalPercent_DenominatorType.TEN_THOUSAND } };
+  return [{ name, match: { ...routeMatch(match), ...(action.refused < fullWeight ? { runtimeFraction: share } : {}) }, action: direct(500, text) }];
 }
 
 /** Whether no request can pass this route by. */
@@ -48,7 +62,7 @@ function direct(status: number, text: string): NonNullable<RouteInit["action"]> 
 
 function action(route: Route, match: RouteMatch): NonNullable<RouteInit["action"]> {
   if (route.action.kind === "redirect") return { case: "redirect", value: redirect(route.action.redirect, match) };
-  const { destinations, rewrite, timeoutMs, idleTimeoutMs, retries } = route.action;
+  const { destinations, rewrite, timeoutMs, idleTimeoutMs, retries, mirrors } = route.action;
   if (destinations.length === 0)
     return direct(503, `weir: ${route.name} leads nowhere: what it names does not exist, or no version of it has this port and a weight; see: weir ps\n`);
   return {
@@ -59,15 +73,30 @@ function action(route: Route, match: RouteMatch): NonNullable<RouteInit["action"
       idleTimeout: duration(idleTimeoutMs),
       ...(retries === undefined ? {} : { retryPolicy: retryPolicy(retries) }),
       ...(rewrite === undefined ? {} : rewriteFields(rewrite, match)),
+      ...(mirrors === undefined ? {} : { requestMirrorPolicies: mirrors.map(mirrorPolicy) }),
     },
   };
 }
 
+function mirrorPolicy({ backend, share }: { readonly backend: string; readonly share: number }) {
+  const defaultValue = { numerator: share, denominator: FractionalPercent_DenominatorType.TEN_THOUSAND };
+  return { cluster: backend, runtimeFraction: { defaultValue }, disableShadowHostSuffixAppend: true };
+}
+
 function forwardTo(destinations: readonly WeightedBackend[]): RouteActionInit {
   const [first, second] = destinations;
-  if (first !== undefined && second === undefined) return { clusterSpecifier: { case: "cluster", value: first.backend }, ...hostRewrite(first.authority) };
-  const clusters = destinations.map(({ backend, weight, authority }) => ({ name: backend, weight, ...hostRewrite(authority) }));
+  if (first !== undefined && second === undefined && first.requestHeaders === undefined && first.responseHeaders === undefined)
+    return { clusterSpecifier: { case: "cluster", value: first.backend }, ...hostRewrite(first.authority) };
+  const clusters = destinations.map((one) => ({ name: one.backend, weight: one.weight, ...hostRewrite(one.authority), ...headerFields(one) }));
   return { clusterSpecifier: { case: "weightedClusters", value: { clusters } } };
+}
+
+/** Weights may be of one cluster alone: only there can it have headers of its own. */
+function headerFields({ requestHeaders, responseHeaders }: WeightedBackend) {
+  return {
+    ...(requestHeaders === undefined ? {} : { requestHeadersToAdd: headersToAdd(requestHeaders), requestHeadersToRemove: [...requestHeaders.remove] }),
+    ...(responseHeaders === undefined ? {} : { responseHeadersToAdd: headersToAdd(responseHeaders), responseHeadersToRemove: [...responseHeaders.remove] }),
+  };
 }
 
 function hostRewrite(authority: string | undefined) {
@@ -88,6 +117,7 @@ function rewriteFields(rewrite: Rewrite, match: RouteMatch): RouteActionInit {
   return {
     ...hostRewrite(rewrite.host),
     ...(rewrite.path === undefined ? {} : rewritePath(rewrite.path, match)),
+    ...(rewrite.fullPath === undefined ? {} : { regexRewrite: substitution("^.*$", rewrite.fullPath) }),
     ...(rewrite.regex === undefined ? {} : { regexRewrite: { pattern: { regex: rewrite.regex.pattern }, substitution: rewrite.regex.substitution } }),
   };
 }
@@ -135,7 +165,8 @@ const redirectCodes = {
 } as const;
 
 function redirect(redirect: Redirect, match: RouteMatch) {
-  const path = redirect.path === undefined ? undefined : redirectPath(redirect.path, match);
+  const whole = redirect.fullPath === undefined ? undefined : { case: "pathRedirect" as const, value: redirect.fullPath };
+  const path = redirect.path === undefined ? whole : redirectPath(redirect.path, match);
   return {
     responseCode: redirectCodes[redirect.code],
     ...(redirect.scheme === undefined ? {} : { schemeRewriteSpecifier: { case: "schemeRedirect" as const, value: redirect.scheme } }),

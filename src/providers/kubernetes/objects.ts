@@ -1,4 +1,5 @@
 /** Kubernetes objects as far as we read them, and one consistent look at all of them. */
+import type { KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -105,6 +106,10 @@ export interface ClusterView {
   readonly pods: Objects<KubePod>;
   readonly services: Objects<KubeService>;
   readonly endpointSlices: Objects<KubeEndpointSlice>;
+  /** Gateway API's kinds: empty where a cluster does not have them. */
+  readonly httpRoutes: Objects<KubeRoute>;
+  readonly grpcRoutes: Objects<KubeRoute>;
+  readonly referenceGrants: Objects<KubeReferenceGrant>;
   /** False: what is here was true when the API server was last heard of. */
   readonly connected: boolean;
   /** One line why not, when it is not connected. */

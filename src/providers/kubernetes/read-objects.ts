@@ -15,7 +15,8 @@ import { flag, list, number, optional, type Raw, record, text, textMap, texts } 
 
 const ours = (key: string): boolean => key.startsWith("weir.dev/");
 
-function readMeta(raw: Raw): KubeMeta {
+/** Reads what all objects have. */
+export function readMeta(raw: Raw): KubeMeta {
   const meta = record(raw["metadata"]);
   return {
     uid: text(meta["uid"]) ?? "",

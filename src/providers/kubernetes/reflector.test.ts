@@ -298,3 +298,36 @@ async function act(api: FakeKubeApi, clock: VirtualClock, action: Step): Promise
       return clock.advance(500);
   }
 }
+
+test("a kind that the cluster does not have is empty, and is found when it comes; when it goes it is empty again", async (t) => {
+  const api = new FakeKubeApi();
+  let refused: number | undefined = 403;
+  api.answer = () => (refused === undefined ? undefined : { status: refused, body: { message: `refused with ${refused}` } });
+  await api.start();
+  const clock = new VirtualClock();
+  const access = directAccess(api.url);
+  const reflector = new Reflector({ client: new KubeClient({ access, clock }), kind, read, clock, log: quiet, random: () => 0.5, mayBeMissing: true });
+  const stop = new AbortController();
+  const work = reflector.start(stop.signal);
+  t.after(async () => {
+    stop.abort();
+    await work;
+    access.close();
+    await api.stop();
+  });
+  await eventually(() => reflector.state.get().synced, "taken for missing");
+  assert.deepEqual([reflector.state.get().connected, reflector.state.get().objects.size], [true, 0]);
+  refused = 404;
+  await clock.advance(20_000);
+  assert.deepEqual([reflector.state.get().connected, reflector.state.get().objects.size], [true, 0]);
+  refused = undefined;
+  api.put("pods", pod("a"));
+  await eventually(() => reflector.state.get().objects.size === 1, "found", clock, 1_000);
+  refused = 403;
+  api.endWatches();
+  await eventually(() => !reflector.state.get().connected, "hidden", clock, 1_000);
+  assert.equal(reflector.state.get().objects.size, 1, "what was seen stays");
+  refused = 404;
+  await eventually(() => reflector.state.get().objects.size === 0, "gone", clock, 1_000);
+  assert.equal(reflector.state.get().connected, true);
+});

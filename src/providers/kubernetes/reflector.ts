@@ -12,6 +12,11 @@ export interface ReflectorOptions<T> {
   /** Takes from an object what is needed of it. */
   readonly read: (raw: unknown) => T;
   readonly selection?: Selection;
+  /**
+   * The cluster may not have the kind, or not let us see it: then there are no objects, and it is looked for again now and then. Objects that were seen
+   * stay when we may no longer look.
+   */
+  readonly mayBeMissing?: boolean;
   readonly clock: Clock;
   readonly log: Log;
   /** From 0 to 1: spreads the retries of many. */
@@ -40,6 +45,8 @@ const watchSeconds = 300;
 const patienceMs = 90_000;
 const shortestWaitMs = 250;
 const longestWaitMs = 30_000;
+/** So long a kind that a cluster does not have is taken for missing. */
+const missingMs = 10_000;
 /** A watch that ended sooner than this did no good: the next one waits as after a failure. */
 const shortestWatchMs = 1_000;
 
@@ -50,6 +57,8 @@ export class Reflector<T> {
   readonly #options: ReflectorOptions<T>;
   readonly #mirror: Mirror<T>;
   readonly #state: Cell<Reflected<T>>;
+  /** Told once. */
+  #missingBecause: string | undefined;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -68,12 +77,31 @@ export class Reflector<T> {
     while (!signal.aborted) {
       const outcome = this.#mirror.version === undefined ? await this.#list(signal) : await this.#watch(this.#mirror.version, signal);
       if (signal.aborted) return;
+      if (outcome.kind === "failed" && this.#isMissing(outcome)) {
+        this.#missing(outcome.error.message);
+        await this.#options.clock.sleep(missingMs * (0.5 + this.#options.random() / 2), signal);
+        continue;
+      }
       const isHarmless = outcome.kind === "done" || (isGone(outcome) && !isGone(last));
       if (outcome.kind === "failed") this.#failed(outcome.error, isHarmless);
       failures = outcome.kind === "done" ? 0 : isHarmless ? failures : failures + 1;
       last = outcome;
       if (!isHarmless) await this.#options.clock.sleep(this.#waitMs(outcome, failures), signal);
     }
+  }
+
+  #isMissing(outcome: Outcome): boolean {
+    if (this.#options.mayBeMissing !== true || outcome.kind !== "failed") return false;
+    return outcome.error.kind === "notFound" || (outcome.error.kind === "forbidden" && this.#mirror.objects.size === 0);
+  }
+
+  #missing(reason: string): void {
+    const { kind, log } = this.#options;
+    if (this.#missingBecause !== reason) log.info(`${kind.resource} are not here`, { reason });
+    this.#missingBecause = reason;
+    this.#mirror.replace([], "");
+    this.#mirror.expire();
+    this.#set({ connected: true });
   }
 
   #failed(error: ApiError, isHarmless: boolean): void {

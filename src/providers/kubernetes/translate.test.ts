@@ -37,7 +37,17 @@ test("a Service is an app with one version, `all`, that has all the weight", () 
 
 test("what comes out makes a World that compiles", () => {
   const { apps, endpoints, addresses } = web([sliceObject("shop/web-1", [podEndpoint(1)], [{ name: "http", port: 8080 }])]);
-  const world: World = { revision: 1, apps, endpoints, addresses, routers: new Map(), externals: new Map(), captures: [], gateway: localGateway };
+  const world: World = {
+    revision: 1,
+    apps,
+    endpoints,
+    addresses,
+    routers: new Map(),
+    serviceRoutes: new Map(),
+    externals: new Map(),
+    captures: [],
+    gateway: localGateway,
+  };
   const { plan, problems } = compileWorld(world);
   assert.deepEqual(problems, []);
   assert.deepEqual(

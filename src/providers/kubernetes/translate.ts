@@ -3,9 +3,10 @@ import { shareList } from "../../lib/memoize.ts";
 import type { Problem } from "../../lib/problem.ts";
 import type { ClusterView } from "./objects.ts";
 import { type TranslatedPods, translatePods } from "./translate-pods.ts";
+import { shareRoutes, type TranslatedRoutes, translateRoutes } from "./translate-routes.ts";
 import { type TranslatedServices, translateServices } from "./translate-services.ts";
 
-export interface ClusterTranslation extends TranslatedServices, TranslatedPods {
+export interface ClusterTranslation extends TranslatedServices, TranslatedPods, TranslatedRoutes {
   readonly problems: readonly Problem[];
 }
 
@@ -13,11 +14,14 @@ export interface ClusterTranslation extends TranslatedServices, TranslatedPods {
 export function translateCluster(view: ClusterView, before?: ClusterTranslation): ClusterTranslation {
   const services = translateServices(view.services, view.endpointSlices);
   const pods = translatePods(view.pods, view.namespaces);
+  const routes = shareRoutes(before, translateRoutes(view.httpRoutes, view.grpcRoutes, view.referenceGrants, view.services));
   const next: ClusterTranslation = {
     apps: shareMap(before?.apps, services.apps),
     endpoints: shareMap(before?.endpoints, services.endpoints),
     addresses: shareMap(before?.addresses, services.addresses),
     headless: shareSet(before?.headless, services.headless),
+    serviceRoutes: routes.serviceRoutes,
+    routeStatuses: routes.routeStatuses,
     meshNamespaces: shareTexts(before?.meshNamespaces, pods.meshNamespaces),
     meshPods: shareMap(before?.meshPods, pods.meshPods),
     problems: shareList(before?.problems, [...services.problems, ...pods.problems]),
@@ -26,7 +30,7 @@ export function translateCluster(view: ClusterView, before?: ClusterTranslation)
 }
 
 function isSame(a: ClusterTranslation, b: ClusterTranslation): boolean {
-  const parts = ["apps", "endpoints", "addresses", "headless", "meshNamespaces", "meshPods", "problems"] as const;
+  const parts = ["apps", "endpoints", "addresses", "headless", "serviceRoutes", "routeStatuses", "meshNamespaces", "meshPods", "problems"] as const;
   return parts.every((part) => a[part] === b[part]);
 }
 

@@ -5,7 +5,9 @@ import type { Log } from "../../lib/log.ts";
 import type { KubeClient } from "./client.ts";
 import type { ClusterView, KubeEndpointSlice, KubeNamespace, KubeNode, KubePod, KubeService } from "./objects.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "./read-objects.ts";
+import { readGrpcRoute, readHttpRoute, readReferenceGrant } from "./read-routes.ts";
 import { type Reflected, Reflector } from "./reflector.ts";
+import type { KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
 
 export interface ClusterWatchOptions {
   readonly client: Pick<KubeClient, "list" | "watch">;
@@ -23,6 +25,9 @@ interface Reflectors {
   readonly pods: Reflector<KubePod>;
   readonly services: Reflector<KubeService>;
   readonly endpointSlices: Reflector<KubeEndpointSlice>;
+  readonly httpRoutes: Reflector<KubeRoute>;
+  readonly grpcRoutes: Reflector<KubeRoute>;
+  readonly referenceGrants: Reflector<KubeReferenceGrant>;
 }
 
 /** A reflector of any kind. */
@@ -32,6 +37,8 @@ interface AnyReflector {
 }
 
 const core = (resource: string) => ({ group: "", version: "v1", resource });
+/** Not every cluster has Gateway API. */
+const gateway = (version: string, resource: string) => ({ kind: { group: "gateway.networking.k8s.io", version, resource }, mayBeMissing: true }) as const;
 
 export class ClusterWatch {
   readonly #options: ClusterWatchOptions;
@@ -47,6 +54,9 @@ export class ClusterWatch {
       pods: new Reflector({ ...options, kind: core("pods"), read: readPod }),
       services: new Reflector({ ...options, kind: core("services"), read: readService }),
       endpointSlices: new Reflector({ ...options, kind: { group: "discovery.k8s.io", version: "v1", resource: "endpointslices" }, read: readEndpointSlice }),
+      httpRoutes: new Reflector({ ...options, ...gateway("v1", "httproutes"), read: readHttpRoute }),
+      grpcRoutes: new Reflector({ ...options, ...gateway("v1", "grpcroutes"), read: readGrpcRoute }),
+      referenceGrants: new Reflector({ ...options, ...gateway("v1beta1", "referencegrants"), read: readReferenceGrant }),
     };
   }
 
@@ -83,8 +93,8 @@ export class ClusterWatch {
 
   /** The view of now; `before` when nothing changed. */
   #look(before: ClusterView | undefined): ClusterView | undefined {
-    const { namespaces, nodes, pods, services, endpointSlices } = this.#reflectors;
-    const all: readonly AnyReflector[] = [namespaces, nodes, pods, services, endpointSlices];
+    const { namespaces, nodes, pods, services, endpointSlices, httpRoutes, grpcRoutes, referenceGrants } = this.#reflectors;
+    const all: readonly AnyReflector[] = Object.values<AnyReflector>({ ...this.#reflectors });
     if (!all.every((reflector) => reflector.state.get().synced)) return undefined;
     const reason = this.trouble;
     const view: ClusterView = {
@@ -93,6 +103,9 @@ export class ClusterWatch {
       pods: pods.state.get().objects,
       services: services.state.get().objects,
       endpointSlices: endpointSlices.state.get().objects,
+      httpRoutes: httpRoutes.state.get().objects,
+      grpcRoutes: grpcRoutes.state.get().objects,
+      referenceGrants: referenceGrants.state.get().objects,
       connected: reason === undefined,
       ...(reason === undefined ? {} : { reason }),
     };
@@ -101,6 +114,7 @@ export class ClusterWatch {
 }
 
 function isSame(a: ClusterView, b: ClusterView): boolean {
-  const parts = ["namespaces", "nodes", "pods", "services", "endpointSlices", "connected", "reason"] as const;
+  const kinds = ["namespaces", "nodes", "pods", "services", "endpointSlices", "httpRoutes", "grpcRoutes", "referenceGrants"] as const;
+  const parts = [...kinds, "connected", "reason"] as const;
   return parts.every((part) => a[part] === b[part]);
 }

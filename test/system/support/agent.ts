@@ -189,9 +189,11 @@ export class TestAgent {
           ],
     );
     const gateway = { address: "127.0.0.1", port: this.port, socketDir: this.paths.socketDir, domain: "localhost" };
-    return { revision: this.#revision, apps: new Map(apps), routers: new Map(), externals: new Map(), endpoints, captures, addresses, gateway };
+    return { revision: this.#revision, apps: new Map(apps), ...nothingElse, endpoints, captures, addresses, gateway };
   }
 }
+
+const nothingElse = { routers: new Map(), serviceRoutes: new Map(), externals: new Map() };
 
 /** An agent for one test; ended, and checked for leaks, with it. */
 export async function useAgent(t: TestContext): Promise<TestAgent> {

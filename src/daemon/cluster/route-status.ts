@@ -1,0 +1,100 @@
+/** Writes into the statuses of Gateway API's routes what the mesh makes of them. */
+
+import { canonicalJson } from "../../lib/canonical-json.ts";
+import type { Readable } from "../../lib/cell.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import type { KubeClient, ObjectPlace } from "../../providers/kubernetes/client.ts";
+import { mergedStatus } from "../../providers/kubernetes/route-status.ts";
+import type { RouteStatus } from "../../providers/kubernetes/translate-routes.ts";
+
+export interface RouteStatusOptions {
+  readonly client: Pick<KubeClient, "get" | "apply">;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly wanted: Readable<readonly RouteStatus[]>;
+}
+
+/** Between two writes, so that a thousand new routes do not take the API server. */
+const restMs = 20;
+/** After a write that failed. */
+const retryMs = 5_000;
+
+export class RouteStatusWriter {
+  readonly #options: RouteStatusOptions;
+  /** By route: what was written last. The API server's own word comes back only after a while. */
+  readonly #written = new Map<string, string>();
+
+  constructor(options: RouteStatusOptions) {
+    this.#options = options;
+  }
+
+  /** Works until `signal` aborts. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { wanted, clock } = this.#options;
+    for await (const statuses of wanted.watch(signal)) {
+      this.#forget(statuses);
+      // Newer words come at the latest after one round.
+      while (!signal.aborted && !(await this.#writeAll(statuses, signal))) {
+        await clock.sleep(retryMs, signal);
+        if (wanted.get() !== statuses) break;
+      }
+    }
+  }
+
+  #forget(statuses: readonly RouteStatus[]): void {
+    const known = new Set(statuses.map(nameOf));
+    for (const name of this.#written.keys()) if (!known.has(name)) this.#written.delete(name);
+  }
+
+  /** False: some could not be written. */
+  async #writeAll(statuses: readonly RouteStatus[], signal: AbortSignal): Promise<boolean> {
+    let isDone = true;
+    for (const status of statuses) {
+      if (signal.aborted) return true;
+      const [name, said] = [nameOf(status), canonicalJson(status.parents)];
+      if (said === canonicalJson(status.reported)) this.#written.delete(name);
+      else if (this.#written.get(name) !== textOf(status)) {
+        const isWritten = await this.#write(status, signal);
+        if (isWritten) this.#written.set(name, textOf(status));
+        isDone &&= isWritten;
+        await this.#options.clock.sleep(restMs, signal);
+      }
+    }
+    return isDone;
+  }
+
+  async #write(status: RouteStatus, signal: AbortSignal): Promise<boolean> {
+    const { client, log, clock } = this.#options;
+    const place = placeOf(status);
+    const now = await client.get(place, signal);
+    if (!now.ok && now.error.kind === "notFound") return true;
+    if (!now.ok) return this.#told(status, now.error.message);
+    // The list of parents is one value for the API server, so the others' entries are part of what we say; a change meanwhile is a conflict.
+    const object = mergedStatus(now.value, status, new Date(clock.now()).toISOString().replace(/\.\d+Z$/, "Z"));
+    const answer = await client.apply({ ...place, subresource: "status" }, object, { force: true, signal });
+    if (!answer.ok && answer.error.kind === "notFound") return true;
+    if (!answer.ok) return this.#told(status, answer.error.message);
+    log.debug("route status", { route: nameOf(status) });
+    return true;
+  }
+
+  #told(status: RouteStatus, reason: string): false {
+    this.#options.log.warn("the status of a route cannot be written; trying again", { route: nameOf(status), reason });
+    return false;
+  }
+}
+
+function nameOf({ kind, namespace, name }: RouteStatus): string {
+  return `${kind} ${namespace}/${name}`;
+}
+
+/** What is wanted and what was there: if either changes, it is written again. */
+function textOf({ parents, reported }: RouteStatus): string {
+  return canonicalJson([parents, reported]);
+}
+
+function placeOf({ kind, namespace, name }: RouteStatus): ObjectPlace {
+  const resource = { HTTPRoute: "httproutes", GRPCRoute: "grpcroutes" } as const;
+  return { kind: { group: "gateway.networking.k8s.io", version: "v1", resource: resource[kind] }, namespace, name };
+}
