@@ -12,8 +12,6 @@ export interface Endpoint {
   readonly ports?: ReadonlyMap<number, number>;
   /** The machine it runs on, where there are several. */
   readonly node?: string;
-  /** Its SPIFFE ID, when it is in the mesh and accepts mutual TLS as that. */
-  readonly identity?: string;
 }
 
 /** A workload whose outgoing traffic the node proxy captures. */

@@ -35,8 +35,3 @@ test("an endpoint with ports of its own listens there; a port that it does not h
   assert.deepEqual(addresses(80, endpoints), ["10.0.0.1:8080", "10.0.0.2:9090"]);
   assert.deepEqual(addresses(443, endpoints), ["10.0.0.1:8443"]);
 });
-
-test("where it runs and who it is do not change where traffic goes", () => {
-  const named: Endpoint = { ...plain, node: "n1", identity: "spiffe://cluster.local/ns/shop/sa/web" };
-  assert.deepEqual(addresses(80, [named]), ["10.0.0.1:8080"]);
-});
