@@ -9,7 +9,7 @@ import type { MeshPod, MeshPods } from "../../model/mesh-pod.ts";
 import type { AppName, Namespace } from "../../model/names.ts";
 import { type SpiffeId, type TrustDomain, workloadId } from "../../model/spiffe.ts";
 import type { World } from "../../model/world.ts";
-import type { ClusterView } from "../../providers/kubernetes/objects.ts";
+import type { ClusterView, KubePod } from "../../providers/kubernetes/objects.ts";
 import { type ClusterTranslation, translateCluster } from "../../providers/kubernetes/translate.ts";
 import type { RouteStatus } from "../../providers/kubernetes/translate-routes.ts";
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
@@ -117,7 +117,7 @@ export class ClusterLoop {
     }
     const members = nextMembers(this.#state.get().members, {
       wanted,
-      running: runningPods(seen),
+      running: new Set(runningPods(seen).map(({ uid }) => uid)),
       guarded: new Set(this.#guarded.keys()),
       news: newsOf(reports),
       proxies: proxies.knowledge(),
@@ -187,14 +187,14 @@ function podOrder(member: Member, probePorts: readonly number[]): PodOrder {
 
 /**
  * Uid → address of the pods that their nodes captured at their start. A node tells them until it gets our order, the API knows a pod's address only when its
- * containers run: they are remembered for as long as they run.
+ * containers run: they are remembered for as long as they run. Of pods of other nodes a node has nothing to say.
  */
 function guardedPods(before: ReadonlyMap<string, string>, reports: ReadonlyMap<string, NodeReport>, view: ClusterView): ReadonlyMap<string, string> {
-  const told = [...reports.values()].flatMap(({ pods }) =>
-    pods.flatMap(({ uid, guarded }) => (guarded === undefined ? [] : [[uid, guarded.address] as const])),
+  const nodes = new Map(runningPods(view).map(({ uid, node }) => [uid, node]));
+  const told = [...reports].flatMap(([node, { pods }]) =>
+    pods.flatMap(({ uid, guarded }) => (guarded === undefined || nodes.get(uid) !== node ? [] : [[uid, guarded.address] as const])),
   );
-  const running = runningPods(view);
-  return new Map([...before, ...told].filter(([uid]) => running.has(uid)));
+  return new Map([...before, ...told].filter(([uid]) => nodes.has(uid)));
 }
 
 /** Pods of the mesh that have an address, in our words. */
@@ -213,9 +213,9 @@ function identitiesByNode(pods: ReadonlyMap<string, MeshPod>): ReadonlyMap<strin
   return new Map([...Map.groupBy(pods.values(), (pod) => pod.node)].map(([node, list]) => [node, new Set(list.map((pod) => pod.identity))]));
 }
 
-/** Uids of pods that have not ended. */
-function runningPods(view: ClusterView): ReadonlySet<string> {
-  return new Set([...view.pods.values()].filter(({ phase }) => phase !== "Succeeded" && phase !== "Failed").map(({ uid }) => uid));
+/** Pods that have not ended. */
+function runningPods(view: ClusterView): readonly KubePod[] {
+  return [...view.pods.values()].filter(({ phase }) => phase !== "Succeeded" && phase !== "Failed");
 }
 
 function newsOf(reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, ReadonlyMap<string, PodNews>> {
