@@ -12,7 +12,8 @@ const testGroups = {
 };
 
 function nodeTest(files) {
-  const options = ["--test-isolation=none", "--test-timeout=60000", "--test-reporter=spec", "--disable-warning=ExperimentalWarning"];
+  // A watch that one test forgot must not keep everybody waiting for ever.
+  const options = ["--test-isolation=none", "--test-force-exit", "--test-timeout=60000", "--test-reporter=spec", "--disable-warning=ExperimentalWarning"];
   return [node, "--test", ...options, ...files];
 }
 

@@ -74,7 +74,7 @@ function declare(store: MemoryStore, changes: Partial<Stack>): void {
 }
 
 async function until(loop: ControlLoop, holds: (observed: Observed) => boolean): Promise<Observed> {
-  for await (const observed of loop.observed.watch(AbortSignal.timeout(3000))) if (observed !== undefined && holds(observed)) return observed;
+  for await (const observed of loop.observed.watch(AbortSignal.timeout(8_000))) if (observed !== undefined && holds(observed)) return observed;
   throw new Error("never");
 }
 const pause = () => new Promise((resolve) => setTimeout(resolve, 15));
