@@ -80,7 +80,7 @@ async function started(work: (link: EnvoyLink, ads: FakeAds) => Promise<void>): 
   }
 }
 async function until(link: EnvoyLink, holds: (state: EnvoyState) => boolean): Promise<EnvoyState> {
-  for await (const state of link.state.watch(AbortSignal.timeout(2000))) if (holds(state)) return state;
+  for await (const state of link.state.watch(AbortSignal.timeout(8_000))) if (holds(state)) return state;
   throw new Error("never");
 }
 const known = (link: EnvoyLink) => {

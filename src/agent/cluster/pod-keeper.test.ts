@@ -145,7 +145,7 @@ test("a pod of the guard is captured at once, and stays so until an order names 
   const kept: { value: Remembered | undefined } = { value: undefined };
   const keeper = keeperOf(t, network, kept);
   const guarded = { uid, namespace: "shop", name: "web", address: "10.1.0.2", sources: ["/proc/9/ns/net"] };
-  assert.equal((await keeper.capture(guarded, AbortSignal.timeout(3_000)))?.phase, "captured");
+  assert.equal((await keeper.capture(guarded, AbortSignal.timeout(10_000)))?.phase, "captured");
   assert.deepEqual(keeper.report.get().pods[0]?.guarded, { namespace: "shop", name: "web", address: "10.1.0.2" });
   assert.equal(kept.value?.guarded.length, 1);
   keeper.setOrder(order(1));
