@@ -17,7 +17,7 @@ const systemTests = readdirSync(path.join(root, "test/system"))
   .map((name) => `test/system/${name}`);
 
 const built = run("build", node, ["scripts/build.mjs"]);
-const checked = given.length > 0 || run("check", node, ["scripts/check.mjs"]);
+const checked = given.length > 0 || run("check", node, ["scripts/check.mjs", "all"]);
 // One file at a time: each starts meshes of its own and measures them.
 const passed = built && run("system tests", node, ["--test", "--test-concurrency=1", "--test-reporter=spec", ...(given.length > 0 ? given : systemTests)]);
 if (!checked) console.log("\nnpm run check failed: see above");
