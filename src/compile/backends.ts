@@ -67,5 +67,10 @@ export function callablePorts(port: Port, all: readonly Port[]): readonly number
   return free ? [port.port, port.containerPort] : [port.port];
 }
 
+/** Where an endpoint listens for a version's backend; undefined: it does not have this port. */
+export function listeningPort({ ports }: Endpoint, { port, containerPort }: { readonly port: number; readonly containerPort: number }): number | undefined {
+  return ports === undefined ? containerPort : ports.get(port);
+}
+
 /** Endpoints that may receive traffic; the same list for the same list. */
 export const readyEndpoints: (endpoints: readonly Endpoint[]) => readonly Endpoint[] = memoize((endpoints) => endpoints.filter((endpoint) => endpoint.ready));

@@ -1,5 +1,5 @@
 /** World → MeshPlan: the only place that decides anything about traffic. */
-import { shareList } from "../lib/memoize.ts";
+import { sameFields, shareList } from "../lib/memoize.ts";
 import type { Problem } from "../lib/problem.ts";
 import { versionKey } from "../model/names.ts";
 import type { App, CapturePoint, Endpoint, World } from "../model/world.ts";
@@ -66,14 +66,9 @@ function shareCaptures(before: readonly CapturePoint[] | undefined, after: reado
   const known = new Map(before?.map((capture) => [capture.workload, capture]));
   const shared = after.map((capture) => {
     const same = known.get(capture.workload);
-    return same !== undefined && isSame(same, capture) ? same : capture;
+    return same !== undefined && sameFields(same, capture) ? same : capture;
   });
   return shareList(before, shared);
-}
-
-function isSame(a: CapturePoint, b: CapturePoint): boolean {
-  const fields = Object.keys(a) as readonly (keyof CapturePoint)[];
-  return fields.length === Object.keys(b).length && fields.every((field) => a[field] === b[field]);
 }
 
 /** The values in the order of their keys. */

@@ -2,10 +2,11 @@
  * What the proxy of one node of a cluster does: everything about traffic (the MeshPlan), seen from where it stands. It calls what runs on its own node
  * directly, and everything else that is in the mesh by mutual TLS, as its callers.
  */
-import { shareList } from "../lib/memoize.ts";
+import { sameFields, shareList } from "../lib/memoize.ts";
 import type { MeshPods, PinnedPod } from "../model/mesh-pod.ts";
 import type { SpiffeId, TrustDomain } from "../model/spiffe.ts";
 import type { Endpoint } from "../model/world.ts";
+import { listeningPort } from "./backends.ts";
 import type { Backend, BackendId, Host, MeshPlan } from "./mesh-plan.ts";
 
 /** One place that a backend's requests go to. */
@@ -59,7 +60,7 @@ export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before
     hostsFor: plan.hostsFor,
     backends: shareList(before?.backends, backends),
     pods: shareList(before?.pods, pods),
-    remote: before !== undefined && sameRemote(before.remote, remote) ? before.remote : remote,
+    remote: shareList(before?.remote, remote, sameFields),
   };
 }
 
@@ -76,28 +77,15 @@ function nodeBackend(
 ): NodeBackend {
   const places = endpoints.flatMap((endpoint) => nodeEndpoint(endpoint, backend, mesh, node) ?? []).sort((a, b) => (a.id < b.id ? -1 : 1));
   const before = known.get(backend.id);
-  if (before?.backend === backend && sameEndpoints(before.endpoints, places)) return before;
+  if (before?.backend === backend && shareList(before.endpoints, places, sameFields) === before.endpoints) return before;
   return { backend, endpoints: places, peers: [...new Set(places.flatMap(({ peer }) => (peer === undefined ? [] : [peer])))].sort() };
 }
 
 /** Undefined: this endpoint does not have the backend's port. */
-function nodeEndpoint({ id, address, ports }: Endpoint, backend: VersionBackend, mesh: MeshPods, node: string): NodeEndpoint | undefined {
-  const port = ports === undefined ? backend.containerPort : ports.get(backend.port);
+function nodeEndpoint(endpoint: Endpoint, backend: VersionBackend, mesh: MeshPods, node: string): NodeEndpoint | undefined {
+  const { id, address } = endpoint;
+  const port = listeningPort(endpoint, backend);
   if (port === undefined) return undefined;
   const pod = mesh.joined.get(address);
   return pod === undefined || pod.node === node ? { id, address, port } : { id, address, port, peer: pod.identity };
-}
-
-function sameEndpoints(a: readonly NodeEndpoint[], b: readonly NodeEndpoint[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((one, i) => {
-      const other = b[i];
-      return one.id === other?.id && one.address === other.address && one.port === other.port && one.peer === other.peer;
-    })
-  );
-}
-
-function sameRemote(a: NodePlan["remote"], b: NodePlan["remote"]): boolean {
-  return a.length === b.length && a.every((one, i) => one.address === b[i]?.address && one.identity === b[i]?.identity);
 }

@@ -10,9 +10,29 @@ export function memoize<Argument extends object, Value>(compute: (argument: Argu
   };
 }
 
-/** `before` if `after` has the very same elements in the same order, else `after`: so a list that did not change keeps its identity. */
-export function shareList<Element>(before: readonly Element[] | undefined, after: readonly Element[]): readonly Element[] {
-  return before !== undefined && before.length === after.length && after.every((element, index) => element === before[index]) ? before : after;
+/** `before` if `after` has the same elements in the same order (the very same, or the same as `same` says), else `after`: so a list that did not change keeps its identity. */
+export function shareList<Element>(
+  before: readonly Element[] | undefined,
+  after: readonly Element[],
+  same: (a: Element, b: Element) => boolean = Object.is,
+): readonly Element[] {
+  return before !== undefined && before.length === after.length && after.every((element, index) => same(before[index] as Element, element)) ? before : after;
+}
+
+/** The same for a map, whatever the order of its keys; no value is undefined. */
+export function shareMap<K, V>(before: ReadonlyMap<K, V> | undefined, after: ReadonlyMap<K, V>, same: (a: V, b: V) => boolean = Object.is): ReadonlyMap<K, V> {
+  if (before === undefined || before.size !== after.size) return after;
+  for (const [key, value] of after) {
+    const old = before.get(key);
+    if (old === undefined || !same(old, value)) return after;
+  }
+  return before;
+}
+
+/** Whether two objects have the same fields with the very same values. */
+export function sameFields(a: object, b: object): boolean {
+  const [left, right] = [Object.entries(a), b as Readonly<Record<string, unknown>>];
+  return left.length === Object.keys(b).length && left.every(([key, value]) => Object.is(value, right[key]));
 }
 
 /** Remembers for each owner the last value and what it was made from; equal inputs (by identity) give that value again. `compute` reads nothing else. */

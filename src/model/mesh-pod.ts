@@ -2,6 +2,9 @@
 import type { Namespace } from "./names.ts";
 import type { SpiffeId, TrustDomain } from "./spiffe.ts";
 
+/** By this label (`on` or `off`) a pod says itself whether it is in the mesh; without it its namespace decides. */
+export const meshLabel = "weir.dev/mesh";
+
 export interface MeshPod {
   readonly uid: string;
   readonly namespace: Namespace;

@@ -1,4 +1,5 @@
 /** Declared objects + what runs = World. Whatever did not change is the identical value of the World before. */
+import { sameFields, shareList, shareMap } from "../lib/memoize.ts";
 import type { Declared, DeclaredSnapshot } from "../model/declared.ts";
 import { type AppKey, appKey, type ObjectKey, type VersionKey, type VersionName } from "../model/names.ts";
 import type { Service } from "../model/types.ts";
@@ -20,15 +21,15 @@ export interface WorldInput {
 /** The next World after `before`; the identical one when nothing in it changed. */
 export function buildWorld(before: World | undefined, input: WorldInput): World {
   const { objects } = input.declared;
-  const apps = shareMap(before?.apps, buildApps(before, input), Object.is);
+  const apps = shareMap(before?.apps, buildApps(before, input));
   const next: Omit<World, "revision"> = {
     apps,
-    routers: shareMap(before?.routers, valuesOf<ObjectKey, "router">(objects.router), Object.is),
+    routers: shareMap(before?.routers, valuesOf<ObjectKey, "router">(objects.router)),
     serviceRoutes: before?.serviceRoutes ?? new Map(),
-    externals: shareMap(before?.externals, valuesOf<ObjectKey, "external">(objects.external), Object.is),
-    endpoints: shareMap(before?.endpoints, buildEndpoints(before, input), Object.is),
+    externals: shareMap(before?.externals, valuesOf<ObjectKey, "external">(objects.external)),
+    endpoints: shareMap(before?.endpoints, buildEndpoints(before, input)),
     captures: shareList(before?.captures, input.captured.map(capturePoint).toSorted(byWorkload), sameFields),
-    addresses: shareMap(before?.addresses, new Map([...objects.address].map(([name, { value }]) => [name, value.ip])), Object.is),
+    addresses: shareMap(before?.addresses, new Map([...objects.address].map(([name, { value }]) => [name, value.ip]))),
     gateway: before !== undefined && sameFields(before.gateway, input.gateway) ? before.gateway : input.gateway,
   };
   if (before !== undefined && sameFields({ ...next, revision: before.revision }, before)) return before;
@@ -54,8 +55,8 @@ function buildApps(before: World | undefined, { declared, weights }: WorldInput)
     const app: App = {
       namespace: first.namespace,
       name: first.app,
-      versions: shareMap(old?.versions, services, Object.is),
-      weights: shareMap(old?.weights, weights.get(key) ?? new Map<VersionName, number>(), Object.is),
+      versions: shareMap(old?.versions, services),
+      weights: shareMap(old?.weights, weights.get(key) ?? new Map<VersionName, number>()),
     };
     return [key, old !== undefined && sameFields(old, app) ? old : app];
   });
@@ -82,23 +83,4 @@ function capturePoint({ workload, egress }: { readonly workload: Workload; reado
 
 function byWorkload(a: CapturePoint, b: CapturePoint): number {
   return a.workload < b.workload ? -1 : 1;
-}
-
-function sameFields(a: object, b: object): boolean {
-  const [left, right] = [Object.entries(a), b as Readonly<Record<string, unknown>>];
-  return left.length === Object.keys(b).length && left.every(([key, value]) => Object.is(value, right[key]));
-}
-
-function shareMap<K, V>(before: ReadonlyMap<K, V> | undefined, after: ReadonlyMap<K, V>, same: (a: V, b: V) => boolean): ReadonlyMap<K, V> {
-  if (before === undefined || before.size !== after.size) return after;
-  for (const [key, value] of after) {
-    const old = before.get(key);
-    if (old === undefined || !same(old, value)) return after;
-  }
-  return before;
-}
-
-function shareList<V>(before: readonly V[] | undefined, after: readonly V[], same: (a: V, b: V) => boolean): readonly V[] {
-  if (before === undefined || before.length !== after.length) return after;
-  return after.every((value, i) => same(before[i] as V, value)) ? before : after;
 }

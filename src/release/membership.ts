@@ -8,6 +8,7 @@
  * there → `known`: other nodes call it by mutual TLS → all of them → `joined`: plaintext ends (in a strict pod).
  * Leaving: `opening`: plaintext again → in Envoy → `parting`: other nodes call it in plaintext → all of them → `releasing`: its rules go → gone → forgotten.
  */
+import { sameFields } from "../lib/memoize.ts";
 import type { MeshPod, MeshPods, PinnedPod } from "../model/mesh-pod.ts";
 import type { TrustDomain } from "../model/spiffe.ts";
 
@@ -200,14 +201,9 @@ export function meshPods(members: ReadonlyMap<string, Member>, trustDomain: Trus
   const known = new Map([...(before?.pinned.values() ?? [])].flat().map((pod) => [pod.uid, pod]));
   const shared = held.map((pod) => {
     const old = known.get(pod.uid);
-    return old !== undefined && isSame(old, pod) ? old : pod;
+    return old !== undefined && sameFields(old, pod) ? old : pod;
   });
   return { trustDomain, joined: new Map(tunnelled.map(({ pod }) => [pod.address, pod])), pinned: Map.groupBy(shared, (pod) => pod.node) };
-}
-
-function isSame<Value extends object>(a: Value, b: Value): boolean {
-  const keys = Object.keys(a) as (keyof Value)[];
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }
 
 function sameMembers(a: ReadonlyMap<string, Member>, b: ReadonlyMap<string, Member>): boolean {
@@ -215,7 +211,7 @@ function sameMembers(a: ReadonlyMap<string, Member>, b: ReadonlyMap<string, Memb
     a.size === b.size &&
     [...b].every(([uid, member]) => {
       const old = a.get(uid);
-      return old !== undefined && old.stage === member.stage && old.networkNamespace === member.networkNamespace && isSame(old.pod, member.pod);
+      return old !== undefined && old.stage === member.stage && old.networkNamespace === member.networkNamespace && sameFields(old.pod, member.pod);
     })
   );
 }

@@ -22,9 +22,6 @@ export const probeSource = "169.254.7.2";
  */
 export const nodeMark = 0x57;
 
-/** By this label (`on` or `off`) a pod says itself whether it is in the mesh; without it its namespace decides. */
-export const meshLabel = "weir.dev/mesh";
-
 /** All that the control plane wants of one node; each order replaces the one before. */
 export interface NodeOrder {
   /** Grows with every change. */

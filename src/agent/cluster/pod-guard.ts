@@ -2,10 +2,11 @@
  * Captures pods of the mesh before their first container starts: the runtime asks us (NRI) when a sandbox has its network. The rules go in at once, so
  * until Envoy listens connections are refused, and none passes uncaptured. Without NRI pods join when the control plane has seen them.
  */
+
 import { isIPv4 } from "node:net";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { meshLabel } from "./contract.ts";
+import { meshLabel } from "../../model/mesh-pod.ts";
 import type { Sandbox } from "./nri/messages.ts";
 import { runNriPlugin } from "./nri/plugin.ts";
 import { isPodUid } from "./parse-order.ts";

@@ -108,7 +108,8 @@ export class ClusterLoop {
     const translation = translateCluster(seen, this.#translation);
     this.#translation = translation;
     this.#routeStatuses.set(translation.routeStatuses);
-    this.#guarded = guardedPods(this.#guarded, reports, seen);
+    const running = runningPods(seen);
+    this.#guarded = guardedPods(this.#guarded, reports, running);
     const wanted = wantedPods(translation, trustDomain, this.#guarded);
     const identities = identitiesByNode(wanted);
     if (!this.#maySend(seen, wanted, reports)) {
@@ -117,7 +118,7 @@ export class ClusterLoop {
     }
     const members = nextMembers(this.#state.get().members, {
       wanted,
-      running: new Set(runningPods(seen).map(({ uid }) => uid)),
+      running: new Set(running.map(({ uid }) => uid)),
       guarded: new Set(this.#guarded.keys()),
       news: newsOf(reports),
       proxies: proxies.knowledge(),
@@ -189,8 +190,8 @@ function podOrder(member: Member, probePorts: readonly number[]): PodOrder {
  * Uid → address of the pods that their nodes captured at their start. A node tells them until it gets our order, the API knows a pod's address only when its
  * containers run: they are remembered for as long as they run. Of pods of other nodes a node has nothing to say.
  */
-function guardedPods(before: ReadonlyMap<string, string>, reports: ReadonlyMap<string, NodeReport>, view: ClusterView): ReadonlyMap<string, string> {
-  const nodes = new Map(runningPods(view).map(({ uid, node }) => [uid, node]));
+function guardedPods(before: ReadonlyMap<string, string>, reports: ReadonlyMap<string, NodeReport>, running: readonly KubePod[]): ReadonlyMap<string, string> {
+  const nodes = new Map(running.map(({ uid, node }) => [uid, node]));
   const told = [...reports].flatMap(([node, { pods }]) =>
     pods.flatMap(({ uid, guarded }) => (guarded === undefined || nodes.get(uid) !== node ? [] : [[uid, guarded.address] as const])),
   );

@@ -5,15 +5,14 @@
 import { TrafficDirection } from "../../../gen/envoy/config/core/v3/base_pb.js";
 import type { FilterSchema } from "../../../gen/envoy/config/listener/v3/listener_components_pb.js";
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
-import { OriginalDstSchema } from "../../../gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js";
 import type { Matcher } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
-import type { Host, HostPort, MeshPlan } from "../../compile/mesh-plan.ts";
+import type { Host, MeshPlan } from "../../compile/mesh-plan.ts";
 import { memoizeLast } from "../../lib/memoize.ts";
 import type { CapturePoint } from "../../model/world.ts";
-import { byAddress, byAddressPrefix, byPort, thenBy, useChain } from "./chain-matcher.ts";
+import { byAddress, byAddressPrefix, byPort, isOpenTcp, originalDst, tcpChainName, thenBy, useChain } from "./chain-matcher.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { identityFilter } from "./identity.ts";
-import { any, type EnvoyResource, type Init, resource } from "./resource.ts";
+import { type EnvoyResource, type Init, resource } from "./resource.ts";
 import { tcpProxy, tcpTunnelTo } from "./tcp-proxy.ts";
 
 type FilterInit = Init<typeof FilterSchema>;
@@ -47,7 +46,7 @@ export function captureChains({ gateway, hosts }: MeshPlan): CaptureChains {
 
 /** Remembered by the gateway's settings, of which there are as many as meshes. */
 const chainsOf = memoizeLast((_gateway: MeshPlan["gateway"], ...hosts: readonly TcpHost[]): CaptureChains => {
-  const tcpHosts = hosts.map((host) => ({ host, answers: host.ports.filter(isOpenTcp).map((port) => ({ port, chain: chainName(host, port) })) }));
+  const tcpHosts = hosts.map((host) => ({ host, answers: host.ports.filter(isOpenTcp).map((port) => ({ port, chain: tcpChainName(host, port) })) }));
   const tcpChains = tcpHosts.flatMap(({ answers }) => answers.map(({ port, chain }) => ({ name: chain, filters: [tcpProxy(chain, port.destinations)] })));
   const tcp = tcpHosts.map(({ host, answers }) => {
     const byPort = new Map(answers.flatMap(({ port, chain }) => port.ports.map((number) => [number, chain] as const)));
@@ -57,19 +56,9 @@ const chainsOf = memoizeLast((_gateway: MeshPlan["gateway"], ...hosts: readonly 
 });
 
 type TcpHost = Host & { readonly address: string };
-type TcpPort = HostPort & { readonly kind: "tcp" };
 
 function hasTcp(host: Host): host is TcpHost {
   return host.address !== undefined && host.ports.some((port) => port.kind === "tcp");
-}
-
-/** A TCP port without destinations has no chain: the connection is closed at once. */
-function isOpenTcp(port: HostPort): port is TcpPort {
-  return port.kind === "tcp" && port.destinations.length > 0;
-}
-
-function chainName(host: Host, port: TcpPort): string {
-  return `${host.name}.${host.namespace}:${port.ports[0]}`;
 }
 
 /** The capture listener of one workload. A change of hosts changes its chains only, so Envoy keeps the connections of all others. */
@@ -87,7 +76,7 @@ export const captureListener: (capture: CapturePoint, shared: CaptureChains) => 
         value: { address: capture.address, portSpecifier: { case: "portValue", value: capture.port }, networkNamespaceFilepath: capture.networkNamespace },
       },
     },
-    listenerFilters: [{ name: "envoy.filters.listener.original_dst", configType: { case: "typedConfig", value: any(OriginalDstSchema, {}) } }],
+    listenerFilters: [originalDst],
     filterChains: [...shared.chains, ...anywhere].map((chain) => ({ name: chain.name, filters: [identity, ...chain.filters] })),
     filterChainMatcher: chooseChain(shared.tcp, capture.egress),
   });

@@ -1,11 +1,28 @@
-/** Parts of a listener's choice of its filter chain, by where the connection was going. */
+/** What listeners of captured traffic share: where a connection was going, and the choice of its filter chain by that. */
 import { create } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
+import { OriginalDstSchema } from "../../../gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js";
 import { DestinationIPInputSchema, DestinationPortInputSchema } from "../../../gen/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.js";
 import { type Matcher, type Matcher_OnMatch, Matcher_OnMatchSchema, MatcherSchema } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
+import type { Host, HostPort } from "../../compile/mesh-plan.ts";
 import { any } from "./resource.ts";
 
 export type Choice = Matcher_OnMatch;
+
+/** The listener filter that brings back where a captured connection was going. */
+export const originalDst = { name: "envoy.filters.listener.original_dst", configType: { case: "typedConfig" as const, value: any(OriginalDstSchema, {}) } };
+
+type TcpPort = HostPort & { readonly kind: "tcp" };
+
+/** A TCP port without destinations has no chain. */
+export function isOpenTcp(port: HostPort): port is TcpPort {
+  return port.kind === "tcp" && port.destinations.length > 0;
+}
+
+/** The chain of one TCP port of a host. */
+export function tcpChainName(host: Host, port: TcpPort): string {
+  return `${host.name}.${host.namespace}:${port.ports[0]}`;
+}
 
 /** Ends the choice: this chain. (Envoy wants its name as the action, a StringValue.) */
 export function useChain(name: string): Choice {

@@ -1,5 +1,6 @@
 /** Endpoints of a backend: the fast path. */
 import { ClusterLoadAssignmentSchema } from "../../../gen/envoy/config/endpoint/v3/endpoint_pb.js";
+import { listeningPort } from "../../compile/backends.ts";
 import type { Backend } from "../../compile/mesh-plan.ts";
 import { memoizeLast } from "../../lib/memoize.ts";
 import type { Endpoint } from "../../model/world.ts";
@@ -25,8 +26,3 @@ export const loadAssignment: (backend: Version, endpoints: readonly Endpoint[]) 
     });
   },
 );
-
-/** Undefined: this endpoint does not have the backend's port. */
-function listeningPort({ ports }: Endpoint, { port, containerPort }: Version): number | undefined {
-  return ports === undefined ? containerPort : ports.get(port);
-}

@@ -6,15 +6,14 @@
 import { TrafficDirection } from "../../../gen/envoy/config/core/v3/base_pb.js";
 import { type FilterChainSchema, type FilterSchema } from "../../../gen/envoy/config/listener/v3/listener_components_pb.js";
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
-import { OriginalDstSchema } from "../../../gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js";
 import { TlsInspectorSchema } from "../../../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
 import type { Matcher } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
-import type { Host, HostPort } from "../../compile/mesh-plan.ts";
+import type { Host } from "../../compile/mesh-plan.ts";
 import type { NodePlan } from "../../compile/node-plan.ts";
 import { memoizeLast } from "../../lib/memoize.ts";
 import type { PinnedPod } from "../../model/mesh-pod.ts";
 import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
-import { byAddress, byPort, type Choice, thenBy, useChain } from "./chain-matcher.ts";
+import { byAddress, byPort, type Choice, isOpenTcp, originalDst, tcpChainName, thenBy, useChain } from "./chain-matcher.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { callerFilter } from "./identity.ts";
 import { meshAlpn, serverSocket } from "./mutual-tls.ts";
@@ -53,7 +52,7 @@ export const outboundChains: (hosts: readonly Host[], remote: NodePlan["remote"]
   (hosts: readonly Host[], remote: NodePlan["remote"], routes: string): OutboundChains => {
     const addressed = hosts.filter((host): host is Host & { readonly address: string } => host.address !== undefined && host.ports.length > 0);
     const tcp = addressed.flatMap((host) =>
-      host.ports.filter(isOpenTcp).map((port) => ({ name: chainName(host, port), filter: tcpProxy("tcp", port.destinations) })),
+      host.ports.filter(isOpenTcp).map((port) => ({ name: tcpChainName(host, port), filter: tcpProxy("tcp", port.destinations) })),
     );
     const peers = identitiesOf(remote).map((identity) => ({ name: peerCluster(identity), filter: tcpProxyTo(peerCluster(identity)) }));
     const choices: Record<string, Choice> = Object.fromEntries([
@@ -71,26 +70,14 @@ export function identitiesOf(remote: NodePlan["remote"]): readonly SpiffeId[] {
   return [...new Set(remote.map(({ identity }) => identity))].sort();
 }
 
-type TcpPort = HostPort & { readonly kind: "tcp" };
-
-function isOpenTcp(port: HostPort): port is TcpPort {
-  return port.kind === "tcp" && port.destinations.length > 0;
-}
-
-function chainName(host: Host, port: TcpPort): string {
-  return `${host.name}.${host.namespace}:${port.ports[0]}`;
-}
-
 /** A port that the host does not have goes where it was going: whoever gave out the address answers for it. */
 function choosePort(host: Host): Matcher {
   const choices = host.ports.flatMap((port) => {
-    const chain = port.kind === "http" ? httpChain : isOpenTcp(port) ? chainName(host, port) : directCluster;
+    const chain = port.kind === "http" ? httpChain : isOpenTcp(port) ? tcpChainName(host, port) : directCluster;
     return port.ports.map((number) => [String(number), useChain(chain)] as const);
   });
   return byPort(Object.fromEntries(choices), useChain(directCluster));
 }
-
-const originalDst = { name: "envoy.filters.listener.original_dst", configType: { case: "typedConfig" as const, value: any(OriginalDstSchema, {}) } };
 
 function addressIn(pod: PinnedPod, port: number) {
   const value = { address: pod.address, portSpecifier: { case: "portValue" as const, value: port }, networkNamespaceFilepath: pod.networkNamespace };

@@ -1,6 +1,8 @@
 /** Which pods are in the mesh, and what the mesh needs to know about them. */
+
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { Problem } from "../../lib/problem.ts";
+import { meshLabel } from "../../model/mesh-pod.ts";
 import { quote } from "../../model/quote.ts";
 import type { KubeContainer, KubeMeta, KubeNamespace, KubePod, Objects, PortRef } from "./objects.ts";
 import { optional } from "./readers.ts";
@@ -34,7 +36,6 @@ export interface TranslatedPods {
   readonly problems: readonly Problem[];
 }
 
-const meshLabel = "weir.dev/mesh";
 const mtlsKey = "weir.dev/mtls";
 /** Here a namespace's label is not enough: a cluster must not lose its DNS because somebody labelled generously. */
 const systemNamespaces: ReadonlySet<string> = new Set(["weir-system", "kube-system"]);

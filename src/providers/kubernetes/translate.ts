@@ -1,5 +1,5 @@
 /** A cluster at one moment → what the World and the mesh's agents need. What did not change is the identical value of the translation before. */
-import { shareList } from "../../lib/memoize.ts";
+import { shareList, shareMap } from "../../lib/memoize.ts";
 import type { Problem } from "../../lib/problem.ts";
 import type { ClusterView } from "./objects.ts";
 import { type TranslatedPods, translatePods } from "./translate-pods.ts";
@@ -22,7 +22,7 @@ export function translateCluster(view: ClusterView, before?: ClusterTranslation)
     headless: shareSet(before?.headless, services.headless),
     serviceRoutes: routes.serviceRoutes,
     routeStatuses: routes.routeStatuses,
-    meshNamespaces: shareTexts(before?.meshNamespaces, pods.meshNamespaces),
+    meshNamespaces: shareList(before?.meshNamespaces, pods.meshNamespaces),
     meshPods: shareMap(before?.meshPods, pods.meshPods),
     problems: shareList(before?.problems, [...services.problems, ...pods.problems]),
   };
@@ -32,16 +32,6 @@ export function translateCluster(view: ClusterView, before?: ClusterTranslation)
 function isSame(a: ClusterTranslation, b: ClusterTranslation): boolean {
   const parts = ["apps", "endpoints", "addresses", "headless", "serviceRoutes", "routeStatuses", "meshNamespaces", "meshPods", "problems"] as const;
   return parts.every((part) => a[part] === b[part]);
-}
-
-function shareTexts(before: readonly string[] | undefined, after: readonly string[]): readonly string[] {
-  return before !== undefined && before.join(" ") === after.join(" ") ? before : after;
-}
-
-function shareMap<K, V>(before: ReadonlyMap<K, V> | undefined, after: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
-  return before !== undefined && before.size === after.size && [...after].every(([key, value]) => before.get(key) === value && before.has(key))
-    ? before
-    : after;
 }
 
 function shareSet<T>(before: ReadonlySet<T> | undefined, after: ReadonlySet<T>): ReadonlySet<T> {
