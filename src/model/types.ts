@@ -54,8 +54,10 @@ export interface Service {
   readonly namespace: Namespace;
   readonly app: AppName;
   readonly version: VersionName;
-  /** Program and its arguments (`command` then `args`). */
+  /** Program and its arguments (`command` then `args`). Empty: the image's own. */
   readonly command: readonly string[];
+  /** What a container is made from. One machine starts `command` and takes no notice of it. */
+  readonly image?: string;
   /** Absolute path of the working directory. */
   readonly dir: string;
   readonly env: Readonly<Record<string, EnvValue>>;
