@@ -6,7 +6,7 @@ import { gateway } from "../../test/support/fake-daemon.ts";
 import { realClock } from "../agent/real-clock.ts";
 import type { Observed } from "../api/context.ts";
 import { Cell } from "../lib/cell.ts";
-import type { DeclaredStore, Write } from "../model/declared.ts";
+import type { LocalStore, Write } from "../model/declared.ts";
 import type { AppKey, VersionKey, VersionName } from "../model/names.ts";
 import type { Stack } from "../model/types.ts";
 import type { Workload, WorkloadPhase } from "../model/workload.ts";
@@ -46,7 +46,7 @@ interface Rig {
   ack(): void;
 }
 
-function rig(t: TestContext, old?: Rig, wrap: (store: MemoryStore) => DeclaredStore = (store) => store): Rig {
+function rig(t: TestContext, old?: Rig, wrap: (store: MemoryStore) => LocalStore = (store) => store): Rig {
   const store = old?.store ?? new MemoryStore(realClock);
   const provider = old?.provider ?? new HandProvider();
   const [registry, envoy, errors] = [new Registry(), new Cell<EnvoyState>(nothingSent), [] as string[]];
@@ -193,12 +193,13 @@ test("a rollout moves the World by itself, and stops", async (t) => {
 
 test("a store that cannot be written delays, and ends nothing", { timeout: 10_000 }, async (t) => {
   let full = true;
-  const wrap = (store: MemoryStore): DeclaredStore => ({
+  const wrap = (store: MemoryStore): LocalStore => ({
     snapshot: store.snapshot,
     watch: (from, signal) => store.watch(from, signal),
-    commit: (writes: readonly Write[]) => {
+    commit: (writes) => store.commit(writes),
+    commitNow: (writes: readonly Write[]) => {
       if (full) throw new Error("database or disk is full");
-      return store.commit(writes);
+      return store.commitNow(writes);
     },
   });
   const { store, provider, loop, errors } = rig(t, undefined, wrap);

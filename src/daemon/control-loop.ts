@@ -3,7 +3,7 @@ import type { Observed } from "../api/context.ts";
 import { Cell, type Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
+import type { DeclaredSnapshot, LocalStore } from "../model/declared.ts";
 import type { AppKey } from "../model/names.ts";
 import type { Weights } from "../model/weights.ts";
 import type { Workload } from "../model/workload.ts";
@@ -16,7 +16,7 @@ import { type EnvoyState, knowledgeOf } from "./envoy-link.ts";
 import { templateKey, WantedVersions } from "./wanted-versions.ts";
 
 export interface ControlOptions {
-  readonly store: DeclaredStore;
+  readonly store: LocalStore;
   readonly provider: Provider;
   readonly registry: Registry;
   readonly envoy: { readonly state: Readable<EnvoyState> };
@@ -135,7 +135,7 @@ export class ControlLoop {
   #keepTemplates(declared: DeclaredSnapshot): DeclaredSnapshot {
     const writes = this.#wanted.templateWrites(declared, this.#replicas.values());
     if (writes.length === 0) return declared;
-    const result = this.#options.store.commit(writes);
+    const result = this.#options.store.commitNow(writes);
     if (result.ok) return result.value;
     throw new Error(`templates: ${result.problems.map((problem) => problem.message).join("; ")}`);
   }

@@ -8,7 +8,7 @@ import { callUnix, HttpProblem } from "../agent/unix-http.ts";
 import type { Machine } from "../api/context.ts";
 import type { ProxyConfigState, ProxyView, SystemView } from "../api/contract.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { DeclaredStore, Write } from "../model/declared.ts";
+import type { LocalStore, Write } from "../model/declared.ts";
 import { kinds } from "../model/declared.ts";
 import type { AdsServer, NodeStatus } from "../xds/server.ts";
 
@@ -16,7 +16,7 @@ export interface LocalMachineOptions {
   readonly paths: AgentPaths;
   readonly clock: Clock;
   readonly ads: AdsServer;
-  readonly store: DeclaredStore;
+  readonly store: LocalStore;
   /** Stops starting the agent again when it is gone; called before it is ended. */
   readonly release: () => Promise<void>;
 }
@@ -91,10 +91,10 @@ function configState(node: NodeStatus | undefined, rejected: boolean): ProxyConf
 }
 
 /** Also what the agent remembers, and the logs of workloads: nothing of them comes back. */
-function forgetEverything(store: DeclaredStore, paths: AgentPaths): void {
+function forgetEverything(store: LocalStore, paths: AgentPaths): void {
   rmSync(paths.agentDir, { recursive: true, force: true });
   for (const file of readdirSync(paths.logDir)) if (!file.startsWith("daemon.")) rmSync(path.join(paths.logDir, file), { force: true });
   const { objects } = store.snapshot.get();
   const deletes = kinds.flatMap((kind) => [...objects[kind].keys()].map((key): Write => ({ op: "delete", kind, key })));
-  store.commit(deletes);
+  store.commitNow(deletes);
 }

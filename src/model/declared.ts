@@ -141,16 +141,23 @@ export interface DeclaredChange {
 export interface DeclaredStore {
   readonly snapshot: Readable<DeclaredSnapshot>;
   /**
-   * All or nothing, and safe on disk when it returns. An object put with an equal value and owner does not change.
-   * Problems: `conflict` (an `expected` does not hold), `not-found` (nothing to delete).
+   * All or nothing, safe when it resolves, and `snapshot` has it then. An object put with an equal value and owner does not change.
+   * Problems: `conflict` (an `expected` does not hold), `not-found` (nothing to delete); a store on somebody's API also has that API's.
    */
-  commit(writes: readonly Write[]): Result<DeclaredSnapshot>;
+  commit(writes: readonly Write[]): Promise<Result<DeclaredSnapshot>>;
   /**
    * Every change after version `from`, without gaps, in order, one batch per commit, until `signal` aborts.
    * Yields `expired` and ends when changes after `from` are no longer known: read the snapshot and watch from its version.
    */
   watch(from: number, signal: AbortSignal): AsyncGenerator<DeclaredBatch, void, void>;
 }
+
+/** A store in this process, where nobody else writes: its commits need no waiting. */
+export interface LocalStore extends DeclaredStore {
+  /** As `commit`, done when it returns. */
+  commitNow(writes: readonly Write[]): Result<DeclaredSnapshot>;
+}
+
 export type DeclaredBatch =
   | { readonly kind: "changes"; readonly version: number; readonly changes: readonly DeclaredChange[] }
   | { readonly kind: "expired"; readonly version: number };

@@ -54,11 +54,11 @@ export interface Service {
   readonly namespace: Namespace;
   readonly app: AppName;
   readonly version: VersionName;
+  /** What its container is made from, on a platform of containers; where processes are started, `command` alone says what runs. */
+  readonly image?: string;
   /** Program and its arguments (`command` then `args`). Empty: the image's own. */
   readonly command: readonly string[];
-  /** What a container is made from. One machine starts `command` and takes no notice of it. */
-  readonly image?: string;
-  /** Absolute path of the working directory. */
+  /** Absolute path of the working directory. With an image, the image's own is the working directory. */
   readonly dir: string;
   readonly env: Readonly<Record<string, EnvValue>>;
   readonly ports: readonly Port[];

@@ -1,12 +1,12 @@
 import { Cell } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import { ok, type Result } from "../lib/problem.ts";
-import { type DeclaredBatch, type DeclaredSnapshot, type DeclaredStore, emptySnapshot, type Write } from "../model/declared.ts";
+import { type DeclaredBatch, type DeclaredSnapshot, emptySnapshot, type LocalStore, type Write } from "../model/declared.ts";
 import { ChangeLog } from "./change-log.ts";
 import { applyWrites, type Commit } from "./commit.ts";
 
 /** Keeps declarations in memory only, or in whatever `persist` writes to. */
-export class MemoryStore implements DeclaredStore {
+export class MemoryStore implements LocalStore {
   readonly snapshot: Cell<DeclaredSnapshot>;
   readonly #clock: Pick<Clock, "now">;
   readonly #log: ChangeLog;
@@ -20,7 +20,11 @@ export class MemoryStore implements DeclaredStore {
     this.#persist = persist;
   }
 
-  commit(writes: readonly Write[]): Result<DeclaredSnapshot> {
+  async commit(writes: readonly Write[]): Promise<Result<DeclaredSnapshot>> {
+    return this.commitNow(writes);
+  }
+
+  commitNow(writes: readonly Write[]): Result<DeclaredSnapshot> {
     const result = applyWrites(this.snapshot.get(), writes, this.#clock.now());
     if (!result.ok) return result;
     if (result.value.changes.length > 0) {

@@ -2,13 +2,16 @@ import { chmodSync, closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../lib/clock.ts";
 import { failed, ok, type Problem, type Result } from "../lib/problem.ts";
-import { type Declared, type DeclaredSnapshot, type DeclaredStore, type Kind, kinds } from "../model/declared.ts";
+import { type Declared, type DeclaredSnapshot, type Kind, kinds, type LocalStore } from "../model/declared.ts";
+import { valueSchemas } from "../model/declared-schemas.ts";
 import type { Commit } from "./commit.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { migrate } from "./migrations.ts";
-import { valueSchemas, valueSchemaVersion } from "./schemas.ts";
 
-export interface SqliteStore extends DeclaredStore {
+/** Layout of the values in the rows. A row with another number needs a migration. */
+const valueSchemaVersion = 1;
+
+export interface SqliteStore extends LocalStore {
   close(): void;
 }
 
@@ -149,6 +152,7 @@ function wrap(database: DatabaseSync, start: DeclaredSnapshot, clock: Pick<Clock
   return {
     snapshot: memory.snapshot,
     commit: (writes) => memory.commit(writes),
+    commitNow: (writes) => memory.commitNow(writes),
     watch: (from, signal) => memory.watch(from, signal),
     close: () => database.close(),
   };

@@ -35,24 +35,24 @@ function open(file: string): SqliteStore {
 
 function describeStore(name: string, make: (t: TestContext) => DeclaredStore): void {
   suite(name, () => {
-    test("puts, replaces and deletes with one growing version", (t) => {
+    test("puts, replaces and deletes with one growing version", async (t) => {
       const store = make(t);
-      assert.ok(store.commit([put("a"), put("b", "1", { stack: "shop" })]).ok);
-      assert.ok(store.commit([put("a", "2")]).ok);
+      assert.ok((await store.commit([put("a"), put("b", "1", { stack: "shop" })])).ok);
+      assert.ok((await store.commit([put("a", "2")])).ok);
       const { version, objects } = store.snapshot.get();
       const a = objects.config.get("default/a");
       assert.deepEqual([version, a?.version, a?.generation, a?.value.data["key"], a?.createdAt], [2, 2, 2, "2", 1000]);
       assert.equal(objects.config.get("default/b")?.stack, "shop");
-      assert.ok(store.commit([{ op: "delete", kind: "config", key: "default/a" }]).ok);
+      assert.ok((await store.commit([{ op: "delete", kind: "config", key: "default/a" }])).ok);
       assert.deepEqual([...store.snapshot.get().objects.config.keys()], ["default/b"]);
       assert.equal(store.snapshot.get().version, 3);
     });
 
-    test("a commit is all or nothing and names every conflict", (t) => {
+    test("a commit is all or nothing and names every conflict", async (t) => {
       const store = make(t);
-      store.commit([put("a")]);
+      await store.commit([put("a")]);
       const before = store.snapshot.get();
-      const result = store.commit([
+      const result = await store.commit([
         put("new"),
         put("a", "2", { expected: 7 }),
         put("a", "3", { expected: 0 }),
@@ -64,38 +64,38 @@ function describeStore(name: string, make: (t: TestContext) => DeclaredStore): v
         ["conflict", "conflict", "not-found"],
       );
       assert.equal(store.snapshot.get(), before);
-      assert.ok(store.commit([put("a", "2", { expected: 1 })]).ok);
+      assert.ok((await store.commit([put("a", "2", { expected: 1 })])).ok);
     });
 
-    test("what did not change is the identical object, and an equal put is silent", (t) => {
+    test("what did not change is the identical object, and an equal put is silent", async (t) => {
       const store = make(t);
-      store.commit([put("a"), put("b")]);
+      await store.commit([put("a"), put("b")]);
       const before = store.snapshot.get();
-      store.commit([put("a")]);
+      await store.commit([put("a")]);
       assert.equal(store.snapshot.get(), before);
-      store.commit([put("b", "2")]);
+      await store.commit([put("b", "2")]);
       const after = store.snapshot.get();
       assert.equal(after.objects.config.get("default/a"), before.objects.config.get("default/a"));
       assert.equal(after.objects.service, before.objects.service);
     });
 
-    test("a new owner is a new version, not a new generation", (t) => {
+    test("a new owner is a new version, not a new generation", async (t) => {
       const store = make(t);
-      store.commit([put("a")]);
-      store.commit([put("a", "1", { stack: "shop" })]);
+      await store.commit([put("a")]);
+      await store.commit([put("a", "1", { stack: "shop" })]);
       const a = store.snapshot.get().objects.config.get("default/a");
       assert.deepEqual([a?.stack, a?.generation, a?.version], ["shop", 1, 2]);
     });
 
     test("a watch has no gaps, late and live", { timeout: 5000 }, async (t) => {
       const store = make(t);
-      for (let i = 0; i < 50; i += 1) store.commit([put("a", String(i))]);
+      for (let i = 0; i < 50; i += 1) await store.commit([put("a", String(i))]);
       const stop = new AbortController();
       const seen: number[] = [];
       const watching = (async () => {
         for await (const batch of store.watch(10, stop.signal)) {
           seen.push(batch.version);
-          if (batch.version === 50) store.commit([put("b"), put("c")]);
+          if (batch.version === 50) await store.commit([put("b"), put("c")]);
           if (batch.version === 51) stop.abort();
         }
       })();
@@ -108,7 +108,7 @@ function describeStore(name: string, make: (t: TestContext) => DeclaredStore): v
 
     test("a watch from an unknown version says so", async (t) => {
       const store = make(t);
-      store.commit([put("a")]);
+      await store.commit([put("a")]);
       const stop = new AbortController();
       const first = await store.watch(99, stop.signal).next();
       assert.deepEqual(first.value, { kind: "expired", version: 1 } satisfies DeclaredBatch);
@@ -121,6 +121,14 @@ describeStore("sqlite", (t) => {
   const store = open(path.join(folder(t), "weir.db"));
   t.after(() => store.close());
   return store;
+});
+
+test("a commit that need not wait does the same", () => {
+  const store = new MemoryStore(clock);
+  const result = store.commitNow([put("a")]);
+  assert.ok(result.ok);
+  assert.equal(result.value, store.snapshot.get());
+  assert.equal(store.commitNow([put("a", "2", { expected: 7 })]).ok, false);
 });
 
 test("the change log forgets old commits, and tells", async () => {
@@ -136,9 +144,9 @@ test("the change log forgets old commits, and tells", async () => {
 test("a database keeps everything over a close, with mode 0600", (t) => {
   const file = path.join(folder(t), "weir.db");
   const first = open(file);
-  first.commit([put("a", "1", { stack: "shop" })]);
-  first.commit([put("b")]);
-  first.commit([{ op: "delete", kind: "config", key: "default/b" }]);
+  first.commitNow([put("a", "1", { stack: "shop" })]);
+  first.commitNow([put("b")]);
+  first.commitNow([{ op: "delete", kind: "config", key: "default/b" }]);
   for (const suffix of ["", "-wal"]) assert.equal(statSync(file + suffix).mode & 0o777, 0o600, suffix);
   const before = first.snapshot.get();
   first.close();
@@ -170,7 +178,7 @@ test("a damaged file is an error and stays as it is", (t) => {
 test("a row that does not fit is an error without its content", async (t) => {
   const file = path.join(folder(t), "weir.db");
   const store = open(file);
-  store.commit([{ op: "put", kind: "secret", key: "default/s", value: config("s", "hunter2") }]);
+  store.commitNow([{ op: "put", kind: "secret", key: "default/s", value: config("s", "hunter2") }]);
   store.close();
   const { DatabaseSync } = await import("node:sqlite");
   const raw = new DatabaseSync(file);
@@ -204,7 +212,7 @@ test("kill -9 between commits loses none that was accepted", { timeout: 30_000 }
      const store = openSqliteStore(${JSON.stringify(file)}, { now: () => 1 }).value;
      for (let i = 1; ; i += 1) {
        const value = { namespace: "default", name: "a", data: { key: String(i) } };
-       store.commit([{ op: "put", kind: "config", key: "default/a", value }, { op: "put", kind: "config", key: "default/b", value }]);
+       store.commitNow([{ op: "put", kind: "config", key: "default/a", value }, { op: "put", kind: "config", key: "default/b", value }]);
        process.stdout.write(i + "\\n");
        if (i % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
      }`,

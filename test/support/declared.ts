@@ -27,7 +27,7 @@ export function stack(changes: Partial<Stack> = {}): Stack {
 
 /** Commits or fails the test. */
 export function commit(store: MemoryStore, writes: readonly Write[]): DeclaredSnapshot {
-  const result = store.commit(writes);
+  const result = store.commitNow(writes);
   assert.ok(result.ok, JSON.stringify(result));
   return result.value;
 }

@@ -39,16 +39,19 @@ function checkUnused(snapshot: DeclaredSnapshot, objects: readonly Declared[]): 
   }
 }
 
-function commitRemoval(
-  context: ApiContext,
-  objects: readonly Declared[],
-  change: string,
-): { readonly version: number; readonly removed: readonly string[]; readonly keys: ReadonlySet<VersionKey> } {
+/** What was removed, and the version without it. */
+interface Removal {
+  readonly version: number;
+  readonly removed: readonly string[];
+  readonly keys: ReadonlySet<VersionKey>;
+}
+
+async function commitRemoval(context: ApiContext, objects: readonly Declared[], change: string): Promise<Removal> {
   const snapshot = context.store.snapshot.get();
   const unique = [...new Set(objects)];
   const deletes = unique.map(({ kind, key }): Write => ({ op: "delete", kind, key }));
   const settled = settle(snapshot, deletes, { now: context.clock.now(), change });
-  const accepted = need(context.store.commit([...settled, ...emptyStacks(snapshot, unique)]));
+  const accepted = need(await context.store.commit([...settled, ...emptyStacks(snapshot, unique)]));
   return {
     version: accepted.version,
     removed: unique.map(nameOf).toSorted(),
@@ -71,7 +74,7 @@ async function remove(context: ApiContext, { namespace, refs }: RemoveRequest, s
   const snapshot = context.store.snapshot.get();
   const objects = refs.flatMap((ref) => objectsOf(findRef(snapshot, ref, namespace)));
   checkUnused(snapshot, objects);
-  const { version, removed } = commitRemoval(context, objects, `rm ${refs.join(" ")}`);
+  const { version, removed } = await commitRemoval(context, objects, `rm ${refs.join(" ")}`);
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(unreachableTimeoutMs)]);
   await observe(context, deadline, (now) => now.declared.version >= version && now.ackedRevision >= now.world.revision);
   return { removed };
@@ -91,7 +94,7 @@ function downObjects(snapshot: DeclaredSnapshot, { stack, namespace, all }: Down
 
 async function down(context: ApiContext, request: DownRequest, signal: AbortSignal): Promise<RemoveResult> {
   const objects = downObjects(context.store.snapshot.get(), request);
-  const { version, removed, keys } = commitRemoval(context, objects, "down");
+  const { version, removed, keys } = await commitRemoval(context, objects, "down");
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(goneTimeoutMs)]);
   const gone = await observe(context, deadline, (now) =>
     request.all ? isEmpty(now.replicas.workloads, now.replicas.replicas) && areGone(now, version, keys) : areGone(now, version, keys),

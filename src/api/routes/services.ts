@@ -96,7 +96,7 @@ async function run(context: ApiContext, request: RunRequest, signal: AbortSignal
     request.weight === undefined
       ? settled
       : weighted(context, settled, { key: appKey(namespace, app), version, weight: Math.round(request.weight * 100), change });
-  const accepted = need(context.store.commit(writes));
+  const accepted = need(await context.store.commit(writes));
   return one(context, key, { version: accepted.version, wait: request.wait, signal });
 }
 
@@ -128,7 +128,7 @@ async function stage(context: ApiContext, request: StageRequest, signal: AbortSi
     }),
   );
   if (put.kind === "service") need(checkNames(snapshot, put.value.service));
-  const accepted = need(context.store.commit(settle(snapshot, [put], { now: context.clock.now(), change: `stage ${version}` })));
+  const accepted = need(await context.store.commit(settle(snapshot, [put], { now: context.clock.now(), change: `stage ${version}` })));
   return one(context, put.key as VersionKey, { version: accepted.version, wait: request.wait, signal });
 }
 
@@ -140,7 +140,7 @@ async function scale(context: ApiContext, { namespace, targets, wait }: ScaleReq
       return { op: "put", kind: "service", key, ...(stack === undefined ? {} : { stack }), value: changed };
     }),
   );
-  const accepted = need(context.store.commit(puts));
+  const accepted = need(await context.store.commit(puts));
   return settledViews(context, [...new Set(puts.map((put) => put.key as VersionKey))], { version: accepted.version, wait, signal });
 }
 
@@ -156,7 +156,7 @@ async function restart(context: ApiContext, { namespace, targets, wait }: Restar
       value: { ...value, restarts: value.restarts + 1 },
     }),
   );
-  const accepted = need(context.store.commit(puts));
+  const accepted = need(await context.store.commit(puts));
   return settledViews(context, versionKeys(objects), { version: accepted.version, wait, signal });
 }
 

@@ -40,7 +40,7 @@ async function* up(context: ApiContext, request: UpRequest, signal: AbortSignal)
   const startedAt = context.clock.now();
   const before = context.store.snapshot.get();
   const plan = planOf(context, request);
-  const accepted = need(context.store.commit(plan.writes));
+  const accepted = need(await context.store.commit(plan.writes));
   const gone = keysOf({ declared: before }, (object) => object.stack === plan.stack && !accepted.objects.service.has(object.key));
   const keys = [...keysOf({ declared: accepted }, (object) => object.stack === plan.stack), ...gone];
   yield { kind: "plan", plan: planView(plan) };
@@ -99,7 +99,7 @@ async function fail(
   { observed, keys }: { readonly observed: Observed | undefined; readonly keys: readonly VersionKey[] },
 ): Promise<Extract<UpEvent, { kind: "failed" }>> {
   const failures = observed === undefined ? [] : await Promise.all(keys.map((key) => explain(context, observed, key)));
-  const restored = restore(context, up);
+  const restored = await restore(context, up);
   const nobody: UpFailure = { namespace: "", name: up.plan.stack, reason: reasonWithout(observed, up.startedAt), lastLog: [] };
   return { kind: "failed", failures: failures.length === 0 ? [nobody] : failures, restored };
 }
@@ -121,11 +121,11 @@ async function explain(context: ApiContext, observed: Observed, key: VersionKey)
   return { namespace: service?.namespace ?? namespace, name, reason, lastLog: lines.map((line) => line.line) };
 }
 
-function restore(context: ApiContext, up: Up): boolean {
+async function restore(context: ApiContext, up: Up): Promise<boolean> {
   const now = context.store.snapshot.get();
   const writes = undo(up.before, now, { writes: up.plan.writes, version: up.version });
   if (writes.length === 0) return false;
-  const result = context.store.commit(settle(now, writes, { now: context.clock.now(), change: `up ${up.plan.stack} taken back` }));
+  const result = await context.store.commit(settle(now, writes, { now: context.clock.now(), change: `up ${up.plan.stack} taken back` }));
   if (!result.ok) context.log.warn("could not take a failed up back", { stack: up.plan.stack, problems: result.problems });
   return result.ok;
 }

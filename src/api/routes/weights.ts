@@ -32,7 +32,7 @@ async function apply(context: ApiContext, { namespace, app, durationMs, wait, si
   const { key, record, version } = find(context, namespace, app);
   const now = context.clock.now();
   const value = need(change(record, now));
-  const accepted = need(context.store.commit([{ op: "put", kind: "app", key, value, expected: version }]));
+  const accepted = need(await context.store.commit([{ op: "put", kind: "app", key, value, expected: version }]));
   const acceptedAt = context.clock.now();
   const view = { namespace, app, before: Object.fromEntries(weightsAt(record, now)), target: value.weights, durationMs };
   if (!wait) return view;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mistakesOf, parsed } from "../../../test/support/parse.ts";
+import { mistakesOf, stackOf } from "../../../test/support/parse.ts";
 
 /** One service with more keys. */
 function service(keys: string): string {
@@ -141,7 +141,7 @@ test("one machine needs a command, a cluster an image, at the place of the servi
   assert.deepEqual(mistakesOf(file, {}, { runs: "images" }), [
     '3:3 missing-key: a service needs "image" on a cluster (add image: NAME[:TAG]; a cluster runs containers)',
   ]);
-  const { services } = parsed(file);
+  const { services } = stackOf(file);
   assert.deepEqual(
     services.map(({ app, command, image }) => [app, command, image]),
     [
