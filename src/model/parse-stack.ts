@@ -89,6 +89,16 @@ export function stackNameOf(source: SourceText, options: ParseOptions = {}): str
   return fields === undefined ? undefined : stackName(fields, { source, options, report });
 }
 
+/** The namespaces that a source is about, as far as it can be read; its own default one at least. */
+export function stackNamespaces(source: SourceText, options: ParseOptions = {}): readonly Namespace[] {
+  const report = new Report(source.file, source.text);
+  const tree = readYaml(source.text, report);
+  const fields = tree === undefined ? undefined : stackShape.read(tree, report, 0);
+  const usual = options.namespace ?? options.fallbackNamespace ?? defaultNamespace;
+  const found = fields === undefined ? [] : buildStack(fields, { source, options, report }).namespaces;
+  return found.length === 0 ? [usual] : found;
+}
+
 interface Reading {
   readonly source: SourceText;
   readonly options: ParseOptions;

@@ -79,7 +79,7 @@ async function exec(
   }
   const plan = await context.machine.exec(chosen.id);
   if (plan === undefined) throw refuse("not-running", `${chosen.id} does not run now`, { hint: "try again in a moment", status: 422 });
-  return { workload: chosen.id, ...plan };
+  return { ...plan, workload: chosen.id };
 }
 
 export const logRoutes = [
