@@ -261,7 +261,14 @@ export type ExecView =
       readonly env: Readonly<Record<string, string>>;
     }
   /** The cluster's API server starts it. */
-  | { readonly kind: "pod"; readonly workload: string; readonly namespace: string; readonly pod: string; readonly container: string };
+  | {
+      readonly kind: "pod";
+      readonly workload: string;
+      readonly namespace: string;
+      readonly pod: string;
+      readonly container: string;
+      readonly ports: readonly { readonly port: number; readonly containerPort: number }[];
+    };
 
 /** `GET /v1/stacks` */
 export interface StackView {

@@ -107,7 +107,7 @@ function verdictsOf(seen: Seen): ReadonlyMap<VersionKey, string> {
   return new Map(
     [...seen.declared.objects.service.values()].flatMap((object) => {
       const status = currentStatus(seen, object);
-      return status?.state === "failing" && status.reason !== undefined ? [[object.key as VersionKey, status.reason] as const] : [];
+      return status?.state === "failing" && status.reason !== undefined ? ([[object.key as VersionKey, status.reason]] as const) : [];
     }),
   );
 }

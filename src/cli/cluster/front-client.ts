@@ -3,7 +3,7 @@ import { openFront } from "../../front/connect.ts";
 import { type Client, readValues, refused } from "../client.ts";
 import type { Place } from "../command.ts";
 import { version } from "../version.ts";
-import { orFail } from "./connect.ts";
+import { clusterOf, orFail } from "./connect.ts";
 
 interface FrontNeed {
   readonly place: Extract<Place, { kind: "cluster" }>;
@@ -13,9 +13,7 @@ interface FrontNeed {
 
 /** A client of the cluster that is meant; `close` ends its watches. Throws a `Failure` when the cluster cannot be reached, has no Weir, or shows us nothing. */
 export async function connectFront({ place, namespaces, wide = false }: FrontNeed): Promise<{ readonly client: Client; readonly close: () => void }> {
-  const { context, kubeconfig } = place;
-  const cluster = { env: process.env, ...(context === undefined ? {} : { context }), ...(kubeconfig === undefined ? {} : { file: kubeconfig }) };
-  const front = orFail(await openFront({ cluster, namespaces, wide, version }));
+  const front = orFail(await openFront({ cluster: clusterOf(place), namespaces, wide, version }));
   return { client: clientOf(front.fetch), close: front.close };
 }
 

@@ -19,16 +19,11 @@ export const exec: Command = {
   run,
 };
 
-async function run({ args, rest, options, place, namespace }: Invocation): Promise<number> {
+async function run(invocation: Invocation): Promise<number> {
+  const { rest, place } = invocation;
   if (rest.length === 0)
     throw failure("command-missing", "there is no command to run", { hint: "write it after --, like: weir exec web -- sh", exit: exitCode.badInput });
-  const ref = appRef(args[0] ?? "", namespace);
-  const workload = options.text("workload");
-  const name = `${ref.name}${ref.version === undefined ? "" : `@${ref.version}`}`;
-  const query = workload === undefined ? "" : `?workload=${encodeURIComponent(workload)}`;
-  const plan = await (await connectToLook({ place, namespaces: [ref.namespace] })).get<ExecView>(
-    `/v1/exec/${ref.namespace}/${encodeURIComponent(name)}${query}`,
-  );
+  const plan = await execPlanOf(invocation);
   switch (plan.kind) {
     case "program":
       return start(plan, rest);
@@ -39,6 +34,16 @@ async function run({ args, rest, options, place, namespace }: Invocation): Promi
     default:
       return plan satisfies never;
   }
+}
+
+/** How commands are started in the workload that the first argument and `--workload` mean. */
+export async function execPlanOf({ args, options, place, namespace }: Invocation): Promise<ExecView> {
+  const ref = appRef(args[0] ?? "", namespace);
+  const workload = options.text("workload");
+  const name = `${ref.name}${ref.version === undefined ? "" : `@${ref.version}`}`;
+  const query = workload === undefined ? "" : `?workload=${encodeURIComponent(workload)}`;
+  const client = await connectToLook({ place, namespaces: [ref.namespace] });
+  return client.get<ExecView>(`/v1/exec/${ref.namespace}/${encodeURIComponent(name)}${query}`);
 }
 
 /** util-linux's `script`, which gives a command a terminal of its own. */
