@@ -4,19 +4,12 @@ import type { Declared, DeclaredSnapshot } from "../model/declared.ts";
 import { type AppKey, type AppName, appKey, type Namespace, type VersionKey, type VersionName } from "../model/names.ts";
 import type { Service } from "../model/types.ts";
 import type { App, Endpoint } from "../model/world.ts";
-import type { AppStatus, ProgrammedStatus, VersionStatus } from "../providers/kubernetes/declared-status.ts";
+import type { VersionStatus } from "../providers/kubernetes/declared-status.ts";
 import type { RunningPod } from "../providers/kubernetes/translate-running.ts";
 import type { ReplicaState } from "../release/progress.ts";
 import type { Replica, WantedVersion } from "../release/replace.ts";
 import { isMoving } from "../release/rollout.ts";
-
-/** What the control plane says of declared objects, by key. */
-export interface SeenStatuses {
-  readonly service: ReadonlyMap<string, VersionStatus>;
-  readonly app: ReadonlyMap<string, AppStatus>;
-  readonly router: ReadonlyMap<string, ProgrammedStatus>;
-  readonly external: ReadonlyMap<string, ProgrammedStatus>;
-}
+import type { SeenStatuses } from "../store/kubernetes/assemble.ts";
 
 /** A cluster at one moment, as far as it concerns Weir. */
 export interface Seen {

@@ -50,7 +50,7 @@ export type WatchNews =
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 interface Call {
-  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly path: string;
   readonly query?: Query;
   readonly body?: unknown;
@@ -145,6 +145,11 @@ export class KubeClient {
     const query = { fieldManager, force: options.force ?? false, ...dryRun(options) };
     // JSON is YAML, too.
     return this.#call({ method: "PATCH", path: objectPath(place), query, body: object, contentType: "application/apply-patch+yaml" }, options.signal);
+  }
+
+  /** Replaces an object whole; with a resourceVersion in its metadata only the one of that version, else it is a `conflict`. */
+  replace(place: ObjectPlace, object: unknown, options: WriteOptions = {}): Promise<ApiResult<unknown>> {
+    return this.#call({ method: "PUT", path: objectPath(place), query: { fieldManager, ...dryRun(options) }, body: object }, options.signal);
   }
 
   /** Creates an object, or asks for a review (TokenReview, SelfSubjectAccessReview …), which answers in the object's status. */
