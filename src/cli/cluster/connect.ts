@@ -41,6 +41,7 @@ const exits: Readonly<Record<string, ExitCode>> = {
   "kubeconfig-missing": exitCode.badInput,
   "pod-unreachable": exitCode.unavailable,
   "trust-domain-differs": exitCode.conflict,
+  "uninstall-in-use": exitCode.conflict,
   "uninstall-not-gone": exitCode.timeout,
   "uninstall-not-released": exitCode.timeout,
   "weir-not-installed": exitCode.unavailable,
