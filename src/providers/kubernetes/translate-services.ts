@@ -47,7 +47,7 @@ export const translateServices: (services: Objects<KubeService>, slices: Objects
 });
 
 /** Slices by `NAMESPACE/SERVICE`, in the order of their names: equal sets give equal lists. */
-const slicesByService = memoize((slices: Objects<KubeEndpointSlice>): ReadonlyMap<string, readonly KubeEndpointSlice[]> => {
+export const slicesByService: (slices: Objects<KubeEndpointSlice>) => ReadonlyMap<string, readonly KubeEndpointSlice[]> = memoize((slices: Objects<KubeEndpointSlice>): ReadonlyMap<string, readonly KubeEndpointSlice[]> => {
   const result = new Map<string, KubeEndpointSlice[]>();
   for (const slice of [...slices.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     if (slice.service === "") continue;
@@ -110,6 +110,7 @@ const noIpv4 = memoizeLast((service: KubeService, families: string): readonly Pr
   },
 ]);
 
-function isIpv4Address(address: string): boolean {
+/** Says whether an address is one that the mesh can give callers. */
+export function isIpv4Address(address: string): boolean {
   return !address.includes(":");
 }
