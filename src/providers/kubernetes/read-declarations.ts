@@ -28,7 +28,7 @@ export function declarationReader<K extends DeclarationKind>(kind: K): (raw: unk
 export function contentReader(kind: KubeContent["kind"]): (raw: unknown) => KubeContent {
   return (value) => {
     const raw = record(value);
-    return { ...readMeta(raw), kind, hash: hashOf([raw["data"], raw["binaryData"]]) };
+    return { ...readMeta(raw), kind, hash: hashOf({ data: raw["data"], binary: raw["binaryData"] }) };
   };
 }
 
@@ -39,7 +39,7 @@ export function writtenReader<K extends WrittenKind>(kind: K): (raw: unknown) =>
     const owners = list(record(raw["metadata"])["ownerReferences"]).map(record);
     const meta = readMeta(raw);
     const uids = texts(owners.map(({ uid }) => uid));
-    return { ...meta, kind, digest: hashOf([meta.labels, uids, raw["spec"], raw["automountServiceAccountToken"]]), owners: uids };
+    return { ...meta, kind, digest: hashOf({ labels: meta.labels, uids, spec: raw["spec"], automount: raw["automountServiceAccountToken"] }), owners: uids };
   };
 }
 

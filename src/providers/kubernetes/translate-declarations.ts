@@ -1,6 +1,6 @@
 /** Declared apps, routers and external services → apps of several versions, their endpoints and addresses. */
-import { memoizeLast } from "../../lib/memoize.ts";
-import type { DeclaredApp } from "../../model/declared.ts";
+import { memoize, memoizeLast } from "../../lib/memoize.ts";
+import { type DeclaredApp, sharesOf } from "../../model/declared.ts";
 import {
   type AppKey,
   type AppName,
@@ -69,7 +69,10 @@ const translate = memoizeLast(
       routers: new Map(ownRouters.flatMap((object) => (object.value === undefined ? [] : [[keyOf(object), object.value] as const]))),
       externals: new Map(ownExternals.flatMap((object) => (object.value === undefined ? [] : [[keyOf(object), object.value] as const]))),
       endpoints: new Map(
-        all.map((service, at) => [versionKey(service.namespace, service.app, service.version), endpointsOf(service, services.get(versionNames[at] ?? ""), slices)]),
+        all.map((service, at) => [
+          versionKey(service.namespace, service.app, service.version),
+          endpointsOf(service, services.get(versionNames[at] ?? ""), slices),
+        ]),
       ),
       addresses: new Map([...parts].flatMap((key) => (services.get(key)?.addresses ?? []).filter(isIpv4Address).map((address) => [key, address] as const))),
       parts,
@@ -113,30 +116,40 @@ function translateApps(
   versions: Objects<KubeDeclaration<"service">>,
   services: Objects<KubeService>,
 ): ReadonlyMap<AppKey, DeclaredVersions> {
-  const found = [...versions.values()].filter(isThere).toSorted((a, b) => a.createdAt - b.createdAt || byName(a, b));
-  const byApp = Map.groupBy(found, ({ namespace, value }) => appKey(namespace as Namespace, value?.service.app ?? ("" as AppName)));
   return new Map(
-    [...apps.values()]
-      .filter((app) => isThere(app) && isAppFree(app, services))
-      .toSorted(byName)
-      .flatMap((app) => {
-        const key = appKey(app.namespace as Namespace, app.name as AppName);
-        const declared = withVersions(app, ...(byApp.get(key) ?? []));
-        return declared === undefined ? [] : [[key, declared] as const];
+    [...versionsByApp(versions)]
+      .filter(([key]) => isAppFree(key, services))
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([key, [first, ...others]]) => {
+        const app = apps.get(key);
+        return first === undefined ? [] : [[key, withVersions(first, app !== undefined && isThere(app) ? app : undefined, ...others)] as const];
       }),
   );
 }
 
-const withVersions = memoizeLast(
-  ({ value: app }: KubeDeclaration<"app">, ...versions: readonly KubeDeclaration<"service">[]): DeclaredVersions | undefined =>
-    app === undefined || versions.length === 0
-      ? undefined
-      : { app, versions: new Map(versions.flatMap(({ value }) => (value === undefined ? [] : [[value.service.version, value.service] as const]))) },
+/** Versions that are there by their apps, oldest first. */
+export const versionsByApp: (versions: Objects<KubeDeclaration<"service">>) => ReadonlyMap<AppKey, readonly KubeDeclaration<"service">[]> = memoize(
+  (versions) => {
+    const found = [...versions.values()].filter(isThere).toSorted((a, b) => a.createdAt - b.createdAt || byName(a, b));
+    return Map.groupBy(found, ({ namespace, value }) => appKey(namespace as Namespace, value?.service.app ?? ("" as AppName)));
+  },
 );
 
-function isAppFree(app: KubeDeclaration<"app">, services: Objects<KubeService>): boolean {
-  const service = services.get(keyOf(app));
-  return service === undefined || (isOurs(service) && service.labels[appLabel] === app.name && service.labels[versionLabel] === undefined);
+/** As it holds: every version has a weight, and no other has one. An app that nobody declared gives its oldest version everything. */
+const withVersions = memoizeLast(
+  (first: KubeDeclaration<"service">, declared: KubeDeclaration<"app"> | undefined, ...others: readonly KubeDeclaration<"service">[]): DeclaredVersions => {
+    const services = [first, ...others].flatMap(({ value }) => value?.service ?? []);
+    const versions = new Map(services.map((service) => [service.version, service]));
+    const app: DeclaredApp = declared?.value ?? { namespace: first.namespace as Namespace, app: services[0]?.app ?? ("" as AppName), weights: {}, history: [] };
+    const named = [...versions.keys()];
+    const moving = app.rollout === undefined ? {} : { rollout: { ...app.rollout, from: sharesOf(app.rollout.from, named) } };
+    return { app: { ...app, weights: sharesOf(app.weights, named), ...moving }, versions };
+  },
+);
+
+function isAppFree(key: AppKey, services: Objects<KubeService>): boolean {
+  const service = services.get(key);
+  return service === undefined || (isOurs(service) && key.endsWith(`/${service.labels[appLabel]}`) && service.labels[versionLabel] === undefined);
 }
 
 const noEndpoints: readonly Endpoint[] = [];

@@ -5,7 +5,7 @@ import type { Log } from "../../lib/log.ts";
 import { sameFields } from "../../lib/memoize.ts";
 import { clusterKinds } from "../../model/declared-kinds.ts";
 import type { KubeClient } from "./client.ts";
-import type { ClusterView, DeclarationKind, Objects } from "./objects.ts";
+import type { ClusterView, DeclarationKind, KubeWritten, Objects } from "./objects.ts";
 import { contentReader, declarationReader, readDeployment, writtenReader } from "./read-declarations.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "./read-objects.ts";
 import { readGrpcRoute, readHttpRoute, readReferenceGrant } from "./read-routes.ts";
@@ -72,9 +72,9 @@ export class ClusterWatch {
       configs: new Reflector({ ...options, ...content("config") }),
       secrets: new Reflector({ ...options, ...content("secret") }),
       deployments: new Reflector({ ...options, ...written("Deployment"), read: readDeployment }),
-      ownServices: new Reflector({ ...options, ...written("Service"), read: writtenReader("Service") }),
-      ownAccounts: new Reflector({ ...options, ...written("ServiceAccount"), read: writtenReader("ServiceAccount") }),
-      ownBudgets: new Reflector({ ...options, ...written("PodDisruptionBudget"), read: writtenReader("PodDisruptionBudget") }),
+      ownServices: new Reflector<KubeWritten>({ ...options, ...written("Service"), read: writtenReader("Service") }),
+      ownAccounts: new Reflector<KubeWritten>({ ...options, ...written("ServiceAccount"), read: writtenReader("ServiceAccount") }),
+      ownBudgets: new Reflector<KubeWritten>({ ...options, ...written("PodDisruptionBudget"), read: writtenReader("PodDisruptionBudget") }),
     };
   }
 
