@@ -39,19 +39,20 @@ export interface ClusterState {
   readonly identities: ReadonlyMap<string, ReadonlySet<SpiffeId>>;
 }
 
-/** What the Envoys of all nodes with pods of the mesh have acknowledged. */
-export interface InForce {
+/** What Envoys are sent, and what it was made from. */
+interface Sent {
   readonly world: World;
-  /** What it was made from. */
   readonly view: ClusterView;
+  readonly declaredApps: ClusterTranslation["declaredApps"];
+}
+
+/** What the Envoys of all nodes with pods of the mesh have acknowledged. */
+export interface InForce extends Sent {
   readonly refusals: readonly Refusal[];
 }
 
-/** Something that was sent. */
-interface Round {
+interface Round extends Sent {
   readonly number: number;
-  readonly world: World;
-  readonly view: ClusterView;
 }
 
 /**
@@ -163,16 +164,16 @@ export class ClusterLoop {
     const { plan } = this.#compiled;
     const mesh = this.#mesh;
     this.#plans = new Map([...reports.keys()].map((node) => [node, compileNode(plan, mesh, node, this.#plans.get(node))]));
-    proxies.publish(this.#plans, this.#round(this.#world, seen));
+    proxies.publish(this.#plans, this.#round({ world: this.#world, view: seen, declaredApps: translation.declaredApps }));
     this.#acknowledge();
     for (const node of reports.keys()) this.#order(node, members, translation);
   }
 
   /** The number of what is sent now. Views in which nothing declared is new are the same. */
-  #round(world: World, view: ClusterView): number {
+  #round(sent: Sent): number {
     const last = this.#rounds.at(-1);
-    const isSame = last !== undefined && last.world === world && declaredParts.every((part) => last.view[part] === view[part]);
-    const round: Round = { number: isSame ? last.number : (last?.number ?? 0) + 1, world, view };
+    const isSame = last !== undefined && last.world === sent.world && declaredParts.every((part) => last.view[part] === sent.view[part]);
+    const round: Round = { number: isSame ? last.number : (last?.number ?? 0) + 1, ...sent };
     this.#rounds = isSame ? [...this.#rounds.slice(0, -1), round] : [...this.#rounds, round];
     return round.number;
   }
@@ -184,10 +185,10 @@ export class ClusterLoop {
     const round = this.#rounds[at];
     if (round === undefined) return;
     this.#rounds = this.#rounds.slice(at);
-    const { world, view } = round;
+    const { number: _, ...sent } = round;
     const before = this.#inForce.get();
-    const refusals = shareList(before?.refusals, proxies.refusals(), sameFields);
-    if (before?.world !== world || before.view !== view || before.refusals !== refusals) this.#inForce.set({ world, view, refusals });
+    const next: InForce = { ...sent, refusals: shareList(before?.refusals, proxies.refusals(), sameFields) };
+    if (before === undefined || !sameFields(before, next)) this.#inForce.set(next);
   }
 
   #tell(members: ReadonlyMap<string, Member>): void {

@@ -53,6 +53,17 @@ export interface KubePod extends KubeMeta {
   readonly addresses: readonly string[];
   readonly phase: string;
   readonly ready: boolean;
+  /** How often its containers were started again. */
+  readonly restarts: number;
+  /** Why it does not become ready; absent: nothing is known to be wrong. */
+  readonly trouble?: PodTrouble;
+}
+
+export interface PodTrouble {
+  /** `failing`: it will not get better by waiting; `waiting`: it may. */
+  readonly kind: "failing" | "waiting";
+  /** One line: `exited with code 1, 3 times`. */
+  readonly reason: string;
 }
 
 export interface KubeServicePort {
