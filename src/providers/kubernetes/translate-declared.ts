@@ -229,7 +229,14 @@ function timeOf(value: unknown): number | undefined {
 function completeService(template: Raw): object {
   const ports = list(template["ports"]).map(completePort);
   const speaksHttp = ports.map(record).some(({ protocol }) => protocol === "http" || protocol === "http2");
-  return { ports, public: template["public"] ?? speaksHttp };
+  const probes = Object.entries(record(template["health"])).map(([name, probe]) => [name, completeProbe(record(probe))]);
+  return { ports, public: template["public"] ?? speaksHttp, health: Object.fromEntries(probes) };
+}
+
+function completeProbe(probe: Raw): unknown {
+  const check = record(probe["check"]);
+  if (check["kind"] === "http") return { ...probe, check: { headers: {}, ...check } };
+  return check["kind"] === "grpc" ? { ...probe, check: { service: "", ...check } } : probe;
 }
 
 function completePort(value: unknown): unknown {
