@@ -5,7 +5,7 @@ import { type AppName, appKey, type Namespace, type ObjectKey, objectKey, type V
 import type { DestinationRef, Router } from "../../model/types.ts";
 import type { World } from "../../model/world.ts";
 import type { AppStatus, ProgrammedStatus, StatusCondition, VersionState, VersionStatus } from "../../providers/kubernetes/declared-status.ts";
-import type { ClusterView, DeclarationKind, KubeDeclaration, KubePod, Objects } from "../../providers/kubernetes/objects.ts";
+import type { ClusterView, KubeDeclaration, KubePod, Objects } from "../../providers/kubernetes/objects.ts";
 import { translateDeclarations } from "../../providers/kubernetes/translate-declarations.ts";
 import { declarationKey } from "../../providers/kubernetes/translate-wanted.ts";
 import { appLabel, hashLabel, versionLabel } from "../../providers/kubernetes/workload-objects.ts";
@@ -47,7 +47,7 @@ type Said = WantedStatus extends infer One ? (One extends WantedStatus ? Pick<On
 
 function entry(declaration: KubeDeclaration, said: Said): readonly [string, WantedStatus] {
   const { namespace, name, uid } = declaration;
-  return [declarationKey(declaration), { namespace, name, uid, ...said } as WantedStatus];
+  return [declarationKey(declaration), { namespace, name, uid, ...said }];
 }
 
 interface Judged {
@@ -209,7 +209,7 @@ function programmedStatus<K extends "router" | "external">(
 ): Untimed<ProgrammedStatus> {
   const { kind, generation: observedGeneration, namespace, name } = declaration;
   const key = objectKey(namespace as Namespace, name);
-  const objects: Objects<KubeDeclaration<DeclarationKind>> = kind === "router" ? inForce.view.routers : inForce.view.externals;
+  const objects: Objects<KubeDeclaration> = kind === "router" ? inForce.view.routers : inForce.view.externals;
   const refused = workloads.reasons.get(declarationKey(declaration)) ?? refusal(inForce, namespace, `external/${name}`);
   const isThere = objects.get(key) === declaration && inWorld.has(key) && inForce.world.addresses.has(key);
   const programmed = isThere && refused === undefined;

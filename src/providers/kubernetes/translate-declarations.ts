@@ -14,7 +14,7 @@ import {
 } from "../../model/names.ts";
 import type { ExternalService, Router, Service } from "../../model/types.ts";
 import type { Endpoint } from "../../model/world.ts";
-import type { ClusterView, DeclarationKind, KubeDeclaration, KubeEndpointSlice, KubeService, Objects } from "./objects.ts";
+import type { ClusterView, KubeDeclaration, KubeEndpointSlice, KubeService, Objects } from "./objects.ts";
 import { serviceEndpoints } from "./translate-endpoints.ts";
 import { isIpv4Address, slicesByService } from "./translate-services.ts";
 import { versionName } from "./translate-workloads.ts";
@@ -102,7 +102,7 @@ function isFree(object: KubeDeclaration, services: Objects<KubeService>): boolea
   return service === undefined || (isOurs(service) && service.labels[appLabel] === undefined);
 }
 
-function keyOf({ namespace, name }: KubeDeclaration<DeclarationKind>): ObjectKey {
+function keyOf({ namespace, name }: KubeDeclaration): ObjectKey {
   return objectKey(namespace as Namespace, name);
 }
 

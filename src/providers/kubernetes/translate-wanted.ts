@@ -1,7 +1,7 @@
 /** Everything declared on a cluster → all objects that Weir should have there, and why some of it cannot be. */
 import { memoizeLast } from "../../lib/memoize.ts";
 import { stackLabel } from "../../model/declared-kinds.ts";
-import { type AppName, appKey, type Namespace, objectKey } from "../../model/names.ts";
+import { type AppName, type Namespace, objectKey } from "../../model/names.ts";
 import type { Service } from "../../model/types.ts";
 import type { ClusterView, DeclarationKind, KubeDeclaration, KubeWritten } from "./objects.ts";
 import { versionsByApp, whyNotCalled } from "./translate-declarations.ts";
@@ -160,9 +160,4 @@ function addressClaims({ routers, externals }: Input): readonly Claim[] {
       one.value === undefined || one.terminating || whyNotCalled(one) !== undefined ? [] : claim(one, externalService(one.value, belongsTo(one))),
     ),
   ];
-}
-
-/** The app's key of a version's declaration; undefined: it is not understood. */
-export function appOf({ value }: KubeDeclaration<"service">): string | undefined {
-  return value === undefined ? undefined : appKey(value.service.namespace, value.service.app);
 }
