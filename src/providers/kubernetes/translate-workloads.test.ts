@@ -10,7 +10,7 @@ import { contentNames, podTemplate, podText, portNames } from "./translate-pod-t
 import { appObjects, externalService, routerService, versionDeployment, versionService, whyNotHere } from "./translate-workloads.ts";
 
 const namespace = "shop" as Namespace;
-const owner = (kind: "App" | "Version" | "Router" | "ExternalService", name: string) => ({ kind, name, uid: `uid-${name}` });
+const owner = (kind: "App" | "Version" | "Router" | "ExternalService", name: string) => [{ kind, name, uid: `uid-${name}` }];
 const noContents = new Map<string, string>();
 
 function image(ref: string, changes: Partial<Service> = {}): Service {
@@ -70,15 +70,15 @@ const small = image("web@v1", { scale: 1, ports: [{ port: 80, containerPort: 300
 test("the objects are as in workloads.golden.yaml (WEIR_GOLDEN=update writes it)", () => {
   const [app, v1, v2] = [owner("App", "web"), owner("Version", "web-v1"), owner("Version", "web-v2")];
   const objects = [
-    ...appObjects(namespace, "web" as AppName, [full, small], { owner: app, stack: "shop" }),
-    versionDeployment({ service: small, restarts: 0, contents: noContents }, "00000000", { owner: v1, stack: "shop" }),
-    versionService(small, { owner: v1, stack: "shop" }),
-    versionDeployment({ service: full, restarts: 2, contents: new Map([["config/settings", "abc"]]) }, "11111111", { owner: v2 }),
-    versionService(full, { owner: v2 }),
-    routerService({ namespace, name: "www", hosts: ["www.example.com"], public: true, rules: [] }, { owner: owner("Router", "www") }),
+    ...appObjects(namespace, "web" as AppName, [full, small], { owners: app, stack: "shop" }),
+    versionDeployment({ service: small, restarts: 0, contents: noContents }, "00000000", { owners: v1, stack: "shop" }),
+    versionService(small, { owners: v1, stack: "shop" }),
+    versionDeployment({ service: full, restarts: 2, contents: new Map([["config/settings", "abc"]]) }, "11111111", { owners: v2 }),
+    versionService(full, { owners: v2 }),
+    routerService({ namespace, name: "www", hosts: ["www.example.com"], public: true, rules: [] }, { owners: owner("Router", "www") }),
     externalService(
       { namespace, name: "db", endpoints: [{ host: "db.example.com", port: 5432 }], ports: [{ port: 5432, containerPort: 5432, protocol: "tcp" }] },
-      { owner: owner("ExternalService", "db") },
+      { owners: owner("ExternalService", "db") },
     ),
   ];
   const now = objects.map((object) => stringify(object, { lineWidth: 120, aliasDuplicateObjects: false })).join("---\n");
@@ -89,10 +89,10 @@ test("the objects are as in workloads.golden.yaml (WEIR_GOLDEN=update writes it)
 
 test("an app of one replica has no budget, one without ports no Service", () => {
   const kinds = (versions: readonly Service[]): readonly string[] =>
-    appObjects(namespace, "web" as AppName, versions, { owner: owner("App", "web") }).map(({ kind }) => kind);
+    appObjects(namespace, "web" as AppName, versions, { owners: owner("App", "web") }).map(({ kind }) => kind);
   assert.deepEqual(kinds([small]), ["ServiceAccount", "Service"]);
   assert.deepEqual(kinds([image("web", { ports: [], scale: 2 })]), ["ServiceAccount", "PodDisruptionBudget"]);
-  assert.equal(versionService(image("web", { ports: [] }), { owner: owner("Version", "web-v1") }), undefined);
+  assert.equal(versionService(image("web", { ports: [] }), { owners: owner("Version", "web-v1") }), undefined);
 });
 
 test("the ports of the first version count where versions differ; the others' follow", () => {
@@ -102,7 +102,7 @@ test("the ports of the first version count where versions differ; the others' fo
       { port: 90, containerPort: 90, protocol: "tcp" },
     ],
   });
-  const [, found] = appObjects(namespace, "web" as AppName, [small, grpc], { owner: owner("App", "web") });
+  const [, found] = appObjects(namespace, "web" as AppName, [small, grpc], { owners: owner("App", "web") });
   const spec = found?.["spec"] as { readonly ports: readonly { readonly name: string; readonly targetPort: string }[] } | undefined;
   assert.deepEqual(
     spec?.ports.map(({ name, targetPort }) => [name, targetPort]),

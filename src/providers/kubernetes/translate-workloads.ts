@@ -1,12 +1,13 @@
 /** Declared apps, versions, routers and external services → the Kubernetes objects that make them run and be called. */
+import { stackLabel } from "../../model/declared-kinds.ts";
 import type { AppName, Namespace, VersionName } from "../../model/names.ts";
 import type { ExternalService, Port, Protocol, Router, Service } from "../../model/types.ts";
 import { type PodSource, type PodTemplate, podTemplate, portNames, versionSelector } from "./translate-pod-template.ts";
-import { appLabel, hashLabel, type Labels, type Owner, stackLabel, type WrittenObject, writtenObject } from "./workload-objects.ts";
+import { appLabel, hashLabel, type Labels, type Owner, type WrittenObject, writtenObject } from "./workload-objects.ts";
 
 /** Who owns an object, and the stack that it belongs to, if any. */
 export interface Belongs {
-  readonly owner: Owner;
+  readonly owners: readonly Owner[];
   readonly stack?: string;
 }
 
@@ -100,7 +101,7 @@ function object(
   fields: Record<string, unknown>,
 ): WrittenObject {
   const all = belongs.stack === undefined ? labels : { ...labels, [stackLabel]: belongs.stack };
-  return writtenObject(kind, { namespace, name, owner: belongs.owner, labels: all, fields });
+  return writtenObject(kind, { namespace, name, owners: belongs.owners, labels: all, fields });
 }
 
 interface ServiceOptions {

@@ -1,9 +1,10 @@
 /** Kubernetes objects that Weir writes for what is declared, as plain values, and the labels by which they are found again. */
+import { weirGroup, weirVersion } from "../../model/declared-kinds.ts";
 import type { Namespace } from "../../model/names.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** Who an object belongs to: when the owner is deleted, the cluster deletes the object. */
+/** Who an object belongs to: when all its owners are deleted, the cluster deletes the object. */
 export interface Owner {
   readonly kind: "App" | "Version" | "Router" | "ExternalService";
   readonly name: string;
@@ -27,7 +28,7 @@ export interface WrittenObject {
     readonly name: string;
     readonly namespace: Namespace;
     readonly labels: Labels;
-    readonly ownerReferences: readonly [object];
+    readonly ownerReferences: readonly object[];
   };
   readonly [field: string]: unknown;
 }
@@ -36,7 +37,6 @@ export const appLabel = "weir.dev/app";
 export const versionLabel = "weir.dev/version";
 /** Of what a pod is made from: a pod with another value is one of before. */
 export const hashLabel = "weir.dev/hash";
-export const stackLabel = "weir.dev/stack";
 /** Every object that Weir wrote says so: what does not, it leaves alone. */
 export const managedLabel = { key: "weir.dev/managed-by", value: "weir" } as const;
 export const managedSelector = `${managedLabel.key}=${managedLabel.value}`;
@@ -46,18 +46,26 @@ export const restartsAnnotation = "weir.dev/restarts";
 interface ObjectOptions {
   readonly namespace: Namespace;
   readonly name: string;
-  readonly owner: Owner;
+  readonly owners: readonly Owner[];
   readonly labels: Labels;
   /** Everything beside kind and metadata. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** An object of ours: with our label, and with its owner. */
-export function writtenObject(kind: WrittenKind, { namespace, name, owner, labels, fields }: ObjectOptions): WrittenObject {
+/** An object of ours: with our label, and with its owners. */
+export function writtenObject(kind: WrittenKind, { namespace, name, owners, labels, fields }: ObjectOptions): WrittenObject {
   const { apiVersion } = writtenKinds[kind];
-  const reference = { apiVersion: "weir.dev/v1alpha1", kind: owner.kind, name: owner.name, uid: owner.uid, controller: true };
+  // Of several owners none can be the one that counts.
+  const controller = owners.length === 1;
+  const ownerReferences = owners.map((owner) => ({
+    apiVersion: `${weirGroup}/${weirVersion}`,
+    kind: owner.kind,
+    name: owner.name,
+    uid: owner.uid,
+    controller,
+  }));
   const all = { ...labels, "app.kubernetes.io/managed-by": "weir", [managedLabel.key]: managedLabel.value };
-  return { apiVersion, kind, metadata: { name, namespace, labels: all, ownerReferences: [reference] }, ...fields };
+  return { apiVersion, kind, metadata: { name, namespace, labels: all, ownerReferences }, ...fields };
 }
 
 /** What a map of objects is kept by: `Deployment shop/web-v1`. */
