@@ -32,8 +32,8 @@ export interface Observed {
   readonly ackedRevision: number;
   /** What (`KIND KEY`) is not in Envoy as declared although the revisions agree, where objects are acknowledged one by one. */
   readonly late?: ReadonlySet<string>;
-  /** Why a version cannot come up, apart from what its replicas say: none may be made, its name is somebody else's. */
-  readonly verdicts?: ReadonlyMap<VersionKey, string>;
+  /** Why something (`KIND KEY`) cannot become as declared, apart from what its replicas say: none may be made, its name is somebody else's. */
+  readonly hindrances?: ReadonlyMap<string, string>;
   /** What proxies refuse of the newest World; what they had stays in force. */
   readonly refusals: readonly Refused[];
   /** Whether the platform is heard of now, and has been told everything. */

@@ -9,7 +9,7 @@ import { crashLooping, progressOf, type VersionProgress, whyNotReady } from "../
 import { weightsAt } from "../release/rollout.ts";
 import type { Observed } from "./context.ts";
 import type { NamedUrl, ServiceState, ServiceView, WorkloadView } from "./contract.ts";
-import { describeRefusal } from "./waiting.ts";
+import { describeRefusal, hindranceOf } from "./waiting.ts";
 
 /** `http://web.localhost:8080`; undefined where there is no gateway. */
 export function gatewayUrl(gateway: Pick<GatewaySettings, "domain" | "port"> | undefined, namespace: Namespace, name: string): string | undefined {
@@ -36,7 +36,7 @@ export function serviceView(observed: Observed, object: Declared<"service">, now
   const { namespace, app, version } = service;
   const key = versionKey(namespace, app, version);
   const progress = progressOf(observed.replicas, key);
-  const [state, why] = judge(observed, progress, observed.verdicts?.get(key));
+  const [state, why] = judge(observed, progress, hindranceOf(observed, key));
   const refusal = observed.refusals.find(({ name }) => name.startsWith(`${app}@${version}.${namespace}:`) || name === `${app}.${namespace}`);
   const reason = why ?? (refusal === undefined ? undefined : describeRefusal(refusal));
   const weights = observed.declared.objects.app.get(appKey(namespace, app))?.value;
@@ -74,12 +74,12 @@ function workloadView(workload: Workload): WorkloadView {
   return { id, phase, since, restarts, ...(network === undefined ? {} : { address: network.address }), ...(reason === undefined ? {} : { reason }) };
 }
 
-function judge(observed: Observed, progress: VersionProgress, verdict: string | undefined): readonly [ServiceState, string | undefined] {
+function judge(observed: Observed, progress: VersionProgress, hindrance: string | undefined): readonly [ServiceState, string | undefined] {
   const { wanted, ready, available, oldReady, ending, current } = progress;
   if (wanted === 0) return ending > 0 ? ["draining", undefined] : ["stopped", undefined];
   if (!observed.platform.connected) return ["degraded", `the node agent does not answer: ${observed.platform.reason ?? "no connection"}`];
-  if (verdict !== undefined && available < wanted) return [ready + oldReady > 0 ? "degraded" : "failing", verdict];
   const looping = crashLooping(current);
+  if (hindrance !== undefined && looping === undefined) return [ready + oldReady > 0 ? "degraded" : "failing", hindrance];
   const troubled =
     looping ??
     current.find((workload) => workload.phase === "unready" || workload.phase === "backoff") ??

@@ -65,7 +65,13 @@ export function areSettled(observed: Observed, version: number, keys: readonly V
 
 /** Whether waiting longer for a version helps nobody. */
 export function isHopeless(observed: Observed, key: VersionKey): boolean {
-  return observed.verdicts?.has(key) === true || crashLooping(progressOf(observed.replicas, key).current) !== undefined;
+  return hindranceOf(observed, key) !== undefined || crashLooping(progressOf(observed.replicas, key).current) !== undefined;
+}
+
+/** Why a version, or the app that it is of, cannot become as declared; undefined: nothing but its replicas may hinder it. */
+export function hindranceOf({ hindrances }: Observed, key: VersionKey): string | undefined {
+  const [app = ""] = appsOf([key]);
+  return hindrances?.get(`service ${key}`) ?? hindrances?.get(app);
 }
 
 /** Whether nothing of these versions is left, not even on its way out. */

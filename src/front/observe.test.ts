@@ -50,6 +50,7 @@ function seen(pods: readonly unknown[], said: Partial<Seen> = {}): Seen {
     declared: declared("web@v1"),
     statuses: { service: new Map([[key, versionStatus]]), app: new Map([[app, appStatus]]), router: new Map(), external: new Map() },
     pods: runningPods(pods.map(readRunningPod)),
+    stale: new Set(),
     ...said,
   };
 }

@@ -17,6 +17,8 @@ export interface Seen {
   readonly statuses: SeenStatuses;
   /** By id. */
   readonly pods: ReadonlyMap<string, RunningPod>;
+  /** Keys of versions whose status is about contents of before. */
+  readonly stale: ReadonlySet<string>;
   /** Why what is known may be old; undefined: it is not. */
   readonly silentBecause?: string;
 }
@@ -33,7 +35,7 @@ export function observe(seen: Seen, now: number): Observed {
     replicas: replicaState(seen),
     ackedRevision: 1,
     late: lateObjects(seen, now),
-    verdicts: verdictsOf(seen),
+    hindrances: hindrancesOf(seen),
     refusals: [],
     platform: {
       connected: silentBecause === undefined,
@@ -91,18 +93,26 @@ function wantedOf({ key, value: { service } }: Declared<"service">, status: Vers
 }
 
 /** What is said of the version as it is declared now; undefined while only one of before was judged. */
-function currentStatus({ statuses }: Seen, { key, generation }: Declared<"service">): VersionStatus | undefined {
+function currentStatus({ statuses, stale }: Seen, { key, generation }: Declared<"service">): VersionStatus | undefined {
   const status = statuses.service.get(key);
-  return status !== undefined && status.observedGeneration >= generation ? status : undefined;
+  return status !== undefined && status.observedGeneration >= generation && !stale.has(key) ? status : undefined;
 }
 
-function verdictsOf(seen: Seen): ReadonlyMap<VersionKey, string> {
-  return new Map(
-    [...seen.declared.objects.service.values()].flatMap((object) => {
-      const status = currentStatus(seen, object);
-      return status?.state === "failing" && status.reason !== undefined ? ([[object.key as VersionKey, status.reason]] as const) : [];
-    }),
-  );
+/** Why things cannot become as declared, in the control plane's words. */
+function hindrancesOf(seen: Seen): ReadonlyMap<string, string> {
+  const { declared, statuses } = seen;
+  const found = new Map<string, string>();
+  for (const object of declared.objects.service.values()) {
+    const status = currentStatus(seen, object);
+    if (status?.state === "failing" && status.reason !== undefined) found.set(`service ${object.key}`, status.reason);
+  }
+  for (const kind of ["app", "router", "external"] as const) {
+    for (const { key, generation } of declared.objects[kind].values()) {
+      const status = statuses[kind].get(key);
+      if (status?.programmed === false && status.reason !== undefined && status.observedGeneration >= generation) found.set(`${kind} ${key}`, status.reason);
+    }
+  }
+  return found;
 }
 
 /** `KIND KEY` of what Envoy does not have as declared. An app whose weights move is where it should be. */

@@ -5,6 +5,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Reflected } from "../providers/kubernetes/reflector.ts";
 import { type RunningPod, runningPods } from "../providers/kubernetes/translate-running.ts";
 import type { StoreView } from "../store/kubernetes/kubernetes-store.ts";
+import { Freshness, staleMs } from "./freshness.ts";
 import { observe } from "./observe.ts";
 
 /** What is told of a cluster, each by itself. */
@@ -23,11 +24,24 @@ export interface ClusterWatch {
 /** Observes until `signal` aborts. */
 export function watchCluster(sources: Sources, clock: Clock, signal: AbortSignal): ClusterWatch {
   let pods = podsNow(sources);
+  const freshness = new Freshness();
+  let isPausing = false;
   const look = (): Observed => {
     pods = podsNow(sources);
+    const now = clock.now();
     const { declared, statuses, silentBecause } = sources.store.get();
     const reason = silentBecause ?? sources.pods.map((cell) => cell.get()).find(({ connected }) => !connected)?.reason;
-    return observe({ declared, statuses, pods, ...(reason === undefined ? {} : { silentBecause: reason }) }, clock.now());
+    const stale = freshness.stale(declared, statuses.service, now);
+    if (stale.size > 0) void lookLater();
+    return observe({ declared, statuses, pods, stale, ...(reason === undefined ? {} : { silentBecause: reason }) }, now);
+  };
+  // What is stale does not stay so, even when nothing happens any more.
+  const lookLater = async (): Promise<void> => {
+    if (isPausing) return;
+    isPausing = true;
+    await clock.sleep(staleMs, signal);
+    isPausing = false;
+    if (!signal.aborted) observed.set(look());
   };
   const observed = new Cell<Observed>(look());
   const again = async (cell: Readable<unknown>): Promise<void> => {

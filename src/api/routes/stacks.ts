@@ -11,7 +11,7 @@ import { need } from "../refusal.ts";
 import { route } from "../route.ts";
 import { planRequest, upRequest } from "../schemas.ts";
 import { keysOf, publicUrls, serviceView } from "../views.ts";
-import { areSettled, describeRefusal, isHopeless } from "../waiting.ts";
+import { areSettled, describeRefusal, hindranceOf, isHopeless } from "../waiting.ts";
 
 const lastLines = 10;
 /** Between two reports of progress. */
@@ -78,8 +78,9 @@ async function* progress(context: ApiContext, up: Up, deadline: AbortSignal, sig
       return;
     }
     const failing = up.keys.filter((key) => isHopeless(observed, key));
-    if (failing.length > 0) {
-      yield await fail(context, up, { observed, keys: failing });
+    const stuck = namesOf(up.plan).filter((name) => observed.hindrances?.has(name) === true);
+    if (failing.length + stuck.length > 0) {
+      yield await fail(context, up, { observed, keys: failing, names: stuck });
       return;
     }
     if (JSON.stringify(services) === last) continue;
@@ -103,9 +104,10 @@ function viewsOf(observed: Observed, up: Up, now: number): readonly ServiceView[
 async function fail(
   context: ApiContext,
   up: Up,
-  { observed, keys }: { readonly observed: Observed | undefined; readonly keys: readonly VersionKey[] },
+  { observed, keys, names = [] }: { readonly observed: Observed | undefined; readonly keys: readonly VersionKey[]; readonly names?: readonly string[] },
 ): Promise<Extract<UpEvent, { kind: "failed" }>> {
-  const failures = observed === undefined ? [] : await Promise.all(keys.map((key) => explain(context, observed, key)));
+  const services = observed === undefined ? [] : await Promise.all(keys.map((key) => explain(context, observed, key)));
+  const failures = [...services, ...names.map((name) => explainName(observed, name))];
   const restored = await restore(context, up);
   const nobody: UpFailure = { namespace: "", name: up.plan.stack, reason: reasonWithout(observed, up.startedAt), lastLog: [] };
   return { kind: "failed", failures: failures.length === 0 ? [nobody] : failures, restored };
@@ -118,6 +120,13 @@ function reasonWithout(observed: Observed | undefined, since: number): string {
   return refused === undefined ? "Envoy did not acknowledge the change in time" : describeRefusal(refused);
 }
 
+/** `router shop/www` or the like. */
+function explainName(observed: Observed | undefined, name: string): UpFailure {
+  const [kind = "", key = ""] = name.split(" ");
+  const [namespace = "", own = ""] = key.split("/");
+  return { namespace, name: `${kind}/${own}`, reason: observed?.hindrances?.get(name) ?? "", lastLog: [] };
+}
+
 async function explain(context: ApiContext, observed: Observed, key: VersionKey): Promise<UpFailure> {
   const service = observed.declared.objects.service.get(key)?.value.service;
   const { current, ready, wanted } = progressOf(observed.replicas, key);
@@ -126,10 +135,9 @@ async function explain(context: ApiContext, observed: Observed, key: VersionKey)
     culprit === undefined ? [] : context.machine.readLogs({ workloads: [culprit.id], tail: lastLines }),
     context.machine.notes?.(key),
   ]);
-  const reason =
-    observed.verdicts?.get(key) ??
-    (culprit === undefined ? undefined : whyNotReady(culprit)) ??
-    (ready >= wanted ? "Envoy did not acknowledge it in time" : "not ready in time");
+  const hindrance = crashLooping(current) === undefined ? hindranceOf(observed, key) : undefined;
+  const why = hindrance ?? (culprit === undefined ? undefined : whyNotReady(culprit));
+  const reason = why ?? (ready >= wanted ? "Envoy did not acknowledge it in time" : "not ready in time");
   const [namespace = "", name = key] = key.split("/");
   return { namespace: service?.namespace ?? namespace, name, reason, lastLog: lines.map((line) => line.line), ...(notes === undefined ? {} : { notes }) };
 }
