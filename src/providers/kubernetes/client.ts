@@ -163,6 +163,11 @@ export class KubeClient {
     return this.#call({ method: "POST", path, query: { fieldManager, ...dryRun(options) }, body: object }, options.signal);
   }
 
+  /** Replaces an object whole; with a resourceVersion in its metadata only the one of that version, else it is a `conflict`. */
+  replace(place: ObjectPlace, object: unknown, options: WriteOptions = {}): Promise<ApiResult<unknown>> {
+    return this.#call({ method: "PUT", path: objectPath(place), query: { fieldManager, ...dryRun(options) }, body: object }, options.signal);
+  }
+
   /** Deletes an object; `uid`: only if it is still that one. `propagation` says what becomes of what belongs to it (default: deleted soon after). */
   delete(
     place: ObjectPlace,
