@@ -151,11 +151,6 @@ export class KubeClient {
     return this.#call({ method: "PATCH", path: objectPath(place), query, body: object, contentType: "application/apply-patch+yaml" }, options.signal);
   }
 
-  /** Replaces an object whole; with a resourceVersion in its metadata only the one of that version, else it is a `conflict`. */
-  replace(place: ObjectPlace, object: unknown, options: WriteOptions = {}): Promise<ApiResult<unknown>> {
-    return this.#call({ method: "PUT", path: objectPath(place), query: { fieldManager, ...dryRun(options) }, body: object }, options.signal);
-  }
-
   /** Creates an object, or asks for a review (TokenReview, SelfSubjectAccessReview …), which answers in the object's status. */
   create(place: Omit<ObjectPlace, "name"> & { readonly name?: string }, object: unknown, options: WriteOptions = {}): Promise<ApiResult<unknown>> {
     const { kind, namespace, name } = place;
