@@ -265,7 +265,7 @@ test("a watch has no gaps, late and live, also for what others apply", { timeout
   await watching;
   assert.deepEqual(seen, ["config default/a", "config default/theirs", "config default/theirs gone"]);
   const far = await store.watch(store.snapshot.get().version + 1000, AbortSignal.timeout(1000)).next();
-  assert.deepEqual(far.value satisfies DeclaredBatch | undefined, { kind: "expired", version: store.snapshot.get().version });
+  assert.deepEqual(far.value, { kind: "expired", version: store.snapshot.get().version } satisfies DeclaredBatch);
 });
 
 test("an object that does not fit is a problem, and can be put right", async (t) => {
