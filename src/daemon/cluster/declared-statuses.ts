@@ -1,4 +1,5 @@
 /** What to say of each declared object in its status: what runs of it, and what of it is true in Envoy. */
+import { callersRoutes, meshRoutes } from "../../emit/envoy/route-configuration.ts";
 import { memoize, shareMap } from "../../lib/memoize.ts";
 import { mapToShares } from "../../model/declared.ts";
 import { type AppName, appKey, type Namespace, type ObjectKey, objectKey, type VersionKey, type VersionName, versionKey } from "../../model/names.ts";
@@ -174,7 +175,8 @@ function sameShares(a: ReadonlyMap<VersionName, number>, b: ReadonlyMap<VersionN
 }
 
 function refusal({ refusals }: InForce, namespace: string, name: string): string | undefined {
-  const found = refusals.find(({ resource }) => resource.startsWith(`${name}@`) || resource === "mesh" || resource === `mesh/${namespace}`);
+  const routes = [meshRoutes, callersRoutes(namespace as Namespace)];
+  const found = refusals.find(({ resource }) => routes.includes(resource) || resource.startsWith(`${name}@`) || resource.startsWith(`${name}.${namespace}:`));
   return found === undefined ? undefined : `the Envoy of node ${found.node} refused ${found.resource}; what it had before stays in force`;
 }
 
@@ -210,7 +212,8 @@ function programmedStatus<K extends "router" | "external">(
   const { kind, generation: observedGeneration, namespace, name } = declaration;
   const key = objectKey(namespace as Namespace, name);
   const objects: Objects<KubeDeclaration> = kind === "router" ? inForce.view.routers : inForce.view.externals;
-  const refused = workloads.reasons.get(declarationKey(declaration)) ?? refusal(inForce, namespace, `external/${name}`);
+  const refused =
+    workloads.reasons.get(declarationKey(declaration)) ?? refusal(inForce, namespace, declaration.kind === "external" ? `external/${name}` : name);
   const isThere = objects.get(key) === declaration && inWorld.has(key) && inForce.world.addresses.has(key);
   const programmed = isThere && refused === undefined;
   const reason = refused ?? note;
