@@ -5,7 +5,6 @@ import { appObject, externalObject, ownService, podOf, routerObject, versionObje
 import type { FakeObject } from "../../../test/support/fake-kube-api.ts";
 import { clusterView, type Raw, sliceObject } from "../../../test/support/kube-objects.ts";
 import { rule } from "../../../test/support/stacks.ts";
-import type { VersionStatus } from "../../providers/kubernetes/declared-status.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { translateCluster } from "../../providers/kubernetes/translate.ts";
 import type { InForce } from "./cluster-loop.ts";
@@ -39,7 +38,8 @@ function said(changes: Raw, more: Partial<StatusInput> = {}): ReadonlyMap<string
 
 /** `STATE READY/WANTED REASON` of the version `v1`. */
 function stateOf(changes: Raw, more: Partial<StatusInput> = {}): string {
-  const { state, ready, wanted, reason = "" } = said(changes, more).get("Version shop/web-v1")?.status as VersionStatus;
+  const found = said(changes, more).get("Version shop/web-v1");
+  const { state, ready, wanted, reason = "" } = found?.kind === "service" ? found.status : assert.fail("no status");
   return `${state} ${ready}/${wanted} ${reason}`.trim();
 }
 
