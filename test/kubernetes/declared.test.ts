@@ -256,7 +256,7 @@ test("of two who change the same, one is told; a new status is in nobody's way",
     "-p",
     '{"status":{"state":"ready","ready":3,"wanted":3,"weight":10000,"hash":"h"}}',
   ]);
-  const scaled = (scale: number): Write => ({ ...putVersion({ ...fullService(namespace), scale }), expected: version }) as Write;
+  const scaled = (scale: number): Write => ({ ...putVersion({ ...fullService(namespace), scale }), expected: version });
   const results = await Promise.all([ann.commit([scaled(5)]), bob.commit([scaled(7)])]);
   assert.deepEqual(
     results.flatMap((result) => (result.ok ? [] : result.problems.map(({ code }) => code))),
