@@ -102,10 +102,8 @@ test("a version without replicas drains, then it is stopped", () => {
 
 test("an app's shares are those in force; it is programmed when what is declared is, and nothing moves", () => {
   const app = (more: Partial<StatusInput> = {}, changes: Raw = {}): unknown => {
-    const { observedGeneration, weights, programmed, reason } = said(changes, more).get("App shop/web")?.status as Extract<
-      WantedStatus,
-      { kind: "app" }
-    >["status"];
+    const found = said(changes, more).get("App shop/web");
+    const { observedGeneration, weights, programmed, reason } = found?.kind === "app" ? found.status : assert.fail("no status");
     return [observedGeneration, weights, programmed, reason];
   };
   assert.deepEqual(app(), [7, { v1: 9_000, v2: 1_000 }, true, undefined]);
@@ -131,7 +129,8 @@ test("routers and external services are programmed once they have an address; a 
   };
   const found = said(changes);
   const of = (key: string): unknown => {
-    const { programmed, reason } = found.get(key)?.status as Extract<WantedStatus, { kind: "router" }>["status"];
+    const one = found.get(key);
+    const { programmed, reason } = one?.kind === "router" || one?.kind === "external" ? one.status : assert.fail("no status");
     return [programmed, reason];
   };
   assert.deepEqual(of("Router shop/www"), [true, "rule 1 leads to the app lost, which is not there"]);
