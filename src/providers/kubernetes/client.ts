@@ -173,6 +173,8 @@ export class KubeClient {
       kind: "DeleteOptions",
       propagationPolicy: options.propagation ?? "Background",
       ...(options.uid === undefined ? {} : { preconditions: { uid: options.uid } }),
+      // Beside a body the API server takes no notice of the query: without this it would really delete.
+      ...(options.dryRun === true ? { dryRun: ["All"] } : {}),
     };
     return this.#call({ method: "DELETE", path: objectPath(place), query: dryRun(options), body }, options.signal);
   }
