@@ -68,6 +68,11 @@ export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The namespace is not there, and the cluster does not let you make it.",
     next: "Ask somebody who may: `kubectl create namespace NAME`, and a RoleBinding to the ClusterRole `edit` in it for you.",
   },
+  "namespace-unseen": {
+    title: "a namespace that was not looked at",
+    explanation: "Your rights are those of some namespaces, so a command looks at the ones that it was asked about; this change would reach another one.",
+    next: "Say that namespace with `-n`, in a command of its own; or ask for the right to list objects of `weir.dev` in all namespaces.",
+  },
   "object-foreign": {
     title: "somebody else's ConfigMap or Secret",
     explanation:
