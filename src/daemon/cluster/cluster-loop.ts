@@ -5,6 +5,7 @@ import { compileNode, type NodePlan } from "../../compile/node-plan.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { sameFields, shareList } from "../../lib/memoize.ts";
 import type { MeshPod, MeshPods } from "../../model/mesh-pod.ts";
 import type { AppName, Namespace } from "../../model/names.ts";
 import { type SpiffeId, type TrustDomain, workloadId } from "../../model/spiffe.ts";
@@ -13,7 +14,9 @@ import type { ClusterView, KubePod } from "../../providers/kubernetes/objects.ts
 import { type ClusterTranslation, translateCluster } from "../../providers/kubernetes/translate.ts";
 import type { RouteStatus } from "../../providers/kubernetes/translate-routes.ts";
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
-import type { ProxyLink } from "./proxy-link.ts";
+import { Alarm } from "../alarm.ts";
+import { clusterWorld, nextChangeAt } from "./cluster-world.ts";
+import type { ProxyLink, Refusal } from "./proxy-link.ts";
 
 export interface ClusterLoopOptions {
   readonly view: Readable<ClusterView | undefined>;
@@ -36,11 +39,28 @@ export interface ClusterState {
   readonly identities: ReadonlyMap<string, ReadonlySet<SpiffeId>>;
 }
 
+/** What Envoys are sent, and what it was made from. */
+interface Sent {
+  readonly world: World;
+  readonly view: ClusterView;
+  readonly declaredApps: ClusterTranslation["declaredApps"];
+}
+
+/** What the Envoys of all nodes with pods of the mesh have acknowledged. */
+export interface InForce extends Sent {
+  readonly refusals: readonly Refusal[];
+}
+
+interface Round extends Sent {
+  readonly number: number;
+}
+
 /**
  * So long after our start a node with pods of the mesh may stay silent before we go on without it. Before that nothing is sent: its agent knows which of them
  * are captured, and without its word other nodes would be told to call them in plaintext.
  */
 const firstReportsMs = 15_000;
+const declaredParts = ["apps", "versions", "routers", "externals"] as const;
 /** Looks again although nothing happened: patience with nodes that are away runs out. */
 const tickMs = 5_000;
 
@@ -49,6 +69,8 @@ export class ClusterLoop {
   readonly #wakes = new Cell(0);
   readonly #state = new Cell<ClusterState>({ members: new Map(), identities: new Map() });
   readonly #routeStatuses = new Cell<readonly RouteStatus[]>([]);
+  readonly #inForce = new Cell<InForce | undefined>(undefined);
+  readonly #alarm: Alarm;
   readonly #startedAt: number;
   readonly #orders = new Map<string, { readonly text: string; readonly generation: number }>();
   #translation: ClusterTranslation | undefined;
@@ -56,12 +78,15 @@ export class ClusterLoop {
   #compiled: Compiled | undefined;
   #mesh: MeshPods | undefined;
   #plans: ReadonlyMap<string, NodePlan> = new Map();
+  /** What was sent, from the newest that is acknowledged everywhere; in order. */
+  #rounds: readonly Round[] = [];
   #guarded: ReadonlyMap<string, string> = new Map();
   #isOpen = false;
 
   constructor(options: ClusterLoopOptions) {
     this.#options = options;
     this.#startedAt = options.clock.now();
+    this.#alarm = new Alarm(options.clock, () => this.#wakes.update((count) => count + 1));
   }
 
   get state(): Readable<ClusterState> {
@@ -73,13 +98,18 @@ export class ClusterLoop {
     return this.#routeStatuses;
   }
 
+  /** What is true in Envoy, everywhere; undefined before anything is. */
+  get inForce(): Readable<InForce | undefined> {
+    return this.#inForce;
+  }
+
   /** Works until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
     const { view, agents, proxies } = this.#options;
     const follow = async (source: Readable<unknown>): Promise<void> => {
       for await (const _ of source.watch(signal)) this.#wakes.update((count) => count + 1);
     };
-    await Promise.all([follow(view), follow(agents.reports), follow(proxies.changes), this.#tick(signal), this.#run(signal)]);
+    await Promise.all([follow(view), follow(agents.reports), follow(proxies.changes), this.#tick(signal), this.#alarm.start(signal), this.#run(signal)]);
   }
 
   async #tick(signal: AbortSignal): Promise<void> {
@@ -116,24 +146,49 @@ export class ClusterLoop {
       this.#state.set({ members: new Map(), identities });
       return;
     }
+    const now = clock.now();
     const members = nextMembers(this.#state.get().members, {
       wanted,
       running: new Set(running.map(({ uid }) => uid)),
       guarded: new Set(this.#guarded.keys()),
       news: newsOf(reports),
       proxies: proxies.knowledge(),
-      now: clock.now(),
+      now,
     });
     this.#tell(members);
     this.#state.set({ members, identities });
     this.#mesh = meshPods(members, trustDomain, this.#mesh);
-    this.#world = nextWorld(translation, this.#world);
+    this.#world = clusterWorld(translation, now, this.#world);
+    this.#alarm.set(nextChangeAt(translation.declaredApps, now));
     this.#compiled = compileWorld(this.#world, this.#compiled);
     const { plan } = this.#compiled;
     const mesh = this.#mesh;
     this.#plans = new Map([...reports.keys()].map((node) => [node, compileNode(plan, mesh, node, this.#plans.get(node))]));
-    proxies.publish(this.#plans);
+    proxies.publish(this.#plans, this.#round({ world: this.#world, view: seen, declaredApps: translation.declaredApps }));
+    this.#acknowledge();
     for (const node of reports.keys()) this.#order(node, members, translation);
+  }
+
+  /** The number of what is sent now. Views in which nothing declared is new are the same. */
+  #round(sent: Sent): number {
+    const last = this.#rounds.at(-1);
+    const isSame = last !== undefined && last.world === sent.world && declaredParts.every((part) => last.view[part] === sent.view[part]);
+    const round: Round = { number: isSame ? last.number : (last?.number ?? 0) + 1, ...sent };
+    this.#rounds = isSame ? [...this.#rounds.slice(0, -1), round] : [...this.#rounds, round];
+    return round.number;
+  }
+
+  #acknowledge(): void {
+    const { proxies } = this.#options;
+    const acknowledged = proxies.acknowledged();
+    const at = this.#rounds.findLastIndex(({ number }) => number <= acknowledged);
+    const round = this.#rounds[at];
+    if (round === undefined) return;
+    this.#rounds = this.#rounds.slice(at);
+    const { number: _, ...sent } = round;
+    const before = this.#inForce.get();
+    const next: InForce = { ...sent, refusals: shareList(before?.refusals, proxies.refusals(), sameFields) };
+    if (before === undefined || !sameFields(before, next)) this.#inForce.set(next);
   }
 
   #tell(members: ReadonlyMap<string, Member>): void {
@@ -222,13 +277,3 @@ function runningPods(view: ClusterView): readonly KubePod[] {
 function newsOf(reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, ReadonlyMap<string, PodNews>> {
   return new Map([...reports].map(([node, { pods }]) => [node, new Map(pods.map((pod) => [pod.uid, pod]))]));
 }
-
-/** The World of a cluster's own Services; the identical one when nothing in it changed. */
-function nextWorld({ apps, endpoints, addresses, serviceRoutes }: ClusterTranslation, before: World | undefined): World {
-  if (before?.apps === apps && before.endpoints === endpoints && before.addresses === addresses && before.serviceRoutes === serviceRoutes) return before;
-  const none = { routers: new Map(), externals: new Map(), captures: [], gateway: noGateway };
-  return { ...none, revision: (before?.revision ?? 0) + 1, apps, endpoints, addresses, serviceRoutes };
-}
-
-/** A cluster's nodes have no gateway of their own. */
-const noGateway = { address: "", port: 0, socketDir: "", domain: "localhost" };

@@ -23,6 +23,8 @@ import { ClusterLoop } from "./cluster-loop.ts";
 import { ProxyLink } from "./proxy-link.ts";
 import { RouteStatusWriter } from "./route-status.ts";
 import type { ControlSettings } from "./settings.ts";
+import { StatusReporter } from "./status-reporter.ts";
+import { WorkloadController } from "./workload-controller.ts";
 
 /** What nodes' tokens are made for: one for the Kubernetes API would not do. */
 const tokenAudience = "weir";
@@ -60,6 +62,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const proxies = new ProxyLink({ ads, clock });
   const loop = new ClusterLoop({ view: watch.view, agents: nodes, proxies, trustDomain, clock, log });
   const statuses = new RouteStatusWriter({ client, clock, log, wanted: loop.routeStatuses });
+  const workloads = new WorkloadController({ view: watch.view, client, clock, log });
+  const reporter = new StatusReporter({ client, view: watch.view, inForce: loop.inForce, workloads: workloads.state, clock, log });
   const certificates = createCertificateService({
     authority,
     trustDomain,
@@ -82,6 +86,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     watch.start(signal),
     loop.start(signal),
     statuses.start(signal),
+    workloads.start(signal),
+    reporter.start(signal),
     runAuthority(authority, { client, settings, clock, log }, signal),
   ]);
   return {

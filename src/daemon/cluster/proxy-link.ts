@@ -15,6 +15,15 @@ interface Facts {
   readonly pods: ReadonlyMap<string, PinnedPod>;
   /** Addresses that are called by mutual TLS. */
   readonly tunnels: ReadonlySet<string>;
+  /** The newest round that came to the same. */
+  readonly round: number;
+}
+
+/** What an Envoy did not take of what it was sent. */
+export interface Refusal {
+  readonly node: string;
+  /** Of the resource: `mesh`, `web@v1.default:80`. */
+  readonly resource: string;
 }
 
 interface NodeState {
@@ -60,16 +69,32 @@ export class ProxyLink {
     return this.#changes;
   }
 
-  /** Sends every node its plan; a node without one is forgotten. */
-  publish(plans: ReadonlyMap<string, NodePlan>): void {
+  /** Sends every node its plan; a node without one is forgotten. `round` numbers what all of it was made from, and never falls. */
+  publish(plans: ReadonlyMap<string, NodePlan>, round: number): void {
     for (const [name, node] of this.#nodes) if (!plans.has(name)) this.#forget(node);
-    for (const [name, plan] of plans) this.#send(this.#nodes.get(name) ?? this.#add(name), plan);
+    for (const [name, plan] of plans) this.#send(this.#nodes.get(name) ?? this.#add(name), plan, round);
+  }
+
+  /** The round up to which the Envoys of all nodes that have pods of the mesh acknowledged everything; those that are away for long are not waited for. */
+  acknowledged(): number {
+    this.#look();
+    const rounds = this.#present()
+      .filter(({ sent }) => (sent.at(-1)?.pods.size ?? 0) > 0)
+      .map(({ acked, sent }) => (acked ? (sent[0]?.round ?? 0) : 0));
+    return Math.min(...rounds);
+  }
+
+  /** What Envoys refused of what they have, but for pods' own listeners. */
+  refusals(): readonly Refusal[] {
+    return [...this.#nodes.values()].flatMap(({ name, refused }) =>
+      [...refused].filter((resource) => !/^(in|out)\//.test(resource)).map((resource) => ({ node: name, resource })),
+    );
   }
 
   /** What Envoys have, for the next step of who joins and leaves. */
   knowledge(): ProxyKnowledge {
     this.#look();
-    const present = [...this.#nodes.values()].filter((node) => node.awaySince === undefined || this.#clock.now() - node.awaySince < patienceMs);
+    const present = this.#present();
     return {
       hasListeners: (pod) => {
         const node = this.#nodes.get(pod.node);
@@ -107,13 +132,21 @@ export class ProxyLink {
     this.#ads.forget(proxyId(node.name));
   }
 
-  #send(node: NodeState, plan: NodePlan): void {
+  #present(): readonly NodeState[] {
+    return [...this.#nodes.values()].filter((node) => node.awaySince === undefined || this.#clock.now() - node.awaySince < patienceMs);
+  }
+
+  #send(node: NodeState, plan: NodePlan, round: number): void {
     const resources = emitNodeProxy(plan).map((one) => this.#cached(one.typeUrl, one.name, one, () => one.body));
     node.snapshot = createSnapshot(resources, node.snapshot);
     const revision = this.#ads.publish(proxyId(node.name), node.snapshot);
-    if (node.sent.at(-1)?.revision === revision) return;
+    const last = node.sent.at(-1);
+    if (last?.revision === revision) {
+      node.sent = [...node.sent.slice(0, -1), { ...last, round }];
+      return;
+    }
     const pods = new Map(plan.pods.map((pod) => [pod.uid, pod]));
-    node.sent = [...node.sent, { revision, pods, tunnels: new Set(plan.remote.map(({ address }) => address)) }];
+    node.sent = [...node.sent, { revision, pods, tunnels: new Set(plan.remote.map(({ address }) => address)), round }];
     void this.#follow(node, revision);
   }
 
