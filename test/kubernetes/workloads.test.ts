@@ -107,22 +107,13 @@ async function load(url: string, count: number, more: object = {}): Promise<Load
 
 /** Requests to `web` until `work` is done and as many as usual were sent; none may fail. */
 async function underLoad(t: TestContext, work: () => Promise<void>): Promise<void> {
-  let [isDone, ok] = [false, 0];
-  const loads = async (): Promise<void> => {
-    do {
-      const result = await load("http://web/", usual);
-      assert.deepEqual(result.failures, []);
-      ok += result.ok;
-    } while (!isDone);
+  const ended = new AbortController();
+  const loads = async (): Promise<number> => {
+    const result = await load("http://web/", usual);
+    assert.deepEqual(result.failures, []);
+    return result.ok + (ended.signal.aborted ? 0 : await loads());
   };
-  const working = async (): Promise<void> => {
-    try {
-      await work();
-    } finally {
-      isDone = true;
-    }
-  };
-  await Promise.all([loads(), working()]);
+  const [ok] = await Promise.all([loads(), work().finally(() => ended.abort())]);
   t.diagnostic(`${ok} requests, 0 failed`);
 }
 

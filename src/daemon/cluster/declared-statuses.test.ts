@@ -5,7 +5,6 @@ import { appObject, externalObject, ownService, podOf, routerObject, versionObje
 import type { FakeObject } from "../../../test/support/fake-kube-api.ts";
 import { clusterView, type Raw, sliceObject } from "../../../test/support/kube-objects.ts";
 import { rule } from "../../../test/support/stacks.ts";
-import type { VersionStatus } from "../../providers/kubernetes/declared-status.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { translateCluster } from "../../providers/kubernetes/translate.ts";
 import type { InForce } from "./cluster-loop.ts";
@@ -39,7 +38,8 @@ function said(changes: Raw, more: Partial<StatusInput> = {}): ReadonlyMap<string
 
 /** `STATE READY/WANTED REASON` of the version `v1`. */
 function stateOf(changes: Raw, more: Partial<StatusInput> = {}): string {
-  const { state, ready, wanted, reason = "" } = said(changes, more).get("Version shop/web-v1")?.status as VersionStatus;
+  const found = said(changes, more).get("Version shop/web-v1");
+  const { state, ready, wanted, reason = "" } = found?.kind === "service" ? found.status : assert.fail("no status");
   return `${state} ${ready}/${wanted} ${reason}`.trim();
 }
 
@@ -102,10 +102,8 @@ test("a version without replicas drains, then it is stopped", () => {
 
 test("an app's shares are those in force; it is programmed when what is declared is, and nothing moves", () => {
   const app = (more: Partial<StatusInput> = {}, changes: Raw = {}): unknown => {
-    const { observedGeneration, weights, programmed, reason } = said(changes, more).get("App shop/web")?.status as Extract<
-      WantedStatus,
-      { kind: "app" }
-    >["status"];
+    const found = said(changes, more).get("App shop/web");
+    const { observedGeneration, weights, programmed, reason } = found?.kind === "app" ? found.status : assert.fail("no status");
     return [observedGeneration, weights, programmed, reason];
   };
   assert.deepEqual(app(), [7, { v1: 9_000, v2: 1_000 }, true, undefined]);
@@ -131,7 +129,8 @@ test("routers and external services are programmed once they have an address; a 
   };
   const found = said(changes);
   const of = (key: string): unknown => {
-    const { programmed, reason } = found.get(key)?.status as Extract<WantedStatus, { kind: "router" }>["status"];
+    const one = found.get(key);
+    const { programmed, reason } = one?.kind === "router" || one?.kind === "external" ? one.status : assert.fail("no status");
     return [programmed, reason];
   };
   assert.deepEqual(of("Router shop/www"), [true, "rule 1 leads to the app lost, which is not there"]);

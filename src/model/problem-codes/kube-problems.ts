@@ -58,6 +58,11 @@ export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "Nothing says how to reach a cluster: no file was named, `KUBECONFIG` names none that exists, and there is no `~/.kube/config`.",
     next: "Name the file, or set `KUBECONFIG`.",
   },
+  "namespace-ending": {
+    title: "a namespace on its way out",
+    explanation: "The namespace is being deleted, so nothing can be declared in it.",
+    next: "Wait until it is gone, then repeat the command, which makes it anew.",
+  },
   "namespace-missing": {
     title: "no such namespace",
     explanation: "The namespace is not there, and the cluster does not let you make it.",
@@ -67,10 +72,6 @@ export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
     title: "a namespace that was not looked at",
     explanation: "Your rights are those of some namespaces, so a command looks at the ones that it was asked about; this change would reach another one.",
     next: "Say that namespace with `-n`, in a command of its own; or ask for the right to list objects of `weir.dev` in all namespaces.",
-  "namespace-ending": {
-    title: "a namespace on its way out",
-    explanation: "The namespace is being deleted, so nothing can be declared in it.",
-    next: "Wait until it is gone, then repeat the command, which makes it anew.",
   },
   "object-foreign": {
     title: "somebody else's ConfigMap or Secret",

@@ -8,7 +8,7 @@ import type { Service } from "../../model/types.ts";
 import { heldObjects, unwanted, type Wanted, wantedObjects } from "./translate-wanted.ts";
 import { managedLabel, writtenKinds } from "./workload-objects.ts";
 
-const hash = (text: string): string => `${text.length}-${[...text].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 1_000_007, 7)}`;
+const hash = (text: string): string => Buffer.from(text).toString("base64");
 const wanted = (raw: Raw): Wanted => wantedObjects(clusterView(raw), hash);
 const web = appObject("web", { v1: 10_000 });
 const v1 = versionObject("web@v1", { scale: 2 });
