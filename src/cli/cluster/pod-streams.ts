@@ -11,7 +11,7 @@ type PodPlan = Extract<ExecView, { kind: "pod" }>;
 /** Runs a command in a pod's container with this process's input and output. Answers its exit status. Throws a `Failure`. */
 export function execInPod(place: Place, plan: PodPlan, command: readonly string[]): Promise<number> {
   // Where it is no terminal, it is absent, whatever its type says.
-  const terminal = [process.stdin, process.stdout].every(({ isTTY }) => isTTY === true);
+  const terminal = [process.stdin, process.stdout].every((stream) => stream.isTTY);
   const query: [string, string][] = [
     ...command.map((word): [string, string] => ["command", word]),
     ...streamQuery(plan.container, terminal),
