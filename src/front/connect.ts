@@ -103,7 +103,12 @@ async function contextOf(
     store,
     observed: watch.observed,
     machine: createClusterMachine({ client, clock, pod: watch.pod }),
-    platform: { runs: "images", makeNamespaces: (names) => makeNamespaces(client, names) },
+    platform: {
+      runs: "images",
+      teller: "the cluster's API server",
+      seeProxies: "`kubectl -n weir-system get pods` shows the control plane and each node's proxy",
+      makeNamespaces: (names) => makeNamespaces(client, names),
+    },
     clock,
     log: silent,
     about: { version, pid: process.pid, startedAt: clock.now(), stateDir: "", sockets: {}, gatewayUrl: "" },

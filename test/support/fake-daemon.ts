@@ -49,7 +49,7 @@ export function startFakeDaemon(t: TestContext, fate: (replica: ReplicaOrder) =>
     store,
     observed: control.observed,
     machine: fakeMachine(),
-    platform: { runs: "commands" },
+    platform: { runs: "commands", teller: "the node agent", seeProxies: "`weir system status` shows the proxies" },
     clock: realClock,
     log,
     about: { version: "test", pid: 1, startedAt: 0, stateDir: "/state", sockets: {}, gatewayUrl: "http://127.0.0.1:8080" },
