@@ -67,7 +67,8 @@ const routedPort = memoizeLast((route: ServiceRoute, name: string, ...apps: read
 
 type Known = ReadonlyMap<AppKey, App>;
 
-function compileRule({ match, requestHeaders, responseHeaders, action }: RouteRule, name: string, apps: Known): Route {
+/** A rule whose destinations are apps, resolved to their backends. `name` is the route's. */
+export function compileRule({ match, requestHeaders, responseHeaders, action }: RouteRule, name: string, apps: Known): Route {
   const common = { name, match, requestHeaders, responseHeaders };
   if (action.kind === "redirect") return { ...common, action };
   const { rewrite, timeoutMs, retries = safeRetries, tryTimeoutMs = 0, mirrors = [], refused } = action;
@@ -87,7 +88,8 @@ function compileRule({ match, requestHeaders, responseHeaders, action }: RouteRu
   };
 }
 
-function weighted({ to, weight, requestHeaders, responseHeaders }: WeightedDestination, apps: Known): readonly WeightedBackend[] {
+/** One destination of several: its app's versions by the app's own weights. */
+export function weighted({ to, weight, requestHeaders, responseHeaders }: WeightedDestination, apps: Known): readonly WeightedBackend[] {
   const headers = { ...(requestHeaders === undefined ? {} : { requestHeaders }), ...(responseHeaders === undefined ? {} : { responseHeaders }) };
   return backendsOf(to, apps).map((one) => ({ ...one, weight: one.weight * weight, ...headers }));
 }

@@ -1,7 +1,8 @@
 /** Kubernetes objects as an API server sends them, with only what a test cares about said. */
 import type { ClusterView, Objects } from "../../src/providers/kubernetes/objects.ts";
+import { readGateway, readGatewayClass, readTlsSecret } from "../../src/providers/kubernetes/read-gateways.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "../../src/providers/kubernetes/read-objects.ts";
-import { readGrpcRoute, readHttpRoute, readReferenceGrant } from "../../src/providers/kubernetes/read-routes.ts";
+import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "../../src/providers/kubernetes/read-routes.ts";
 import type { FakeObject } from "./fake-kube-api.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -69,6 +70,11 @@ export interface Raw {
   readonly slices?: readonly FakeObject[];
   readonly httpRoutes?: readonly FakeObject[];
   readonly grpcRoutes?: readonly FakeObject[];
+  readonly tlsRoutes?: readonly FakeObject[];
+  readonly tcpRoutes?: readonly FakeObject[];
+  readonly gatewayClasses?: readonly FakeObject[];
+  readonly gateways?: readonly FakeObject[];
+  readonly tlsSecrets?: readonly FakeObject[];
   readonly grants?: readonly FakeObject[];
 }
 
@@ -82,6 +88,11 @@ export function clusterView(raw: Raw): ClusterView {
     endpointSlices: read(raw.slices, readEndpointSlice),
     httpRoutes: read(raw.httpRoutes, readHttpRoute),
     grpcRoutes: read(raw.grpcRoutes, readGrpcRoute),
+    tlsRoutes: read(raw.tlsRoutes, readTlsRoute),
+    tcpRoutes: read(raw.tcpRoutes, readTcpRoute),
+    gatewayClasses: read(raw.gatewayClasses, readGatewayClass),
+    gateways: read(raw.gateways, readGateway),
+    tlsSecrets: read(raw.tlsSecrets, readTlsSecret),
     referenceGrants: read(raw.grants, readReferenceGrant),
     connected: true,
   };

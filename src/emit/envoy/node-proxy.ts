@@ -37,7 +37,7 @@ export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
 }
 
 /** Another node's handshake is part of the time to connect. */
-const remoteConnectMs = 5_000;
+export const remoteConnectMs = 5_000;
 
 /** Linux: SOL_SOCKET, SO_MARK. */
 const marked: Pick<ClusterInit, "upstreamBindConfig"> = {
@@ -50,7 +50,8 @@ const nodeCluster = memoizeLast((node: NodeBackend, trustDomain: TrustDomain) =>
   versionCluster(node.backend, { ...marked, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, trustDomain) }),
 );
 
-const nodeAssignment = memoize(({ backend, endpoints }: NodeBackend) => {
+/** The places of a backend, each with how it is reached. */
+export const nodeAssignment: (node: NodeBackend) => EnvoyResource = memoize(({ backend, endpoints }) => {
   const lbEndpoints = endpoints.map(({ address, port, peer }) => ({
     hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(address, port) } },
     ...(peer === undefined ? {} : { metadata: tunnelMetadata }),

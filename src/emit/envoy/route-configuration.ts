@@ -3,6 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { VirtualHostSchema } from "../../../gen/envoy/config/route/v3/route_components_pb.js";
 import { RouteConfigurationSchema } from "../../../gen/envoy/config/route/v3/route_pb.js";
+import type { PlannedHost } from "../../compile/gateway-plan.ts";
 import type { Host, HostPort } from "../../compile/mesh-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { Namespace } from "../../model/names.ts";
@@ -41,22 +42,39 @@ export const gatewayRouteConfiguration: (hosts: readonly Host[]) => EnvoyResourc
   }),
 );
 
+/** What one port or server name of a cluster's gateway answers, by Host header. `misdirected` are domains that came on the wrong connection. */
+export function plannedRouteConfiguration(name: string, hosts: readonly PlannedHost[], misdirected: readonly string[]): EnvoyResource {
+  const wrong = misdirected.map((domain) =>
+    virtualHost(
+      `misdirected/${domain}`,
+      [domain],
+      [answer("misdirected", 421, "weir: this host is served on connections of its own; connect to it by its name\n")],
+    ),
+  );
+  const rest = { base: { ignorePortInHostMatching: true, requestHeadersToRemove: [...envoysOwn] } };
+  const isComplete = [...hosts.map(({ domain }) => domain), ...misdirected].includes("*");
+  return configuration(name, [hosts.map(plannedHost), wrong], isComplete ? rest : { ...rest, body: "weir: no route of this gateway has this host\n" });
+}
+
+const plannedHost = memoize(({ domain, routes: planned }: PlannedHost): Uint8Array => {
+  const all = planned.flatMap(routes);
+  const none = answer(`${domain}#none`, 404, "weir: no route of this gateway matches this request\n");
+  return virtualHost(domain, [domain], planned.some(matchesEverything) ? all : [...all, none]);
+});
+
 interface Rest {
-  /** The answer where no virtual host fits. */
-  readonly body: string;
+  /** The answer where no virtual host fits; absent: there always is one. */
+  readonly body?: string;
   readonly base: { readonly vhostHeader?: string; readonly requestHeadersToRemove?: string[]; readonly ignorePortInHostMatching?: boolean };
 }
 
 /** Field 2 of RouteConfiguration is its virtual hosts: encoded ones are appended as they are, so that an unchanged host costs nothing. */
 function configuration(name: string, encoded: readonly (readonly Uint8Array[])[], rest: Rest): EnvoyResource {
-  const unknown = create(VirtualHostSchema, {
-    name: "unknown",
-    domains: ["*"],
-    routes: [answer("unknown", 404, rest.body)],
-  });
+  const { body } = rest;
+  const unknown = body === undefined ? [] : [virtualHost("unknown", ["*"], [answer("unknown", 404, body)])];
   const writer = new BinaryWriter();
   writer.raw(toBinary(RouteConfigurationSchema, create(RouteConfigurationSchema, { name, ...rest.base })));
-  for (const host of [...encoded.flat(), toBinary(VirtualHostSchema, unknown)]) writer.tag(2, WireType.LengthDelimited).bytes(host);
+  for (const host of [...encoded.flat(), ...unknown]) writer.tag(2, WireType.LengthDelimited).bytes(host);
   return { typeUrl: `type.googleapis.com/${RouteConfigurationSchema.typeName}`, name, body: writer.finish() };
 }
 

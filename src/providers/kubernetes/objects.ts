@@ -1,4 +1,5 @@
 /** Kubernetes objects as far as we read them, and one consistent look at all of them. */
+import type { KubeGateway, KubeGatewayClass, KubeTlsSecret } from "./gateway-objects.ts";
 import type { KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
 
 export type Labels = Readonly<Record<string, string>>;
@@ -70,6 +71,8 @@ export interface KubeService extends KubeMeta {
   readonly headless: boolean;
   /** Its virtual addresses, in the order of its families. */
   readonly addresses: readonly string[];
+  /** Where a load balancer takes calls for it. */
+  readonly ingress: readonly { readonly type: "IPAddress" | "Hostname"; readonly value: string }[];
   readonly ports: readonly KubeServicePort[];
   /** `internalTrafficPolicy: Local`. */
   readonly localOnly: boolean;
@@ -109,6 +112,12 @@ export interface ClusterView {
   /** Gateway API's kinds: empty where a cluster does not have them. */
   readonly httpRoutes: Objects<KubeRoute>;
   readonly grpcRoutes: Objects<KubeRoute>;
+  readonly tlsRoutes: Objects<KubeRoute>;
+  readonly tcpRoutes: Objects<KubeRoute>;
+  readonly gatewayClasses: Objects<KubeGatewayClass>;
+  readonly gateways: Objects<KubeGateway>;
+  /** Of the type `kubernetes.io/tls`; empty where we may not read them. */
+  readonly tlsSecrets: Objects<KubeTlsSecret>;
   readonly referenceGrants: Objects<KubeReferenceGrant>;
   /** False: what is here was true when the API server was last heard of. */
   readonly connected: boolean;

@@ -23,6 +23,12 @@ export interface RankedRule {
   readonly rule: RouteRule;
 }
 
+/** For sorting rules: the more special first. */
+export function byRank(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : (b[at] ?? 0) - (a[at] ?? 0);
+}
+
 export interface TranslatedRules {
   readonly rules: readonly RankedRule[];
   readonly problems: readonly RefProblem[];
@@ -97,7 +103,7 @@ function forward(rule: KubeRouteRule, said: Kind<"rewrite"> | undefined, resolve
   if (unfit !== undefined) return new Unsupported("filters of a single backend may change headers only");
   const times = timesOf(rule);
   if (times instanceof Unsupported) return times;
-  const { destinations, refused, problems } = share(rule.backends, resolve);
+  const { destinations, refused, problems } = shareOf(rule.backends, resolve);
   const copies = filtersOf(rule.filters, "mirror").map(({ to, share: part }) => ({ part, resolved: resolve(to) }));
   const mirrors = copies.flatMap(({ part, resolved }): readonly Mirror[] => (resolved.ok ? [{ to: resolved.to, share: part }] : []));
   const rewrite: Rewrite | undefined = said === undefined ? undefined : { ...optional("host", said.host), ...pathChange(said.path) };
@@ -121,15 +127,16 @@ function timesOf({ requestTimeout, backendTimeout }: KubeRouteRule): Pick<RouteA
   return { ...optional("timeoutMs", timeoutMs), ...optional("tryTimeoutMs", tryTimeoutMs) };
 }
 
-interface Shares {
+/** Where a route's traffic goes, by share. */
+export interface Shares {
   readonly destinations: readonly WeightedDestination[];
   /** Basis points of the requests that go nowhere. */
   readonly refused: number;
   readonly problems: readonly RefProblem[];
 }
 
-/** No backend, or none with a weight: all is refused. */
-function share(backends: readonly KubeBackendRef[], resolve: Resolve): Shares {
+/** The shares of backends. No backend, or none with a weight: all is refused. */
+export function shareOf(backends: readonly KubeBackendRef[], resolve: Resolve): Shares {
   const resolved = backends.map((backend) => ({ backend, resolved: resolve(backend) }));
   const problems = resolved.flatMap(({ resolved: one }) => (one.ok ? [] : [one.problem]));
   const weights = new Map(backends.map(({ weight }, index) => [String(index), weight] as const).filter(([, weight]) => weight > 0));

@@ -2,10 +2,13 @@
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { sameFields } from "../../lib/memoize.ts";
 import type { KubeClient } from "./client.ts";
+import type { KubeGateway, KubeGatewayClass, KubeTlsSecret } from "./gateway-objects.ts";
 import type { ClusterView, KubeEndpointSlice, KubeNamespace, KubeNode, KubePod, KubeService } from "./objects.ts";
+import { readGateway, readGatewayClass, readTlsSecret } from "./read-gateways.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "./read-objects.ts";
-import { readGrpcRoute, readHttpRoute, readReferenceGrant } from "./read-routes.ts";
+import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "./read-routes.ts";
 import { type Reflected, Reflector } from "./reflector.ts";
 import type { KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
 
@@ -27,6 +30,11 @@ interface Reflectors {
   readonly endpointSlices: Reflector<KubeEndpointSlice>;
   readonly httpRoutes: Reflector<KubeRoute>;
   readonly grpcRoutes: Reflector<KubeRoute>;
+  readonly tlsRoutes: Reflector<KubeRoute>;
+  readonly tcpRoutes: Reflector<KubeRoute>;
+  readonly gatewayClasses: Reflector<KubeGatewayClass>;
+  readonly gateways: Reflector<KubeGateway>;
+  readonly tlsSecrets: Reflector<KubeTlsSecret>;
   readonly referenceGrants: Reflector<KubeReferenceGrant>;
 }
 
@@ -56,6 +64,18 @@ export class ClusterWatch {
       endpointSlices: new Reflector({ ...options, kind: { group: "discovery.k8s.io", version: "v1", resource: "endpointslices" }, read: readEndpointSlice }),
       httpRoutes: new Reflector({ ...options, ...gateway("v1", "httproutes"), read: readHttpRoute }),
       grpcRoutes: new Reflector({ ...options, ...gateway("v1", "grpcroutes"), read: readGrpcRoute }),
+      tlsRoutes: new Reflector({ ...options, ...gateway("v1", "tlsroutes"), read: readTlsRoute }),
+      tcpRoutes: new Reflector({ ...options, ...gateway("v1", "tcproutes"), read: readTcpRoute }),
+      gatewayClasses: new Reflector({ ...options, ...gateway("v1", "gatewayclasses"), read: readGatewayClass }),
+      gateways: new Reflector({ ...options, ...gateway("v1", "gateways"), read: readGateway }),
+      // The only Secrets that are read; whoever takes that right away has no HTTPS at gateways.
+      tlsSecrets: new Reflector({
+        ...options,
+        kind: core("secrets"),
+        selection: { fields: "type=kubernetes.io/tls" },
+        mayBeMissing: true,
+        read: readTlsSecret,
+      }),
       referenceGrants: new Reflector({ ...options, ...gateway("v1beta1", "referencegrants"), read: readReferenceGrant }),
     };
   }
@@ -93,28 +113,29 @@ export class ClusterWatch {
 
   /** The view of now; `before` when nothing changed. */
   #look(before: ClusterView | undefined): ClusterView | undefined {
-    const { namespaces, nodes, pods, services, endpointSlices, httpRoutes, grpcRoutes, referenceGrants } = this.#reflectors;
     const all: readonly AnyReflector[] = Object.values<AnyReflector>({ ...this.#reflectors });
     if (!all.every((reflector) => reflector.state.get().synced)) return undefined;
     const reason = this.trouble;
-    const view: ClusterView = {
-      namespaces: namespaces.state.get().objects,
-      nodes: nodes.state.get().objects,
-      pods: pods.state.get().objects,
-      services: services.state.get().objects,
-      endpointSlices: endpointSlices.state.get().objects,
-      httpRoutes: httpRoutes.state.get().objects,
-      grpcRoutes: grpcRoutes.state.get().objects,
-      referenceGrants: referenceGrants.state.get().objects,
-      connected: reason === undefined,
-      ...(reason === undefined ? {} : { reason }),
-    };
-    return before !== undefined && isSame(before, view) ? before : view;
+    const view: ClusterView = { ...objectsOf(this.#reflectors), connected: reason === undefined, ...(reason === undefined ? {} : { reason }) };
+    return before !== undefined && sameFields(before, view) ? before : view;
   }
 }
 
-function isSame(a: ClusterView, b: ClusterView): boolean {
-  const kinds = ["namespaces", "nodes", "pods", "services", "endpointSlices", "httpRoutes", "grpcRoutes", "referenceGrants"] as const;
-  const parts = [...kinds, "connected", "reason"] as const;
-  return parts.every((part) => a[part] === b[part]);
+/** What each reflector has now. */
+function objectsOf(reflectors: Reflectors): Omit<ClusterView, "connected" | "reason"> {
+  return {
+    namespaces: reflectors.namespaces.state.get().objects,
+    nodes: reflectors.nodes.state.get().objects,
+    pods: reflectors.pods.state.get().objects,
+    services: reflectors.services.state.get().objects,
+    endpointSlices: reflectors.endpointSlices.state.get().objects,
+    httpRoutes: reflectors.httpRoutes.state.get().objects,
+    grpcRoutes: reflectors.grpcRoutes.state.get().objects,
+    tlsRoutes: reflectors.tlsRoutes.state.get().objects,
+    tcpRoutes: reflectors.tcpRoutes.state.get().objects,
+    gatewayClasses: reflectors.gatewayClasses.state.get().objects,
+    gateways: reflectors.gateways.state.get().objects,
+    tlsSecrets: reflectors.tlsSecrets.state.get().objects,
+    referenceGrants: reflectors.referenceGrants.state.get().objects,
+  };
 }
