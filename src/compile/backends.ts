@@ -3,8 +3,8 @@ import { memoize } from "../lib/memoize.ts";
 import type { Namespace, VersionName } from "../model/names.ts";
 import type { ExternalService, Port, Service } from "../model/types.ts";
 import type { App, Endpoint } from "../model/world.ts";
-import { connectTimeoutMs, externalConnectTimeoutMs, limits } from "./defaults.ts";
-import type { Backend, BackendId } from "./mesh-plan.ts";
+import { connectTimeoutMs, externalConnectTimeoutMs, limits, outsideIdleTimeoutMs } from "./defaults.ts";
+import type { Backend, BackendId, WeightedBackend } from "./mesh-plan.ts";
 
 /** The stable name of a version's port: `web@v1.default:80`. */
 export function versionBackendId(namespace: Namespace, app: string, version: VersionName, port: number): BackendId {
@@ -14,6 +14,11 @@ export function versionBackendId(namespace: Namespace, app: string, version: Ver
 /** The stable name of an external service's port: `external/db.default:5432`. */
 export function externalBackendId(namespace: Namespace, name: string, port: number): BackendId {
   return `external/${name}.${namespace}:${port}` as BackendId;
+}
+
+/** How long a request may stand still that may leave the mesh. */
+export function idleLimit(destinations: readonly WeightedBackend[]): { readonly idleTimeoutMs?: number } {
+  return destinations.some(({ backend }) => backend.startsWith("external/")) ? { idleTimeoutMs: outsideIdleTimeoutMs } : {};
 }
 
 /** A version's backends, in the order of its ports; the same objects as long as the service is the same. */

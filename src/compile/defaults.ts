@@ -10,12 +10,11 @@ export const connectTimeoutMs = 1_000;
 /** The outside may be far away; Envoy's own default. */
 export const externalConnectTimeoutMs = 5_000;
 
-/**
- * No limit on a whole request: a download, a WebSocket, server-sent events and gRPC streams may last. What hangs is ended by the idle timeout:
- * nothing was sent in either direction for this long (Envoy: `stream_idle_timeout`, also its own default).
- */
+/** No limit on a whole request: a download, a WebSocket, server-sent events and gRPC streams may last. */
 export const requestTimeoutMs = 0;
-export const idleTimeoutMs = 300_000;
+
+/** Whoever is outside may vanish without a word: a request on which nothing moved for this long is ended (Envoy: `idle_timeout`; its own default, too). */
+export const outsideIdleTimeoutMs = 300_000;
 
 /**
  * Per backend. High enough that no honest service meets them, low enough that a runaway caller cannot exhaust a machine.

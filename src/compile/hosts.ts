@@ -4,8 +4,8 @@ import type { SourcePlace } from "../lib/problem.ts";
 import { defaultNamespace, type Namespace, type VersionName } from "../model/names.ts";
 import type { ExternalService, HeaderChanges, Port, Protocol, Service } from "../model/types.ts";
 import type { App, GatewaySettings } from "../model/world.ts";
-import { appPorts, callablePorts, externalBackendId, versionBackendId } from "./backends.ts";
-import { idleTimeoutMs, requestTimeoutMs, safeRetries } from "./defaults.ts";
+import { appPorts, callablePorts, externalBackendId, idleLimit, versionBackendId } from "./backends.ts";
+import { requestTimeoutMs, safeRetries } from "./defaults.ts";
 import type { Host, HostPort, Route, WeightedBackend } from "./mesh-plan.ts";
 import { rescale } from "./weights.ts";
 
@@ -30,7 +30,7 @@ function plainRoute(name: string, destinations: readonly WeightedBackend[]): Rou
     match: [],
     requestHeaders: noHeaderChanges,
     responseHeaders: noHeaderChanges,
-    action: { kind: "forward", destinations, timeoutMs: requestTimeoutMs, idleTimeoutMs, retries: safeRetries },
+    action: { kind: "forward", destinations, timeoutMs: requestTimeoutMs, ...idleLimit(destinations), retries: safeRetries },
   };
 }
 

@@ -52,7 +52,8 @@ export interface Route {
         readonly rewrite?: Rewrite;
         /** 0: no limit. */
         readonly timeoutMs: number;
-        readonly idleTimeoutMs: number;
+        /** Nothing was sent in either direction for this long; absent: what is usual where the proxy stands. */
+        readonly idleTimeoutMs?: number;
         readonly retries?: Retries;
         /** Copies of requests; basis points of them. */
         readonly mirrors?: readonly { readonly backend: BackendId; readonly share: number }[];

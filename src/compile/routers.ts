@@ -5,8 +5,8 @@ import type { Problem, SourcePlace } from "../lib/problem.ts";
 import { type AppName, appKey, objectKey } from "../model/names.ts";
 import type { DestinationRef, Port, RouteRule, Router, WeightedDestination } from "../model/types.ts";
 import type { World } from "../model/world.ts";
-import { appPorts, versionBackendId } from "./backends.ts";
-import { idleTimeoutMs, requestTimeoutMs, safeRetries } from "./defaults.ts";
+import { appPorts, idleLimit, versionBackendId } from "./backends.ts";
+import { requestTimeoutMs, safeRetries } from "./defaults.ts";
 import { appDestinations, externalDestination, gatewayDomain } from "./hosts.ts";
 import type { Host, Route, WeightedBackend } from "./mesh-plan.ts";
 import { rescale } from "./weights.ts";
@@ -79,7 +79,7 @@ function compileRule(router: Router, rule: RouteRule, index: number, world: Worl
     kind: "forward" as const,
     destinations,
     timeoutMs: timeoutMs ?? requestTimeoutMs,
-    idleTimeoutMs,
+    ...idleLimit(destinations),
     retries: retries ?? safeRetries,
     ...(rewrite === undefined ? {} : { rewrite }),
   };

@@ -3,7 +3,7 @@ import { memoizeLast, shareList } from "../lib/memoize.ts";
 import { type AppKey, type AppName, appKey, type Namespace } from "../model/names.ts";
 import type { DestinationRef, RouteRule, ServiceRoute, WeightedDestination } from "../model/types.ts";
 import type { App, World } from "../model/world.ts";
-import { idleTimeoutMs, requestTimeoutMs, safeRetries } from "./defaults.ts";
+import { requestTimeoutMs, safeRetries } from "./defaults.ts";
 import { appDestinations, type RoutedPort, withRoutes } from "./hosts.ts";
 import type { Host, Route, WeightedBackend } from "./mesh-plan.ts";
 import { rescale } from "./weights.ts";
@@ -79,7 +79,6 @@ export function compileRule({ match, requestHeaders, responseHeaders, action }: 
       kind: "forward",
       destinations: rescale(action.destinations.flatMap((destination) => weighted(destination, apps))),
       timeoutMs: timeoutMs ?? requestTimeoutMs,
-      idleTimeoutMs,
       retries: tryTimeoutMs > 0 ? { perTryTimeoutMs: tryTimeoutMs, ...retries } : retries,
       ...(rewrite === undefined ? {} : { rewrite }),
       ...(copies.length === 0 ? {} : { mirrors: copies }),

@@ -8,7 +8,7 @@ import { plugInObject, seedObjects } from "./authority.ts";
 import { installKind, installKinds } from "./kinds.ts";
 import { installObjects } from "./manifests.ts";
 import { ownLabel, systemNamespace } from "./objects.ts";
-import { clusterRules } from "./rbac.ts";
+import { clusterRules, contentRules } from "./rbac.ts";
 import { installRights, rightText } from "./rights.ts";
 import type { InstallSettings } from "./settings.ts";
 
@@ -47,11 +47,12 @@ test("objects come in the order of their kinds' needs", () => {
   );
 });
 
-test("nobody gets a wildcard right or may read Secrets of others, and the node agent gets none at all", () => {
-  for (const { verbs, resources, apiGroups } of clusterRules) {
+test("nobody gets a wildcard right, Secrets are read by a role of its own, and the node agent gets none at all", () => {
+  for (const { verbs, resources, apiGroups } of [...clusterRules, ...contentRules]) {
     assert.ok(!verbs.includes("*") && !apiGroups.includes("*"));
-    assert.ok(!resources.includes("secrets"));
+    assert.ok(!resources.includes("secrets") || verbs.every((verb) => verb === "list" || verb === "watch"));
   }
+  assert.ok(clusterRules.every(({ resources }) => !resources.includes("secrets")));
   const bindings = installObjects(own).filter(({ kind }) => kind.endsWith("Binding"));
   assert.doesNotMatch(JSON.stringify(bindings), /weir-node/);
 });

@@ -1,5 +1,6 @@
 /** All objects of an installation, in the order in which they are made. */
 import { controlObjects } from "./control.ts";
+import { definitionObjects } from "./crds.ts";
 import { nodeDaemonSet } from "./node.ts";
 import { type InstallObject, labelsOf, systemNamespace } from "./objects.ts";
 import { accessObjects } from "./rbac.ts";
@@ -10,7 +11,7 @@ import type { InstallSettings } from "./settings.ts";
  * Pods of the node agent are privileged, which the namespace must allow where pod security is enforced.
  */
 export function installObjects(settings: InstallSettings): readonly InstallObject[] {
-  return [namespaceObject(settings.version), ...accessObjects(), ...controlObjects(settings), nodeDaemonSet(settings)];
+  return [namespaceObject(settings.version), ...definitionObjects(), ...accessObjects(), ...controlObjects(settings), nodeDaemonSet(settings)];
 }
 
 function namespaceObject(version: string): InstallObject {

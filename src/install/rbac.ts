@@ -1,7 +1,9 @@
-/** Who may do what on the API: the control plane as little as it needs, the node agent nothing. */
+/** Who may do what on the API: the control plane as little as it needs, the node agent nothing, users with the usual roles what is declared in their namespaces. */
+import { weirGroup } from "../model/declared-kinds.ts";
 import { controlName, type InstallObject, inSystem, labelsOf, nodeName, systemNamespace } from "./objects.ts";
 
 const look = ["get", "list", "watch"];
+const write = ["create", "update", "patch", "delete"];
 
 interface Rule {
   readonly apiGroups: readonly string[];
@@ -16,19 +18,31 @@ export const clusterRules: readonly Rule[] = [
   { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: look },
   { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
   { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] },
-  { apiGroups: ["weir.dev", "gateway.networking.k8s.io"], resources: ["*"], verbs: look },
-  { apiGroups: ["weir.dev", "gateway.networking.k8s.io"], resources: ["*/status"], verbs: ["update", "patch"] },
+  { apiGroups: [weirGroup, "gateway.networking.k8s.io"], resources: ["*"], verbs: look },
+  { apiGroups: [weirGroup, "gateway.networking.k8s.io"], resources: ["*/status"], verbs: ["update", "patch"] },
+  // What versions are made into.
+  { apiGroups: [""], resources: ["services", "serviceaccounts"], verbs: write },
+  { apiGroups: ["apps"], resources: ["deployments"], verbs: [...look, ...write] },
+  { apiGroups: ["policy"], resources: ["poddisruptionbudgets"], verbs: [...look, ...write] },
+  // For gateways, which are where their Gateways are: whom they trust, and the class that Gateways name.
+  { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create", "patch"] },
+  { apiGroups: ["gateway.networking.k8s.io"], resources: ["gatewayclasses"], verbs: ["create", "patch"] },
+  // Owners of what it writes: where the API server wants this right for that.
+  { apiGroups: [weirGroup], resources: ["*/finalizers"], verbs: ["update"] },
 ];
 
 /**
- * For gateways, in all namespaces, for they are where their Gateways are. Certificates that listeners name are in Secrets; the control plane reads those of
- * the type kubernetes.io/tls only, which is more than a role can say. A cluster without HTTPS at gateways can do without this role's Secrets.
+ * Contents of configs and secrets: pods that use them are replaced when they change, and gateways have the certificates that Gateways name. Roles know no labels, so this is the right to read all of them;
+ * a role of its own, so that whoever does not want that can take its binding away.
  */
-export const gatewayRules: readonly Rule[] = [
-  { apiGroups: [""], resources: ["serviceaccounts", "services", "configmaps"], verbs: ["get", "create", "patch"] },
-  { apiGroups: ["apps"], resources: ["deployments"], verbs: ["get", "create", "patch"] },
-  { apiGroups: ["gateway.networking.k8s.io"], resources: ["gatewayclasses"], verbs: ["create", "patch"] },
-  { apiGroups: [""], resources: ["secrets"], verbs: look },
+export const contentRules: readonly Rule[] = [{ apiGroups: [""], resources: ["configmaps", "secrets"], verbs: ["list", "watch"] }];
+export const contentRole = "weir-control-contents";
+
+/** What the cluster's own roles (view, and so edit and admin) get beside what they have. */
+const viewRules: readonly Rule[] = [{ apiGroups: [weirGroup], resources: ["*"], verbs: look }];
+/** The same for edit and admin. */
+const editRules: readonly Rule[] = [
+  { apiGroups: [weirGroup], resources: ["apps", "versions", "versions/scale", "routers", "externalservices"], verbs: [...write, "deletecollection"] },
 ];
 
 /** In Weir's own namespace. Of the Secrets there only the authority's own state can be read and kept. */
@@ -38,29 +52,35 @@ const systemRules: readonly Rule[] = [
   { apiGroups: [""], resources: ["secrets"], verbs: ["get", "update", "patch"], resourceNames: ["weir-ca"] },
 ];
 
-const gatewaysRole = "weir-gateways";
 const group = "rbac.authorization.k8s.io";
 
 /** ServiceAccounts, roles and their bindings. */
 export function accessObjects(): readonly InstallObject[] {
   const subjects = [{ kind: "ServiceAccount", name: controlName, namespace: systemNamespace }];
-  const roleRef = (kind: string): object => ({ apiGroup: group, kind, name: controlName });
-  const wide = { name: controlName, labels: labelsOf(controlName) };
-  const forGateways = { name: gatewaysRole, labels: labelsOf(controlName) };
+  const wide = (name: string) => ({ name, labels: labelsOf(controlName) });
+  const bindingTo = (role: string) => ({ roleRef: { apiGroup: group, kind: "ClusterRole", name: role }, subjects });
   return [
     // A pod that wants a token for the API says so itself.
     ...[controlName, nodeName].map((name) => ({ apiVersion: "v1", kind: "ServiceAccount", metadata: inSystem(name), automountServiceAccountToken: false })),
-    { apiVersion: `${group}/v1`, kind: "ClusterRole", metadata: wide, rules: clusterRules },
-    { apiVersion: `${group}/v1`, kind: "ClusterRole", metadata: forGateways, rules: gatewayRules },
-    { apiVersion: `${group}/v1`, kind: "ClusterRoleBinding", metadata: wide, roleRef: roleRef("ClusterRole"), subjects },
+    { apiVersion: `${group}/v1`, kind: "ClusterRole", metadata: wide(controlName), rules: clusterRules },
+    { apiVersion: `${group}/v1`, kind: "ClusterRole", metadata: wide(contentRole), rules: contentRules },
+    aggregated("view", viewRules),
+    aggregated("edit", editRules),
+    { apiVersion: `${group}/v1`, kind: "ClusterRoleBinding", metadata: wide(controlName), ...bindingTo(controlName) },
+    { apiVersion: `${group}/v1`, kind: "ClusterRoleBinding", metadata: wide(contentRole), ...bindingTo(contentRole) },
+    { apiVersion: `${group}/v1`, kind: "Role", metadata: inSystem(controlName), rules: systemRules },
     {
       apiVersion: `${group}/v1`,
-      kind: "ClusterRoleBinding",
-      metadata: forGateways,
-      roleRef: { apiGroup: group, kind: "ClusterRole", name: gatewaysRole },
+      kind: "RoleBinding",
+      metadata: inSystem(controlName),
+      roleRef: { apiGroup: group, kind: "Role", name: controlName },
       subjects,
     },
-    { apiVersion: `${group}/v1`, kind: "Role", metadata: inSystem(controlName), rules: systemRules },
-    { apiVersion: `${group}/v1`, kind: "RoleBinding", metadata: inSystem(controlName), roleRef: roleRef("Role"), subjects },
   ];
+}
+
+/** Rules that the cluster adds to a role of its own; admin has all of edit, and edit all of view. */
+function aggregated(role: "view" | "edit", rules: readonly Rule[]): InstallObject {
+  const labels = { ...labelsOf("weir"), [`rbac.authorization.k8s.io/aggregate-to-${role}`]: "true" };
+  return { apiVersion: `${group}/v1`, kind: "ClusterRole", metadata: { name: `weir-${role}`, labels }, rules };
 }

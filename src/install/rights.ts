@@ -1,4 +1,5 @@
 /** What whoever installs or uninstalls must be allowed to do. */
+import { definedKinds } from "./crds.ts";
 import { installKinds } from "./kinds.ts";
 import { systemNamespace } from "./objects.ts";
 
@@ -10,8 +11,6 @@ export interface Right {
   readonly namespace?: string;
 }
 
-const never: ReadonlySet<string> = new Set(["CustomResourceDefinition"]);
-
 /** Rights for an installation. Plans need them too: a trial asks the API server the same. */
 export function installRights(): readonly Right[] {
   return [...rightsFor(["get", "list", "create", "patch"]), { verb: "list", group: "", resource: "pods", namespace: systemNamespace }];
@@ -19,13 +18,14 @@ export function installRights(): readonly Right[] {
 
 /** Rights for the end of an installation. */
 export function uninstallRights(): readonly Right[] {
-  return [...rightsFor(["list", "delete"]), { verb: "list", group: "", resource: "pods", namespace: systemNamespace }];
+  const declared = definedKinds.map(({ group, resource }) => ({ verb: "list", group, resource }));
+  return [...rightsFor(["list", "delete"]), ...declared, { verb: "list", group: "", resource: "pods", namespace: systemNamespace }];
 }
 
 function rightsFor(verbs: readonly string[]): readonly Right[] {
-  return installKinds
-    .filter(({ kind }) => !never.has(kind))
-    .flatMap(({ group, resource, namespaced }) => verbs.map((verb) => ({ verb, group, resource, ...(namespaced ? { namespace: systemNamespace } : {}) })));
+  return installKinds.flatMap(({ group, resource, namespaced }) =>
+    verbs.map((verb) => ({ verb, group, resource, ...(namespaced ? { namespace: systemNamespace } : {}) })),
+  );
 }
 
 /** `create deployments.apps in weir-system` */

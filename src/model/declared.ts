@@ -6,6 +6,7 @@ import type { Readable } from "../lib/cell.ts";
 import type { Result } from "../lib/problem.ts";
 import type { AppName, Namespace, VersionName } from "./names.ts";
 import type { Config, ExternalService, Router, Service } from "./types.ts";
+import { addVersion, removeVersion } from "./weights.ts";
 
 /** One version of one app. Key `NAMESPACE/APP@VERSION`. */
 export interface DeclaredService {
@@ -174,6 +175,14 @@ export function emptySnapshot(): DeclaredSnapshot {
 /** Shares as a map, for the weight functions. */
 export function sharesToMap(shares: Shares): ReadonlyMap<VersionName, number> {
   return new Map(Object.entries(shares).map(([version, weight]) => [version as VersionName, weight]));
+}
+
+/** Shares of exactly these versions: new ones at 0 (a first one at 100 %), the share of a gone one to the others in proportion. */
+export function sharesOf(shares: Shares, versions: readonly VersionName[]): Shares {
+  let weights = sharesToMap(shares);
+  for (const gone of [...weights.keys()].filter((version) => !versions.includes(version)).toSorted()) weights = removeVersion(weights, gone);
+  for (const version of versions) weights = addVersion(weights, version);
+  return mapToShares(weights);
 }
 
 /** Shares as they are kept, sorted by version. */

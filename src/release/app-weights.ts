@@ -1,9 +1,9 @@
 /** Changes of an app's weights, each a new record with its line in the history. */
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { failed, ok, type Problem, type Result } from "../lib/problem.ts";
-import { type DeclaredApp, mapToShares, type Shares, sharesToMap, type WeightChange } from "../model/declared.ts";
+import { type DeclaredApp, mapToShares, sharesOf, sharesToMap, type WeightChange } from "../model/declared.ts";
 import type { AppName, Namespace, VersionName } from "../model/names.ts";
-import { addVersion, formatPercent, fullWeight, removeVersion, setWeights, splitInProportion, type Weights } from "../model/weights.ts";
+import { formatPercent, fullWeight, setWeights, splitInProportion, type Weights } from "../model/weights.ts";
 import { isMoving, weightsAt } from "./rollout.ts";
 
 /** How many changes an app remembers. */
@@ -60,18 +60,11 @@ export function promote(app: DeclaredApp, version: VersionName, options: Omit<Ch
 
 /** Brings the record to exactly these versions: new ones at 0 (a first one at 100 %), the share of a gone one to the others in proportion. A rollout goes on with those that are left. */
 export function setVersions(app: DeclaredApp, versions: readonly VersionName[], options: Omit<ChangeOptions, "durationMs">): DeclaredApp {
-  const target = sharesFor(app.weights, versions);
+  const target = sharesOf(app.weights, versions);
   if (canonicalJson(target) === canonicalJson(app.weights)) return app;
   const moved = moveTo(app, sharesToMap(target), { ...options, durationMs: 0 });
   if (app.rollout === undefined || !isMoving(app, options.now)) return moved;
-  return { ...moved, rollout: { ...app.rollout, from: sharesFor(app.rollout.from, versions) } };
-}
-
-function sharesFor(shares: Shares, versions: readonly VersionName[]): Shares {
-  let weights = sharesToMap(shares);
-  for (const gone of [...weights.keys()].filter((version) => !versions.includes(version)).toSorted()) weights = removeVersion(weights, gone);
-  for (const version of versions) weights = addVersion(weights, version);
-  return mapToShares(weights);
+  return { ...moved, rollout: { ...app.rollout, from: sharesOf(app.rollout.from, versions) } };
 }
 
 /**

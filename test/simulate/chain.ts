@@ -15,24 +15,26 @@ export interface Destination {
 /** The chain for a connection to `destination`; undefined when Envoy closes it. */
 export function chooseChain(listener: Listener, destination: Destination): FilterChain | undefined {
   if (listener.filterChainMatcher === undefined) return must(listener.filterChains[0], `listener ${listener.name} has no chain`);
-  const name = matchChain(listener.filterChainMatcher, destination);
-  return name === undefined ? undefined : listener.filterChains.find((chain) => chain.name === name);
+  const action = matchAction(listener.filterChainMatcher, (input) => addressText(input, destination));
+  if (action === undefined) return undefined;
+  const name = must(unpack(StringValueSchema, action), "a chain's name is a StringValue").value;
+  return listener.filterChains.find((chain) => chain.name === name);
 }
 
-function matchChain(matcher: Matcher, destination: Destination): string | undefined {
+/** What a matcher says an input is. */
+type ReadInput = (input: Any | undefined) => string | undefined;
+
+/** The action that a matcher leads to; undefined when none. */
+export function matchAction(matcher: Matcher, read: ReadInput): Any | undefined {
   if (matcher.matcherType.case !== "matcherTree") throw new Error("the simulator knows matcher trees only");
-  const found = lookUp(matcher.matcherType.value, destination);
-  return found === undefined ? follow(matcher.onNoMatch, destination) : follow(found, destination);
+  const step = (lookUp(matcher.matcherType.value, read) ?? matcher.onNoMatch)?.onMatch;
+  if (step?.case === "matcher") return matchAction(step.value, read);
+  return step?.case === "action" ? step.value.typedConfig : undefined;
 }
 
-function follow(step: Matcher_OnMatch | undefined, destination: Destination): string | undefined {
-  const next = step?.onMatch;
-  if (next?.case === "matcher") return matchChain(next.value, destination);
-  return next?.case === "action" ? must(unpack(StringValueSchema, next.value.typedConfig), "a chain's name is a StringValue").value : undefined;
-}
-
-function lookUp({ input, treeType }: Matcher_MatcherTree, destination: Destination): Matcher_OnMatch | undefined {
-  const text = inputText(input?.typedConfig, destination);
+function lookUp({ input, treeType }: Matcher_MatcherTree, read: ReadInput): Matcher_OnMatch | undefined {
+  const text = read(input?.typedConfig);
+  if (text === undefined) return undefined;
   if (treeType.case === "exactMatchMap") return treeType.value.map[text];
   if (treeType.case !== "prefixMatchMap") throw new Error("the simulator knows exact and prefix maps only");
   const longest = Object.keys(treeType.value.map)
@@ -41,7 +43,7 @@ function lookUp({ input, treeType }: Matcher_MatcherTree, destination: Destinati
   return longest === undefined ? undefined : treeType.value.map[longest];
 }
 
-function inputText(input: Any | undefined, destination: Destination): string {
+function addressText(input: Any | undefined, destination: Destination): string {
   if (unpack(DestinationIPInputSchema, input) !== undefined) return destination.ip;
   if (unpack(DestinationPortInputSchema, input) !== undefined) return String(destination.port);
   throw new Error(`the simulator does not know the input ${input?.typeUrl}`);

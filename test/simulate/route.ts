@@ -1,8 +1,17 @@
 /** Which virtual host and route take a request, as Envoy's router decides. */
-import type { HeaderMatcher, QueryParameterMatcher, Route, RouteMatch, VirtualHost } from "../../gen/envoy/config/route/v3/route_components_pb.js";
+import {
+  type HeaderMatcher,
+  type QueryParameterMatcher,
+  type Route,
+  RouteListSchema,
+  type RouteMatch,
+  type VirtualHost,
+} from "../../gen/envoy/config/route/v3/route_components_pb.js";
 import type { RouteConfiguration } from "../../gen/envoy/config/route/v3/route_pb.js";
+import { FilterStateInputSchema } from "../../gen/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.js";
 import type { StringMatcher } from "../../gen/envoy/type/matcher/v3/string_pb.js";
-import { must } from "./proxy.ts";
+import { matchAction } from "./chain.ts";
+import { must, unpack } from "./proxy.ts";
 
 export interface Request {
   readonly method: string;
@@ -14,9 +23,8 @@ export interface Request {
 }
 
 /** Exact domain, then the longest `*.suffix`, then the longest `prefix*`, then `*`. */
-export function chooseVirtualHost(configuration: RouteConfiguration, request: Request): VirtualHost | undefined {
-  const named = configuration.vhostHeader === "" ? request.authority : request.headers[configuration.vhostHeader];
-  const name = (configuration.ignorePortInHostMatching ? named?.replace(/:\d+$/, "") : named)?.toLowerCase() ?? "";
+export function chooseVirtualHost(configuration: RouteConfiguration, { authority }: Request): VirtualHost | undefined {
+  const name = (configuration.ignorePortInHostMatching ? authority.replace(/:\d+$/, "") : authority).toLowerCase();
   const candidates = configuration.virtualHosts.flatMap((virtualHost) => virtualHost.domains.map((domain) => ({ virtualHost, domain: domain.toLowerCase() })));
   const best = candidates
     .map((candidate) => ({ ...candidate, rank: rank(candidate.domain, name) }))
@@ -34,9 +42,16 @@ function rank(domain: string, name: string): number {
   return -1;
 }
 
-/** The first route that fits. */
-export function chooseRoute(virtualHost: VirtualHost, request: Request): Route | undefined {
-  return virtualHost.routes.find((route) => fits(must(route.match, `route ${route.name} matches nothing`), request));
+/** The first route that fits. `notes` are the connection's filter state. */
+export function chooseRoute(virtualHost: VirtualHost, request: Request, notes: ReadonlyMap<string, string> = new Map()): Route | undefined {
+  return routesFor(virtualHost, notes).find((route) => fits(must(route.match, `route ${route.name} matches nothing`), request));
+}
+
+/** All of a virtual host, or those that its matcher leads to. */
+export function routesFor({ matcher, routes }: VirtualHost, notes: ReadonlyMap<string, string>): readonly Route[] {
+  if (matcher === undefined) return routes;
+  const action = matchAction(matcher, (input) => notes.get(must(unpack(FilterStateInputSchema, input), "the simulator knows filter state only").key));
+  return must(unpack(RouteListSchema, action), "the matcher of a virtual host leads to routes").routes;
 }
 
 function fits(match: RouteMatch, request: Request): boolean {

@@ -9,6 +9,7 @@ import {
   type HttpConnectionManager,
   HttpConnectionManagerSchema,
 } from "../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
+import { ConfigSchema as SetFilterStateSchema } from "../../gen/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js";
 import { type TcpProxy, TcpProxySchema } from "../../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import { HeaderMutationSchema } from "../../gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js";
 import type { MeshPlan } from "../../src/compile/mesh-plan.ts";
@@ -93,7 +94,7 @@ function arrive(listener: Listener, proxy: Proxy, destination: Destination, requ
   const manager = filterOf(chain, HttpConnectionManagerSchema);
   return manager === undefined
     ? tcpOutcome(must(filterOf(chain, TcpProxySchema), `chain ${chain.name} leads nowhere`), request)
-    : http(manager, proxy, destination, request);
+    : http(manager, proxy, notesOf(chain, destination), request);
 }
 
 function filterOf<Schema extends typeof HttpConnectionManagerSchema | typeof TcpProxySchema>(chain: FilterChain, schema: Schema) {
@@ -119,23 +120,38 @@ function tcpOutcome({ clusterSpecifier }: TcpProxy, request: Request): Outcome {
   };
 }
 
-function http(manager: HttpConnectionManager, proxy: Proxy, destination: Destination, request: Request): Outcome {
+function http(manager: HttpConnectionManager, proxy: Proxy, notes: ReadonlyMap<string, string>, request: Request): Outcome {
   const name = manager.routeSpecifier.case === "rds" ? manager.routeSpecifier.value.routeConfigName : "";
   const configuration = must(proxy.routes.get(name), `there are no routes ${name}`);
-  const seen = { ...request, headers: { ...request.headers, ...earlyHeaders(manager, destination) } };
+  const seen = { ...request, headers: { ...request.headers, ...earlyHeaders(manager) } };
   const virtualHost = must(chooseVirtualHost(configuration, seen), `routes ${name} have no virtual host for the rest`);
-  const route = must(chooseRoute(virtualHost, seen), `virtual host ${virtualHost.name} has no route for the rest`);
+  const route = must(chooseRoute(virtualHost, seen, notes), `virtual host ${virtualHost.name} has no route for the rest`);
   const outcome = act(configuration, route, seen);
   if (outcome.kind === "forward")
     for (const { cluster } of outcome.shares) must(proxy.clusters.get(cluster), `route ${route.name} leads to ${cluster}, which is not there`);
   return outcome;
 }
 
+/** What the chain's filters note about the connection, with the formatters we use. */
+function notesOf(chain: FilterChain, { ip, port }: Destination): ReadonlyMap<string, string> {
+  const configs = chain.filters.flatMap(({ configType }) => (configType.case === "typedConfig" ? [unpack(SetFilterStateSchema, configType.value)] : []));
+  const values: Readonly<Record<string, string>> = { "%DOWNSTREAM_LOCAL_ADDRESS%": `${ip}:${port}`, "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%": ip };
+  return new Map(
+    configs
+      .flatMap((config) => config?.onNewConnection ?? [])
+      .map(({ key, value }) => {
+        const source = value.case === "formatString" && value.value.format.case === "textFormatSource" ? value.value.format.value.specifier.value : "";
+        const text = typeof source === "string" ? source : "";
+        return [String(key.value), values[text] ?? text];
+      }),
+  );
+}
+
 /** Headers that the connection manager writes over the caller's, with the formatters we use. */
-function earlyHeaders(manager: HttpConnectionManager, { ip, port }: Destination): Readonly<Record<string, string>> {
+function earlyHeaders(manager: HttpConnectionManager): Readonly<Record<string, string>> {
   const mutations = manager.earlyHeaderMutationExtensions.flatMap((extension) => unpack(HeaderMutationSchema, extension.typedConfig)?.mutations ?? []);
   const headers = mutations.flatMap(({ action }) => (action.case === "append" && action.value.header !== undefined ? [action.value.header] : []));
-  const values: Readonly<Record<string, string>> = { "%DOWNSTREAM_LOCAL_ADDRESS%": `${ip}:${port}`, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%": "192.0.2.1" };
+  const values: Readonly<Record<string, string>> = { "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%": "192.0.2.1" };
   return Object.fromEntries(headers.map(({ key, value }) => [key, must(values[value], `the simulator does not know ${value}`)]));
 }
 

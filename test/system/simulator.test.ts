@@ -255,7 +255,7 @@ function assertForeseen(plan: MeshPlan, sent: Sent, answer: Answer): void {
   assert.equal(seen.path, share.request.path, told);
   const { host: _, "x-forwarded-for": __, ...headers }: Readonly<Record<string, string>> = share.request.headers;
   assert.deepEqual(seen.headers, { ...seen.headers, ...headers, host: share.request.authority }, told);
-  for (const gone of ["x-gone", "x-weir-destination", "x-envoy-internal", "x-envoy-external-address"]) assert.ok(!Object.hasOwn(seen.headers, gone), told);
+  for (const gone of ["x-gone", "x-envoy-internal", "x-envoy-external-address"]) assert.ok(!Object.hasOwn(seen.headers, gone), told);
   for (const [name, value] of Object.entries(foreseen.responseHeaders)) assert.equal(answer.headers[name], value, told);
 }
 

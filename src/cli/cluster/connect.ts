@@ -32,6 +32,7 @@ const exits: Readonly<Record<string, ExitCode>> = {
   "kubeconfig-invalid": exitCode.badInput,
   "kubeconfig-missing": exitCode.badInput,
   "trust-domain-differs": exitCode.conflict,
+  "uninstall-in-use": exitCode.conflict,
   "uninstall-not-gone": exitCode.timeout,
   "uninstall-not-released": exitCode.timeout,
 };

@@ -28,7 +28,8 @@ export async function runInstall({ options, format }: Invocation): Promise<numbe
     if (isData) await printValue({ cluster: cluster.server, version, changes }, format);
     else out(planText(cluster, changes));
     if (options.flag("plan")) return exitCode.ok;
-    orFail(await applySteps(cluster.client, steps, ({ change }) => say(`${done[change.action]} ${change.kind.toLowerCase()} ${change.name}`)));
+    const tell = ({ change }: InstallStep): void => say(`${done[change.action]} ${change.kind.toLowerCase()} ${change.name}`);
+    orFail(await applySteps(cluster.client, steps, { clock: cluster.clock, done: tell }));
     if (options.flag("wait")) await wait(cluster, timeoutMs);
     else if (changes.length > 0) say("see how it starts: weir install --wait");
     return exitCode.ok;

@@ -1,6 +1,7 @@
 /** Carries out `weir uninstall`. */
 import { createInterface } from "node:readline/promises";
 import { checkRights } from "../../install/cluster/connect.ts";
+import { checkNothingDeclared } from "../../install/cluster/declared.ts";
 import { findInstallation, uninstall } from "../../install/cluster/uninstall.ts";
 import { uninstallRights } from "../../install/rights.ts";
 import type { Invocation, Options } from "../command.ts";
@@ -22,6 +23,7 @@ export async function runUninstall({ options }: Invocation): Promise<number> {
       say(`Weir is not on ${cluster.label}`);
       return exitCode.ok;
     }
+    if (!options.flag("force")) orFail(await checkNothingDeclared(cluster.client));
     await confirm(options, cluster.label);
     const settings = { clock: cluster.clock, timeoutMs, wait: options.flag("wait"), force: options.flag("force"), say };
     orFail(await whileWaiting("takes Weir off the cluster", uninstall(cluster.client, objects, settings)));

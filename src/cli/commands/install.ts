@@ -32,7 +32,7 @@ export const uninstall: Command = {
     { flags: "--wait", description: "return when everything is gone" },
     { flags: "--yes", description: "do not ask" },
     { flags: "--timeout <time>", description: "give up after this when a node does not let its pods go (default: 3m)" },
-    { flags: "--force", description: "go on even then; rules stay in the pods of that node" },
+    { flags: "--force", description: "go on even then (rules stay in the pods of that node), and delete all that is declared" },
     ...clusterOptions,
   ],
   namespaced: false,

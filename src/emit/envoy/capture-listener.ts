@@ -52,7 +52,7 @@ const chainsOf = memoizeLast((_gateway: MeshPlan["gateway"], ...hosts: readonly 
     const byPort = new Map(answers.flatMap(({ port, chain }) => port.ports.map((number) => [number, chain] as const)));
     return [host.address, { byPort, rest: host.ports.some((port) => port.kind === "http") ? ("http" as const) : ("close" as const) }] as const;
   });
-  return { chains: [{ name: httpChain, filters: [httpConnectionManager("mesh")] }, ...tcpChains], tcp: new Map(tcp) };
+  return { chains: [{ name: httpChain, filters: [httpConnectionManager("machine")] }, ...tcpChains], tcp: new Map(tcp) };
 });
 
 type TcpHost = Host & { readonly address: string };

@@ -11,24 +11,27 @@ import {
 import { HeaderMutationSchema } from "../../../gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js";
 import { ads, http2Windows } from "./cluster.ts";
 import { any, duration, type Init } from "./resource.ts";
-import { destinationHeader, gatewayRoutes, meshRoutes } from "./route-configuration.ts";
+import { gatewayRoutes, meshRoutes } from "./route-configuration.ts";
 
-/** A filter of a filter chain. `routes` is the route configuration, where it is not the usual one of the use. */
+/**
+ * A filter of a filter chain: for what workloads of one machine send, for what pods of a node send, or for what comes in through the gateway. `routes` is the
+ * route configuration, where it is not the usual one of the use.
+ */
 export function httpConnectionManager(
-  use: "mesh" | "gateway",
-  routes: string = use === "mesh" ? meshRoutes : gatewayRoutes,
+  use: "machine" | "node" | "gateway",
+  routes: string = use === "gateway" ? gatewayRoutes : meshRoutes,
 ): {
   readonly name: string;
   readonly configType: { readonly case: "typedConfig"; readonly value: Any };
 } {
   const value = any(HttpConnectionManagerSchema, {
-    statPrefix: use,
+    statPrefix: use === "gateway" ? use : "mesh",
     codecType: HttpConnectionManager_CodecType.AUTO,
     routeSpecifier: { case: "rds", value: { configSource: ads, routeConfigName: routes } },
     httpFilters: [router],
     upgradeConfigs: [{ upgradeType: "websocket" }],
     // HTTP/1.0 need not name a host, and inside the mesh its address says enough.
-    httpProtocolOptions: { acceptHttp10: true, defaultHostForHttp10: use === "mesh" ? "mesh" : "" },
+    httpProtocolOptions: { acceptHttp10: true, defaultHostForHttp10: use === "gateway" ? "" : "mesh" },
     commonHttpProtocolOptions: { maxHeadersCount: 200 },
     // HTTP/2 callers are told twice to go elsewhere, this far apart, before an old Envoy goes: shorter than the time it has for it.
     drainTimeout: duration(1_000),
@@ -36,7 +39,9 @@ export function httpConnectionManager(
     serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
     normalizePath: true,
     localReplyConfig,
-    ...(use === "mesh" ? mesh : gateway),
+    // How long a request may stand still. On one machine nobody can vanish without a word, and a timer that every part of a request sets anew costs 4 % of the hop.
+    streamIdleTimeout: duration(use === "machine" ? 0 : 300_000),
+    ...(use === "gateway" ? gateway : mesh),
   });
   return { name: "envoy.filters.network.http_connection_manager", configType: { case: "typedConfig", value } };
 }
@@ -47,36 +52,28 @@ const router = {
   configType: { case: "typedConfig" as const, value: any(RouterSchema, { suppressEnvoyHeaders: true, dynamicStats: false }) },
 };
 
-/** Writes a header before the request is routed. */
-function earlyHeader(key: string, value: string, appendAction: HeaderValueOption_HeaderAppendAction) {
-  const mutations = [{ action: { case: "append" as const, value: { header: { key, value }, appendAction } } }];
+/** Adds the caller's address before the request is routed. */
+function forwardedFor() {
+  const header = { key: "x-forwarded-for", value: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" };
+  const appendAction = HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD;
+  const mutations = [{ action: { case: "append" as const, value: { header, appendAction } } }];
   return { name: "envoy.http.early_header_mutation.header_mutation", typedConfig: any(HeaderMutationSchema, { mutations }) };
 }
 
-/**
- * The original destination is written into a header before the virtual host is chosen by it, over whatever the caller sent (`vhost_header` of the route
- * configuration; docs/decisions/0002). The caller is inside: nothing is added to X-Forwarded-For.
- */
-const mesh: Init<typeof HttpConnectionManagerSchema> = {
-  skipXffAppend: true,
-  earlyHeaderMutationExtensions: [
-    earlyHeader(destinationHeader, "%DOWNSTREAM_LOCAL_ADDRESS%", HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD),
-  ],
-};
+/** The caller is inside: nothing is added to X-Forwarded-For. */
+const mesh: Init<typeof HttpConnectionManagerSchema> = { skipXffAppend: true };
 
 /**
  * Callers are outside, whatever their address (the PROXY protocol brings it), so headers that steer Envoy are taken off: no address is internal (an empty
  * list would be Envoy's own). X-Forwarded-For is added to by hand: Envoy itself would write its own address in place of a loopback caller's.
  */
 const gateway: Init<typeof HttpConnectionManagerSchema> = {
-  // Who sends half a header and stops does not hold a connection for ever. (Inside, the limit on silence does: it costs no timer of its own.)
+  // Who sends half a header and stops does not hold a connection for ever. Inside nobody is kept from hurting only himself.
   requestHeadersTimeout: duration(30_000),
   useRemoteAddress: true,
   internalAddressConfig: { cidrRanges: [{ addressPrefix: "0.0.0.0", prefixLen: 32 }] },
   skipXffAppend: true,
-  earlyHeaderMutationExtensions: [
-    earlyHeader("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD),
-  ],
+  earlyHeaderMutationExtensions: [forwardedFor()],
   appendXForwardedPort: true,
 };
 

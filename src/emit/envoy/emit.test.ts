@@ -43,7 +43,7 @@ test("every reference resolves, and nothing is there that nobody names", () => {
   const { node, gateway } = emitEnvoy(compileWorld(world).plan);
   assertConsistent(node);
   assertConsistent(gateway);
-  for (const one of ["Cluster web@v2.default:80", "ClusterLoadAssignment db@v1.default:5432", "RouteConfiguration mesh"])
+  for (const one of ["Cluster web@v2.default:80", "ClusterLoadAssignment db@v1.default:5432", "RouteConfiguration services"])
     assert.ok(node.flatMap(references).includes(one), one);
   assert.ok(gateway.flatMap(references).includes("Cluster external/pay.default:80"));
 });
@@ -105,7 +105,7 @@ test("only what changed is made anew", () => {
   const [, routes] = step({ ...world, apps: new Map([...world.apps, [appKey(defaultNamespace, web.name), { ...web, weights }]]) }, grown);
   assert.deepEqual(
     routes,
-    ["ClusterLoadAssignment web@v1.default:80", "RouteConfiguration gateway", "RouteConfiguration mesh"],
+    ["ClusterLoadAssignment web@v1.default:80", "RouteConfiguration gateway", "RouteConfiguration services"],
     "and the endpoint is gone again",
   );
 });
@@ -127,7 +127,7 @@ test("a weight changes routes only: every other resource keeps its bytes", () =>
   );
   assert.deepEqual(
     [...after].filter(([name, body]) => before.get(name) !== body).map(([name]) => name),
-    ["node: RouteConfiguration mesh", "node: RouteConfiguration gateway"],
+    ["node: RouteConfiguration services", "node: RouteConfiguration gateway"],
   );
 });
 

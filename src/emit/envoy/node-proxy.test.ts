@@ -54,7 +54,7 @@ test("every cluster, socket and chain that is named is there", () => {
   assertConsistent(resources);
   assertChoices(resources);
   const named = new Set(resources.flatMap(references));
-  for (const one of ["Cluster direct", `Cluster peer/${identityOf("cart")}`, "Cluster db@v1.default:5432", "RouteConfiguration mesh"])
+  for (const one of ["Cluster direct", `Cluster peer/${identityOf("cart")}`, "Cluster db@v1.default:5432", "RouteConfiguration services"])
     assert.ok(named.has(one), one);
 });
 

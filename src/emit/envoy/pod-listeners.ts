@@ -59,7 +59,7 @@ export const outboundChains: (hosts: readonly Host[], remote: NodePlan["remote"]
       ...remote.map(({ address, identity }) => [address, useChain(peerCluster(identity))] as const),
       ...addressed.map((host) => [host.address, thenBy(choosePort(host))] as const),
     ]);
-    const http = { name: httpChain, filter: httpConnectionManager("mesh", routes) };
+    const http = { name: httpChain, filter: httpConnectionManager("node", routes) };
     const direct = { name: directCluster, filter: tcpProxyTo(directCluster) };
     return { chains: [http, direct, ...tcp, ...peers], choose: byAddress(choices, useChain(directCluster)) };
   },

@@ -70,7 +70,7 @@ function action(route: Route, match: RouteMatch): NonNullable<RouteInit["action"
     value: {
       ...forwardTo(destinations),
       timeout: duration(timeoutMs),
-      idleTimeout: duration(idleTimeoutMs),
+      ...(idleTimeoutMs === undefined ? {} : { idleTimeout: duration(idleTimeoutMs) }),
       ...(retries === undefined ? {} : { retryPolicy: retryPolicy(retries) }),
       ...(rewrite === undefined ? {} : rewriteFields(rewrite, match)),
       ...(mirrors === undefined ? {} : { requestMirrorPolicies: mirrors.map(mirrorPolicy) }),

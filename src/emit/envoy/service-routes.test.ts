@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HttpConnectionManagerSchema } from "../../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { decodeProxy, unpack } from "../../../test/simulate/proxy.ts";
+import { routesFor } from "../../../test/simulate/route.ts";
 import { simulate } from "../../../test/simulate/simulate.ts";
 import { capturePoint, runningWorld } from "../../../test/support/running-world.ts";
 import { anything, destination, noChanges, port, rule, service, stack } from "../../../test/support/stacks.ts";
@@ -15,6 +16,7 @@ import { type AppKey, defaultNamespace, type Namespace } from "../../model/names
 import { defaultTrustDomain, parseTrustDomain, workloadId } from "../../model/spiffe.ts";
 import type { RouteRule, ServiceRoute } from "../../model/types.ts";
 import { emitNodeProxy } from "./node-proxy.ts";
+import { meshRoutes } from "./route-configuration.ts";
 
 const services = [service("web", { ports: [port("80/http"), port("81/tcp")] }), service("one"), service("two")];
 const to = (name: string) => ({ ...destination(name), port: 80 });
@@ -64,10 +66,13 @@ test("weights, headers of one destination, whole paths, times", () => {
   web({ ...ruleTo("one", { match: onPath("/a") }), action: redirect })({ from, to: "http://web/a/b?q=1" }).redirects(303, "http://web/there?q=1");
 });
 
-/** The mesh's routes of one virtual host, as Envoy gets them. */
-function envoyRoutes(plan: MeshPlan, name = "web.default:80") {
+/** Routes of web's port 80, as Envoy gets them for some callers. */
+function envoyRoutes(plan: MeshPlan, callers: string = meshRoutes) {
   const { routes } = decodeProxy(emitNodeProxy(compileNode(plan, meshOf(), "node-1")));
-  return (routes.get("mesh")?.virtualHosts ?? []).find((host) => host.name === name)?.routes ?? [];
+  const [virtualHost] = routes.get(callers)?.virtualHosts ?? [];
+  const address = plan.hosts.find(({ name }) => name === "web")?.address;
+  assert.ok(virtualHost !== undefined && address !== undefined);
+  return routesFor(virtualHost, new Map([["weir.destination", `${address}:80`]]));
 }
 
 test("the refused have their share of 500 before the rest is shared; copies have theirs", () => {
@@ -107,16 +112,12 @@ test("callers of a namespace that has routes of its own see those, and everybody
     const manager = last?.case === "typedConfig" ? unpack(HttpConnectionManagerSchema, last.value) : undefined;
     return manager?.routeSpecifier.case === "rds" ? manager.routeSpecifier.value.routeConfigName : undefined;
   };
-  assert.deepEqual([used("out/uid-default"), used("out/uid-far")], ["mesh", "mesh/far"]);
-  const leads = (name: string): unknown => proxy.routes.get(name)?.virtualHosts.find((host) => host.name === "web.default:80")?.routes[0]?.action.value;
-  assert.match(
-    JSON.stringify(leads("mesh"), (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
-    /one@v1/,
-  );
-  assert.match(
-    JSON.stringify(leads("mesh/far"), (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
-    /two@v1/,
-  );
+  assert.deepEqual([used("out/uid-default"), used("out/uid-far")], [meshRoutes, `${meshRoutes}/far`]);
+  const leads = (callers: string): unknown => {
+    const action = envoyRoutes(plan, callers)[0]?.action;
+    return action?.case === "route" ? action.value.clusterSpecifier.value : undefined;
+  };
+  assert.deepEqual([leads(meshRoutes), leads(`${meshRoutes}/far`)], ["one@v1.default:80", "two@v1.default:80"]);
 });
 
 test("what did not change is the same object in the next plan", () => {

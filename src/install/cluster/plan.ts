@@ -42,7 +42,9 @@ export async function planInstall(
   const stale = await findOwn(client);
   if (!stale.ok) return stale;
   const wanted = new Set(ordered.map(keyOf));
-  const deletions = stale.value.filter((object) => !wanted.has(keyOf(object))).map((object) => stepOf("delete", object, []));
+  // A definition takes everything that is declared with it: only an uninstallation may.
+  const isStale = (object: InstallObject): boolean => object.kind !== "CustomResourceDefinition" && !wanted.has(keyOf(object));
+  const deletions = stale.value.filter(isStale).map((object) => stepOf("delete", object, []));
   return ok([...steps, ...deletions.toReversed()]);
 }
 

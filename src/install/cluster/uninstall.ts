@@ -44,7 +44,8 @@ export async function uninstall(client: KubeClient, objects: readonly InstallObj
     if (!gone.ok && gone.error.kind !== "notFound") return failed(problemOfApi(gone.error, `deleting ${nameOf(object)}`));
     options.say(`deleted ${nameOf(object)}`);
   }
-  return options.wait ? waitUntilGone(client, options) : ok(undefined);
+  const last = objects.filter(({ kind }) => kind === "Namespace" || kind === "CustomResourceDefinition");
+  return options.wait ? waitUntilGone(client, last, options) : ok(undefined);
 }
 
 /**
@@ -146,18 +147,21 @@ function notReleased({ name, node }: PodState, why: string): Problem {
   return { code: "uninstall-not-released", message: `node ${node} (pod ${name}): ${why}`, hint };
 }
 
-async function waitUntilGone(client: KubeClient, { clock, timeoutMs }: UninstallOptions): Promise<Result<void>> {
+/** Waits for what the API server empties before it is gone. */
+async function waitUntilGone(client: KubeClient, objects: readonly InstallObject[], { clock, timeoutMs }: UninstallOptions): Promise<Result<void>> {
   const until = clock.now() + timeoutMs;
-  const place = { kind: { group: "", version: "v1", resource: "namespaces" }, name: systemNamespace };
-  for (;;) {
-    const live = await client.get(place);
-    if (!live.ok && live.error.kind === "notFound") return ok(undefined);
-    if (clock.now() >= until)
-      return failed({
-        code: "uninstall-not-gone",
-        message: `namespace ${systemNamespace} is still there after ${Math.round(timeoutMs / 1_000)} s`,
-        hint: `kubectl describe namespace ${systemNamespace}`,
-      });
-    await clock.sleep(pollMs);
+  for (const object of objects) {
+    for (;;) {
+      const live = await client.get(placeOf(object));
+      if (!live.ok && live.error.kind === "notFound") break;
+      if (clock.now() >= until) return failed(notGone(object, timeoutMs));
+      await clock.sleep(pollMs);
+    }
   }
+  return ok(undefined);
+}
+
+function notGone(object: InstallObject, timeoutMs: number): Problem {
+  const hint = `kubectl describe ${object.kind.toLowerCase()} ${object.metadata.name}`;
+  return { code: "uninstall-not-gone", message: `${nameOf(object)} is still there after ${Math.round(timeoutMs / 1_000)} s`, hint };
 }

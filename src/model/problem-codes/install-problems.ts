@@ -58,6 +58,12 @@ export const installProblems: Readonly<Record<string, ProblemEntry>> = {
       "The installation has a trust domain, and the command names another one. All identities would change, and nobody would trust anybody meanwhile.",
     next: "Leave `--trust-domain` out, or uninstall first.",
   },
+  "uninstall-in-use": {
+    title: "something is declared",
+    explanation:
+      "Objects of weir.dev are on the cluster. Their kinds are part of the installation, so they would be deleted with it, and so would the pods that Weir runs for them.",
+    next: "Take down what is declared (`weir down --all`, or look with `kubectl get weir -A`), or say `--force`.",
+  },
   "uninstall-not-gone": {
     title: "still there",
     explanation: "Everything was deleted, but the cluster has not finished with it in time.",

@@ -27,6 +27,12 @@ export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "A pod of the mesh, or every endpoint of a Service, has addresses of another family only. The mesh carries IPv4.",
     next: "Give it IPv4 addresses as well (`ipFamilyPolicy: PreferDualStack`), or leave it out of the mesh.",
   },
+  "kube-object-invalid": {
+    title: "an object that does not fit",
+    explanation:
+      "An object of weir.dev, or a ConfigMap or Secret with the label `weir.dev/kind`, is not as Weir understands it: another version of Weir wrote it, or a Secret holds what is no text. It is as if it were not there.",
+    next: "Correct the field that the message names; or bring Weir on the cluster (`weir install`) and your own to the same version.",
+  },
   "kube-sctp": {
     title: "an SCTP port",
     explanation: "A port of a Service is SCTP, which Envoy does not carry. It works as it does without a mesh.",

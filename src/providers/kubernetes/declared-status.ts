@@ -1,0 +1,127 @@
+/** What the control plane says of declared objects, in the `status` of each: written by its controller, read by whoever shows it. */
+import type { Shares } from "../../model/declared.ts";
+import { formatPercent } from "../../model/weights.ts";
+import { flag, list, number, optional, type Raw, record, text } from "./readers.ts";
+
+/** Who writes status. */
+export const statusManager = "weir-status";
+
+export const versionStates = ["ready", "starting", "degraded", "failing", "draining", "stopped"] as const;
+export type VersionState = (typeof versionStates)[number];
+
+/** A condition in Kubernetes' form. */
+export interface StatusCondition {
+  /** `Ready` of versions, `Programmed` of everything else. */
+  readonly type: string;
+  readonly status: "True" | "False" | "Unknown";
+  /** One word in CamelCase. */
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration: number;
+  /** RFC 3339: when `status` last became another. */
+  readonly lastTransitionTime: string;
+}
+
+interface AnyStatus {
+  /** Of the object's spec that this is about. */
+  readonly observedGeneration: number;
+  /** One line why it is not as it should be. */
+  readonly reason?: string;
+  readonly conditions: readonly StatusCondition[];
+}
+
+export interface VersionStatus extends AnyStatus {
+  /** Of what its pods should be made from. */
+  readonly hash: string;
+  readonly state: VersionState;
+  /** Pods of this hash that are ready. */
+  readonly ready: number;
+  readonly wanted: number;
+  /** Basis points of the app's traffic, now. */
+  readonly weight: number;
+}
+
+export interface AppStatus extends AnyStatus {
+  /** Shares in force: acknowledged by the Envoys of all nodes that have pods of the mesh. */
+  readonly weights: Shares;
+  /** Everything of this generation is acknowledged, and nothing moves. */
+  readonly programmed: boolean;
+}
+
+/** Of routers and external services. */
+export interface ProgrammedStatus extends AnyStatus {
+  readonly programmed: boolean;
+}
+
+/** Kind → what is said of it; ConfigMaps and Secrets have no status. */
+export interface Statuses {
+  readonly service: VersionStatus;
+  readonly app: AppStatus;
+  readonly router: ProgrammedStatus;
+  readonly external: ProgrammedStatus;
+  readonly config: never;
+  readonly secret: never;
+}
+
+/** A version's status as it is written: with the texts that `kubectl get versions` has columns for. */
+export function writtenVersionStatus(status: VersionStatus): object {
+  return { ...status, shown: { ready: `${status.ready}/${status.wanted}`, weight: formatPercent(status.weight) } };
+}
+
+/** An app's status as it is written: with the text that `kubectl get apps.weir.dev` has a column for. */
+export function writtenAppStatus(status: AppStatus): object {
+  const shares = Object.entries(status.weights).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return { ...status, shown: { weights: shares.map(([version, weight]) => `${version}=${formatPercent(weight)}`).join(" ") } };
+}
+
+/** The condition `next` with the time of the last change: that of `before` while the answer is the same. `at` is RFC 3339, whole seconds. */
+export function conditionSince(next: Omit<StatusCondition, "lastTransitionTime">, before: readonly StatusCondition[], at: string): StatusCondition {
+  const old = before.find(({ type, status }) => type === next.type && status === next.status);
+  return { ...next, lastTransitionTime: old?.lastTransitionTime ?? at };
+}
+
+/** Reads a Version's status; undefined before anything was said. */
+export function readVersionStatus(value: unknown): VersionStatus | undefined {
+  const raw = record(value);
+  const state = versionStates.find((known) => known === raw["state"]);
+  if (state === undefined) return undefined;
+  const [ready, wanted, weight] = [number(raw["ready"]) ?? 0, number(raw["wanted"]) ?? 0, number(raw["weight"]) ?? 0];
+  return { ...readAny(raw), hash: text(raw["hash"]) ?? "", state, ready, wanted, weight };
+}
+
+/** Reads an App's status; undefined before anything was said. */
+export function readAppStatus(value: unknown): AppStatus | undefined {
+  const raw = record(value);
+  const programmed = flag(raw["programmed"]);
+  if (programmed === undefined) return undefined;
+  const weights = Object.entries(record(raw["weights"])).filter((entry): entry is [string, number] => typeof entry[1] === "number");
+  return { ...readAny(raw), weights: Object.fromEntries(weights), programmed };
+}
+
+/** Reads the status of a Router or ExternalService; undefined before anything was said. */
+export function readProgrammedStatus(value: unknown): ProgrammedStatus | undefined {
+  const raw = record(value);
+  const programmed = flag(raw["programmed"]);
+  return programmed === undefined ? undefined : { ...readAny(raw), programmed };
+}
+
+function readAny(raw: Raw): AnyStatus {
+  return {
+    observedGeneration: number(raw["observedGeneration"]) ?? 0,
+    ...optional("reason", text(raw["reason"])),
+    conditions: list(raw["conditions"]).map(readCondition),
+  };
+}
+
+function readCondition(value: unknown): StatusCondition {
+  const raw = record(value);
+  const status = raw["status"];
+  return {
+    type: text(raw["type"]) ?? "",
+    status: status === "True" || status === "False" ? status : "Unknown",
+    reason: text(raw["reason"]) ?? "",
+    message: text(raw["message"]) ?? "",
+    observedGeneration: number(raw["observedGeneration"]) ?? 0,
+    lastTransitionTime: text(raw["lastTransitionTime"]) ?? "",
+  };
+}
