@@ -3,6 +3,9 @@ import type { Namespace } from "./names.ts";
 import type { SpiffeId } from "./spiffe.ts";
 import type { RouteRule, WeightedDestination } from "./types.ts";
 
+/** By this label is known what the control plane keeps on a cluster for Gateways. */
+export const gatewayLabel = { key: "weir.dev/part-of", value: "gateway" } as const;
+
 /** A certificate with its private key, which appears in no log, message or answer. */
 export interface ServerCertificate {
   /** Stable name: `NAMESPACE/SECRET`. */

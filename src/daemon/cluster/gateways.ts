@@ -3,6 +3,7 @@ import { bundlePem, type TrustBundle } from "../../identity/bundle.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { gatewayLabel } from "../../model/gateway.ts";
 import type { KubeClient } from "../../providers/kubernetes/client.ts";
 import { gatewayController } from "../../providers/kubernetes/gateway-objects.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
@@ -43,7 +44,7 @@ export async function runGateways(options: GatewaysOptions, signal: AbortSignal)
 const gatewayClass = {
   apiVersion: "gateway.networking.k8s.io/v1",
   kind: "GatewayClass",
-  metadata: { name: "weir", labels: { "app.kubernetes.io/part-of": "weir", [managedLabel.key]: managedLabel.value } },
+  metadata: { name: "weir", labels: { "app.kubernetes.io/part-of": "weir", [managedLabel.key]: managedLabel.value, [gatewayLabel.key]: gatewayLabel.value } },
   spec: { controllerName: gatewayController, description: "Weir: Envoy, with mutual TLS to pods of the mesh" },
 };
 /** A cluster gets Gateway API when it gets it. */

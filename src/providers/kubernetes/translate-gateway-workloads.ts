@@ -1,5 +1,6 @@
 /** What runs for a Gateway: a Deployment of its proxies, the Service in front of them, who they are, and whom they trust. Pure. */
 import { fnv1aHex } from "../../lib/fnv.ts";
+import { gatewayLabel } from "../../model/gateway.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
 import type { KubeGateway } from "./gateway-objects.ts";
 import type { Labels } from "./objects.ts";
@@ -43,7 +44,13 @@ export function gatewayWorkloads({ gateway, ports }: TranslatedGateway, settings
   const name = gatewayObjectName(gateway);
   const { namespace, infrastructure, uid } = gateway;
   const selector = { [nameLabel]: labelValue(gateway.name) };
-  const labels = { ...infrastructure.labels, ...selector, "app.kubernetes.io/name": name.slice(0, 63), [managedLabel.key]: managedLabel.value };
+  const labels = {
+    ...infrastructure.labels,
+    ...selector,
+    "app.kubernetes.io/name": name.slice(0, 63),
+    [managedLabel.key]: managedLabel.value,
+    [gatewayLabel.key]: gatewayLabel.value,
+  };
   const owner = { apiVersion: "gateway.networking.k8s.io/v1", kind: "Gateway", name: gateway.name, uid, controller: true };
   const metadata = { name, namespace, labels, annotations: infrastructure.annotations, ownerReferences: [owner] };
   const at = (group: string, version: string, resource: string, kind: string, rest: object): GatewayObject => ({
