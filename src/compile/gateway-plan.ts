@@ -1,6 +1,6 @@
 /** What the proxies of one of a cluster's gateways do: its ports with everything resolved, and the backends that they lead to. */
 import { memoizeLast, shareList } from "../lib/memoize.ts";
-import type { Gateway, GatewayHost, GatewayPort, GatewayTarget, ServerCertificate, TlsServer } from "../model/gateway.ts";
+import type { Gateway, GatewayHost, GatewayPort, GatewayRule, GatewayTarget, ServerCertificate, TlsServer } from "../model/gateway.ts";
 import type { MeshPods } from "../model/mesh-pod.ts";
 import { type AppKey, type AppName, appKey } from "../model/names.ts";
 import type { SpiffeId, TrustDomain } from "../model/spiffe.ts";
@@ -128,7 +128,11 @@ function compileServer(server: TlsServer, apps: Known): PlannedServer {
 }
 
 function compileHost({ domain, rules }: GatewayHost, apps: Known): PlannedHost {
-  return { domain, routes: rules.map((rule, index) => compileRule(rule, `${domain}#${index}`, apps)) };
+  const compile = (rule: GatewayRule, index: number): Route => {
+    const route = compileRule(rule, `${domain}#${index}`, apps);
+    return rule.cors === undefined ? route : { ...route, cors: rule.cors };
+  };
+  return { domain, routes: rules.map(compile) };
 }
 
 function compileTarget({ destinations, refused }: GatewayTarget, apps: Known): PlannedTarget {

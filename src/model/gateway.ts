@@ -15,11 +15,27 @@ export interface ServerCertificate {
   readonly key: string;
 }
 
+/** Who may call from pages of other origins (the Fetch standard's CORS). `*` stands for all. */
+export interface Cors {
+  /** `https://web.example`, `https://*.example`, `*`. */
+  readonly origins: readonly string[];
+  readonly methods: readonly string[];
+  readonly headers: readonly string[];
+  /** What pages may read of answers. */
+  readonly exposed: readonly string[];
+  readonly credentials: boolean;
+  readonly maxAgeSeconds: number;
+}
+
+export interface GatewayRule extends RouteRule {
+  readonly cors?: Cors;
+}
+
 /** Some names that are asked for, and what answers: the first rule that matches; what none matches is answered with 404. */
 export interface GatewayHost {
   /** `web.example`, `*.example` (any number of labels in front), or `*`. No other host of the same port has it. */
   readonly domain: string;
-  readonly rules: readonly RouteRule[];
+  readonly rules: readonly GatewayRule[];
 }
 
 /** Connections by weight. */

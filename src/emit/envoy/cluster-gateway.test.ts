@@ -133,6 +133,25 @@ test("a port on which nothing can be told apart has no listener", () => {
   assert.deepEqual(resources.map(resourceKey), ["Cluster refused"]);
 });
 
+test("who may call from pages of other origins stands at the route", () => {
+  const cors = {
+    origins: ["https://a.example", "https://*.b.example"],
+    methods: ["*"],
+    headers: ["x-a", "x-b"],
+    exposed: [],
+    credentials: true,
+    maxAgeSeconds: 9,
+  };
+  const [first = assert.fail()] = host("*", "web").rules;
+  const resources = emitted(nobody, [{ kind: "http", port: 80, hosts: [{ domain: "*", rules: [{ ...first, cors }] }] }]);
+  const [policy] = deep(json(resources, "RouteConfiguration http/80"), "envoy.filters.http.cors") as readonly JsonObject[];
+  assert.deepEqual(
+    [policy?.["allowMethods"], policy?.["allowHeaders"], policy?.["maxAge"], policy?.["allowCredentials"], policy?.["forwardNotMatchingPreflights"]],
+    ["*", "x-a, x-b", "9", true, false],
+  );
+  assert.deepEqual([deep(policy, "exact"), deep(policy, "regex")], [["https://a.example"], ["https://[^/]+\\.b\\.example"]]);
+});
+
 test("a renewed certificate changes its secret alone", () => {
   const renewed = ports.map((one) =>
     one.kind === "tls"

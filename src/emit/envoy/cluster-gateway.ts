@@ -13,6 +13,7 @@ import type { ServerCertificate } from "../../model/gateway.ts";
 import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
 import { ads, httpOptions, socketAddress, versionCluster } from "./cluster.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
+import { corsFilter } from "./cors.ts";
 import { ownPeerSockets } from "./mutual-tls.ts";
 import { nodeAssignment, remoteConnectMs } from "./node-proxy.ts";
 import { any, duration, type EnvoyResource, type Init, resource } from "./resource.ts";
@@ -85,7 +86,7 @@ const listener = memoize((port: PlannedPort): readonly EnvoyResource[] => {
 function chainsOf(port: PlannedPort): readonly ChainInit[] {
   switch (port.kind) {
     case "http":
-      return [{ name: "http", filters: [httpConnectionManager("gateway", httpRoutes(port.port))] }];
+      return [{ name: "http", filters: [httpConnectionManager("gateway", httpRoutes(port.port), [corsFilter])] }];
     case "tcp":
       return [{ name: "tcp", filters: [targetFilter(port.target)] }];
     case "tls":
@@ -104,7 +105,7 @@ function serverChain(server: PlannedServer): ChainInit {
     case "https":
       return {
         ...common,
-        filters: [httpConnectionManager("gateway", serverRoutes(server))],
+        filters: [httpConnectionManager("gateway", serverRoutes(server), [corsFilter])],
         transportSocket: ownSocket(server.certificates, ["h2", "http/1.1"]),
         transportSocketConnectTimeout: duration(10_000),
       };

@@ -1,4 +1,5 @@
 /** Gateway API's routes and grants from the API server's JSON. */
+import type { Cors } from "../../model/gateway.ts";
 import type { HeaderChanges } from "../../model/types.ts";
 import { gatewayController } from "./gateway-objects.ts";
 import { readMeta } from "./read-objects.ts";
@@ -184,9 +185,22 @@ function readFilter(raw: Raw, namespace: string): KubeFilter {
       const mirror = record(raw["requestMirror"]);
       return { kind: "mirror", to: readObjectRef(record(mirror["backendRef"]), namespace), share: readShare(mirror) };
     }
+    case "CORS":
+      return { kind: "cors", cors: readCors(record(raw["cors"])) };
     default:
       return { kind: "other", type };
   }
+}
+
+function readCors(raw: Raw): Cors {
+  return {
+    origins: texts(raw["allowOrigins"]),
+    methods: texts(raw["allowMethods"]),
+    headers: texts(raw["allowHeaders"]),
+    exposed: texts(raw["exposeHeaders"]),
+    credentials: raw["allowCredentials"] === true,
+    maxAgeSeconds: number(raw["maxAge"]) ?? 5,
+  };
 }
 
 function readChanges(raw: Raw): HeaderChanges {

@@ -1,4 +1,5 @@
 /** Gateway API's routes and grants, as far as we read them. */
+import type { Cors } from "../../model/gateway.ts";
 import type { HeaderChanges } from "../../model/types.ts";
 import type { KubeMeta } from "./objects.ts";
 
@@ -41,6 +42,7 @@ export type KubeFilter =
   | { readonly kind: "rewrite"; readonly host?: string; readonly path?: KubePath }
   /** `share` in basis points. */
   | { readonly kind: "mirror"; readonly to: KubeObjectRef; readonly share: number }
+  | { readonly kind: "cors"; readonly cors: Cors }
   | { readonly kind: "other"; readonly type: string };
 
 /** Some part of a request against a text. `type` is Gateway API's word: `Exact`, `RegularExpression`, `PathPrefix`. */

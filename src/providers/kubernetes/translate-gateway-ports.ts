@@ -1,7 +1,6 @@
 /** Judged listeners and the routes at them → what answers on each of a Gateway's ports. */
 import { memoizeLast } from "../../lib/memoize.ts";
-import type { GatewayHost, GatewayPort, GatewayTarget, TlsServer } from "../../model/gateway.ts";
-import type { RouteRule } from "../../model/types.ts";
+import type { GatewayHost, GatewayPort, GatewayRule, GatewayTarget, TlsServer } from "../../model/gateway.ts";
 import type { KubeRoute } from "./route-objects.ts";
 import type { GatewayAttachment } from "./translate-gateway-attach.ts";
 import { bySpecificity, mostSpecific } from "./translate-gateway-hostnames.ts";
@@ -58,7 +57,7 @@ function hostsAt(listener: JudgedListener, group: readonly JudgedListener[], att
 }
 
 /** Rules of the routes that mean all of a domain: those that name it most exactly first, then as their matches say, then the oldest route's. */
-function rulesFor(domain: string, listener: JudgedListener, attached: readonly AttachedRoute[]): readonly RouteRule[] {
+function rulesFor(domain: string, listener: JudgedListener, attached: readonly AttachedRoute[]): readonly GatewayRule[] {
   const meant = attached.flatMap(({ domains, attachment }) => {
     const name = mostSpecific(domains, domain);
     return name === undefined ? [] : attachment.rules.map((ranked) => ({ name, ranked }));
@@ -71,7 +70,7 @@ function rulesFor(domain: string, listener: JudgedListener, attached: readonly A
 const usualPorts = { http: 80, https: 443 } as const;
 
 /** A redirect without a port leads to the usual one of its scheme, or to the listener's own. Where both are usual, Envoy's own way leads there. */
-const ruleAt = memoizeLast(({ rule }: RankedRule, port: number, scheme: "http" | "https"): RouteRule => {
+const ruleAt = memoizeLast(({ rule }: RankedRule, port: number, scheme: "http" | "https"): GatewayRule => {
   const { action } = rule;
   if (action.kind !== "redirect" || action.redirect.port !== undefined || port === usualPorts[scheme]) return rule;
   const wanted = action.redirect.scheme === undefined ? port : usualPorts[action.redirect.scheme];

@@ -191,6 +191,24 @@ test("a redirect without a port stays on the listener's, or goes to its scheme's
   assert.deepEqual(at(8080, { port: 9 }), ["8080 *: redirect 9"]);
 });
 
+test("CORS is for gateways: at a Service the route is not accepted", () => {
+  const cors = { allowOrigins: ["https://a.example"], allowCredentials: true };
+  const rules = [{ filters: [{ type: "CORS", cors }], backendRefs: [to("v1")] }];
+  const parentRefs = [{ name: "gw" }, { group: "", kind: "Service", name: "v2" }];
+  const translation = translate([gateway([http()])], { httpRoutes: [route("r", { rules, parentRefs })] });
+  assert.deepEqual(said(translation), { r: "Accepted+ResolvedRefs,UnsupportedValue+ResolvedRefs" });
+  const [port] = only(translation).ports;
+  assert.ok(port?.kind === "http");
+  assert.deepEqual(port.hosts[0]?.rules[0]?.cors, {
+    origins: ["https://a.example"],
+    methods: [],
+    headers: [],
+    exposed: [],
+    credentials: true,
+    maxAgeSeconds: 5,
+  });
+});
+
 test("HTTPS: the certificate must be there, fit its key, and be allowed", () => {
   const refs = (certificateRefs: readonly Fields[]): FakeObject => gateway([https({ tls: { certificateRefs } })]);
   const grant = {

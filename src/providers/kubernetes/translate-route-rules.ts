@@ -1,7 +1,8 @@
 /** Rules of Gateway API's routes in our words. */
 import { parseDuration } from "../../lib/duration.ts";
+import type { GatewayRule } from "../../model/gateway.ts";
 import type { Namespace } from "../../model/names.ts";
-import type { DestinationRef, HeaderChanges, Mirror, Redirect, Rewrite, RouteAction, RouteRule, WeightedDestination } from "../../model/types.ts";
+import type { DestinationRef, HeaderChanges, Mirror, Redirect, Rewrite, RouteAction, WeightedDestination } from "../../model/types.ts";
 import { fullWeight, splitInProportion } from "../../model/weights.ts";
 import { optional } from "./readers.ts";
 import type { KubeBackendRef, KubeFilter, KubeObjectRef, KubePath, KubeRoute, KubeRouteRule } from "./route-objects.ts";
@@ -19,8 +20,8 @@ export type Resolve = (ref: KubeObjectRef) => Resolved;
 
 export interface RankedRule {
   readonly rank: readonly number[];
-  /** With one match. */
-  readonly rule: RouteRule;
+  /** With one match. `cors` is for gateways alone: calls inside the mesh come from no pages. */
+  readonly rule: GatewayRule;
 }
 
 /** For sorting rules: the more special first. */
@@ -47,7 +48,9 @@ function translateRule(kind: KubeRoute["kind"], rule: KubeRouteRule, resolve: Re
   const action = translateAction(rule, resolve);
   if (action instanceof Unsupported) return action;
   const headers = { requestHeaders: headersOf(rule.filters, "requestHeaders"), responseHeaders: headersOf(rule.filters, "responseHeaders") };
-  const ranked = ({ match, rank }: RankedMatch): RankedRule => ({ rank, rule: { match: [match], action: action.action, ...headers } });
+  const [cors] = filtersOf(rule.filters, "cors");
+  const more = { ...headers, ...optional("cors", cors?.cors) };
+  const ranked = ({ match, rank }: RankedMatch): RankedRule => ({ rank, rule: { match: [match], action: action.action, ...more } });
   return { rules: matches.map(ranked), problems: action.problems };
 }
 

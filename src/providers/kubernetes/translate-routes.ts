@@ -102,6 +102,8 @@ function attach(route: KubeRoute, parent: KubeParentRef, grants: Objects<KubeRef
   if (!found.ok) return { ...none, problem: { reason: "NoMatchingParent", message: found.message } };
   const translated = translateRules(route, resolverFor(route, parent.namespace, grants, services));
   if (translated instanceof Unsupported) return { ...none, problem: { reason: "UnsupportedValue", message: translated.message } };
+  if (translated.rules.some(({ rule }) => rule.cors !== undefined))
+    return { ...none, problem: { reason: "UnsupportedValue", message: "the mesh has no filter CORS: calls inside it come from no pages" } };
   return { ...none, ports: found.ports, rules: translated.rules, refs: translated.problems };
 }
 
