@@ -3,9 +3,10 @@ import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { gatewayLabel } from "../../model/gateway.ts";
 import type { KubeClient } from "../../providers/kubernetes/client.ts";
 import { record } from "../../providers/kubernetes/readers.ts";
-import { type GatewayObject, managedLabel } from "../../providers/kubernetes/translate-gateway-workloads.ts";
+import type { GatewayObject } from "../../providers/kubernetes/translate-gateway-workloads.ts";
 
 export interface GatewayWorkloadsOptions {
   readonly client: Pick<KubeClient, "apply" | "get">;
@@ -74,7 +75,7 @@ export class GatewayWorkloads {
     const there = await client.get(place, signal);
     const reason =
       there.ok && !isOwn(there.value)
-        ? "there is one already, which is not Weir's: delete it, or give the Gateway another name"
+        ? "there is one already, which is not made for a Gateway: delete it, or give the Gateway another name"
         : await client.apply(place, object, { force: true, signal }).then((answer) => (answer.ok ? undefined : answer.error.message));
     if (reason === undefined || signal.aborted) return true;
     log.warn("what a Gateway needs cannot be applied; trying again", { object: keyOf(one), reason });
@@ -83,7 +84,7 @@ export class GatewayWorkloads {
 }
 
 function isOwn(object: unknown): boolean {
-  return record(record(record(object)["metadata"])["labels"])[managedLabel.key] === managedLabel.value;
+  return record(record(record(object)["metadata"])["labels"])[gatewayLabel.key] === gatewayLabel.value;
 }
 
 function keyOf({ resource, namespace, name }: GatewayObject): string {
