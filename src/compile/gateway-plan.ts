@@ -2,13 +2,12 @@
 import { memoizeLast, shareList } from "../lib/memoize.ts";
 import type { Gateway, GatewayHost, GatewayPort, GatewayRule, GatewayTarget, ServerCertificate, TlsServer } from "../model/gateway.ts";
 import type { MeshPods } from "../model/mesh-pod.ts";
-import { type AppKey, type AppName, appKey } from "../model/names.ts";
 import type { SpiffeId, TrustDomain } from "../model/spiffe.ts";
 import type { DestinationRef } from "../model/types.ts";
-import type { App, World } from "../model/world.ts";
+import type { World } from "../model/world.ts";
 import type { BackendId, MeshPlan, Route, WeightedBackend } from "./mesh-plan.ts";
 import { isVersion, type NodeBackend, placedBackends } from "./node-plan.ts";
-import { compileRule, weighted } from "./service-routes.ts";
+import { byKey, compileRule, type Destination, destinationsNamed, type Known, weighted } from "./service-routes.ts";
 import { rescale } from "./weights.ts";
 
 /** What answers for one domain of a port; what no route matches is answered with 404. */
@@ -58,7 +57,7 @@ export interface GatewayPlan {
  * objects.
  */
 export function compileGateway(gateway: Gateway, world: World, plan: MeshPlan, mesh: MeshPods, before?: GatewayPlan): GatewayPlan {
-  const ports = gateway.ports.map((port) => compilePort(port, ...appsOf(port, world)));
+  const ports = gateway.ports.map((port) => compilePort(port, ...destinationsNamed(refsOf(port), world)));
   const used = new Set(ports.flatMap(backendsOf));
   const backends = placedBackends(
     plan,
@@ -78,14 +77,9 @@ export function compileGateway(gateway: Gateway, world: World, plan: MeshPlan, m
   };
 }
 
-/** The apps that a port's rules and targets name, where they exist, each once. */
-function appsOf(port: GatewayPort, { apps }: World): readonly App[] {
-  const refs = [...hostsOf(port).flatMap(refsOfHost), ...targetsOf(port).flatMap(({ destinations }) => destinations.map(({ to }) => to))];
-  return [...new Set(refs.map((ref) => keyOf(ref)))].flatMap((key) => apps.get(key) ?? []);
-}
-
-function keyOf({ namespace, name }: DestinationRef): AppKey {
-  return appKey(namespace, name as AppName);
+/** What a port's rules and targets name. */
+function refsOf(port: GatewayPort): readonly DestinationRef[] {
+  return [...hostsOf(port).flatMap(refsOfHost), ...targetsOf(port).flatMap(({ destinations }) => destinations.map(({ to }) => to))];
 }
 
 function hostsOf(port: GatewayPort): readonly GatewayHost[] {
@@ -106,10 +100,8 @@ function certificatesOf(port: GatewayPort): readonly ServerCertificate[] {
   return port.kind === "tls" ? port.servers.flatMap((server) => (server.kind === "passthrough" ? [] : server.certificates)) : [];
 }
 
-type Known = ReadonlyMap<AppKey, App>;
-
-const compilePort = memoizeLast((port: GatewayPort, ...list: readonly App[]): PlannedPort => {
-  const apps = new Map(list.map((app) => [appKey(app.namespace, app.name), app]));
+const compilePort = memoizeLast((port: GatewayPort, ...list: readonly Destination[]): PlannedPort => {
+  const apps = byKey(list);
   switch (port.kind) {
     case "http":
       return { kind: "http", port: port.port, hosts: port.hosts.map((host) => compileHost(host, apps)) };

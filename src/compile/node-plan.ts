@@ -19,6 +19,7 @@ export interface NodeEndpoint {
 }
 
 export type VersionBackend = Backend & { readonly kind: "version" };
+type ExternalBackend = Backend & { readonly kind: "external" };
 
 export interface NodeBackend {
   readonly backend: VersionBackend;
@@ -35,6 +36,8 @@ export interface NodePlan {
   /** All hosts as the callers of a namespace see them that has routes of its own. */
   readonly hostsFor: MeshPlan["hostsFor"];
   readonly backends: readonly NodeBackend[];
+  /** Called from every node itself, as nobody of the mesh. */
+  readonly externals: readonly ExternalBackend[];
   /** The pods of this node, each with listeners of its own. Sorted by uid. */
   readonly pods: readonly PinnedPod[];
   /** Mesh pods of other nodes, for callers that use a pod's own address: address → who must answer there. Sorted by address. */
@@ -43,7 +46,7 @@ export interface NodePlan {
 
 /**
  * Decides for one node. Equal arguments give equal plans; parts that say the same as in `before`, the plan of this node before this one, are the same
- * objects. External services have no backends here yet: a cluster's pods reach them as if there were no mesh.
+ * objects.
  */
 export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before?: NodePlan): NodePlan {
   const pods = [...(mesh.pinned.get(node) ?? [])].sort((a, b) => (a.uid < b.uid ? -1 : 1));
@@ -58,6 +61,7 @@ export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before
     hosts: plan.hosts,
     hostsFor: plan.hostsFor,
     backends: shareList(before?.backends, backends),
+    externals: shareList(before?.externals, plan.backends.filter(isExternal)),
     pods: shareList(before?.pods, pods),
     remote: shareList(before?.remote, remote, sameFields),
   };
@@ -81,6 +85,10 @@ export function placedBackends(
 /** Says whether a backend is a version's, not an external service's. */
 export function isVersion(backend: Backend): backend is VersionBackend {
   return backend.kind === "version";
+}
+
+function isExternal(backend: Backend): backend is ExternalBackend {
+  return backend.kind === "external";
 }
 
 function nodeBackend(

@@ -188,22 +188,40 @@ test("every field of every kind is kept and read back, in one commit", async (t)
   const again = await commit(store, writes);
   assert.equal(again, store.snapshot.get());
   assert.equal(again.version, version, "an equal put changes nothing");
+  const some = await commit(store, [
+    put(namespace, "c", "2"),
+    { op: "delete", kind: "router", key: `${namespace}/www` },
+    { op: "delete", kind: "secret", key: `${namespace}/s` },
+  ]);
+  assert.deepEqual([some.objects.router.has(`${namespace}/www`), some.objects.secret.has(`${namespace}/s`)], [false, false]);
+  assert.equal(await cluster.kubectl(["get", "router,secret", "-n", namespace, "-o", "name"]), "");
 });
 
 test("a commit is all or nothing: what the API server refuses, and what fails in the middle", async (t) => {
   const namespace = await ownNamespace("whole");
   const store = await open(t, { namespaces: [namespace] });
-  const before = await commit(store, [put(namespace, "old")]);
+  const before = await commit(store, [put(namespace, "old"), put(namespace, "kept")]);
   const tooLong = service(`web@${"v".repeat(61)}`, { namespace, image: "x" });
-  const refused = await store.commit([put(namespace, "old", "2"), putVersion(tooLong)]);
+  const kept: Write = { op: "delete", kind: "config", key: `${namespace}/kept` };
+  const refused = await store.commit([put(namespace, "old", "2"), putVersion(tooLong), kept]);
   assert.match(refused.ok ? "" : (refused.problems[0]?.message ?? ""), /APP-VERSION is also a Service's name/);
   assert.equal(store.snapshot.get(), before);
+  assert.match(await cluster.kubectl(["get", "configmap", "kept", "-n", namespace, "-o", "name"]), /kept/, "what is only tried stays");
   await denyRealWritesOf("router-that-fails");
   const failing: Write = { op: "put", kind: "router", key: `${namespace}/router-that-fails`, value: { ...fullRouter(namespace), name: "router-that-fails" } };
-  const failed = await store.commit([put(namespace, "old", "3", { stack: "shop" }), put(namespace, "fresh"), putVersion(fullService(namespace)), failing]);
+  const failed = await store.commit([
+    put(namespace, "old", "3", { stack: "shop" }),
+    put(namespace, "fresh"),
+    putVersion(fullService(namespace)),
+    failing,
+    kept,
+  ]);
   assert.match(failed.ok ? "" : failed.problems.map(({ code, message }) => `${code} ${message}`).join(), /^cluster-refused .*not really/);
   assert.deepEqual(JSON.parse(await cluster.kubectl(["get", "configmap", "old", "-n", namespace, "-o", "jsonpath={.data}"])), { key: "1" });
-  assert.equal(await cluster.kubectl(["get", "configmap,version", "-n", namespace, "-l", "weir.dev/kind=config", "-o", "name"]), "configmap/old\n");
+  assert.equal(
+    await cluster.kubectl(["get", "configmap,version", "-n", namespace, "-l", "weir.dev/kind=config", "-o", "name"]),
+    "configmap/kept\nconfigmap/old\n",
+  );
   assert.equal(await cluster.kubectl(["get", "versions", "-n", namespace, "-o", "name"]), "");
 });
 

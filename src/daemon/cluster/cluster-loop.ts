@@ -7,6 +7,7 @@ import { canonicalJson } from "../../lib/canonical-json.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { sameFields, shareList } from "../../lib/memoize.ts";
 import type { Gateway } from "../../model/gateway.ts";
 import type { MeshPod, MeshPods } from "../../model/mesh-pod.ts";
 import type { AppName, Namespace } from "../../model/names.ts";
@@ -18,7 +19,9 @@ import { gatewayStatus } from "../../providers/kubernetes/translate-gateway-stat
 import { gatewayObjectName } from "../../providers/kubernetes/translate-gateway-workloads.ts";
 import type { TranslatedGateway } from "../../providers/kubernetes/translate-gateways.ts";
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
-import { gatewayProxyId, type ProxyLink } from "./proxy-link.ts";
+import { Alarm } from "../alarm.ts";
+import { clusterWorld, nextChangeAt } from "./cluster-world.ts";
+import { gatewayProxyId, type ProxyLink, type Refusal } from "./proxy-link.ts";
 import type { WantedStatus } from "./status-writer.ts";
 
 export interface ClusterLoopOptions {
@@ -44,11 +47,28 @@ export interface ClusterState {
   readonly gateways: ReadonlySet<SpiffeId>;
 }
 
+/** What Envoys are sent, and what it was made from. */
+interface Sent {
+  readonly world: World;
+  readonly view: ClusterView;
+  readonly declaredApps: ClusterTranslation["declaredApps"];
+}
+
+/** What the Envoys of all nodes with pods of the mesh have acknowledged. */
+export interface InForce extends Sent {
+  readonly refusals: readonly Refusal[];
+}
+
+interface Round extends Sent {
+  readonly number: number;
+}
+
 /**
  * So long after our start a node with pods of the mesh may stay silent before we go on without it. Before that nothing is sent: its agent knows which of them
  * are captured, and without its word other nodes would be told to call them in plaintext.
  */
 const firstReportsMs = 15_000;
+const declaredParts = ["apps", "versions", "routers", "externals"] as const;
 /** Looks again although nothing happened: patience with nodes that are away runs out. */
 const tickMs = 5_000;
 
@@ -58,6 +78,8 @@ export class ClusterLoop {
   readonly #state = new Cell<ClusterState>({ members: new Map(), identities: new Map(), gateways: new Set() });
   readonly #statuses = new Cell<readonly WantedStatus[]>([], isSameList);
   readonly #gateways = new Cell<readonly TranslatedGateway[]>([]);
+  readonly #inForce = new Cell<InForce | undefined>(undefined);
+  readonly #alarm: Alarm;
   readonly #startedAt: number;
   readonly #orders = new Map<string, { readonly text: string; readonly generation: number }>();
   #translation: ClusterTranslation | undefined;
@@ -66,12 +88,15 @@ export class ClusterLoop {
   #mesh: MeshPods | undefined;
   #plans: ReadonlyMap<string, NodePlan> = new Map();
   #gatewayPlans: ReadonlyMap<string, GatewayPlan> = new Map();
+  /** What was sent, from the newest that is acknowledged everywhere; in order. */
+  #rounds: readonly Round[] = [];
   #guarded: ReadonlyMap<string, string> = new Map();
   #isOpen = false;
 
   constructor(options: ClusterLoopOptions) {
     this.#options = options;
     this.#startedAt = options.clock.now();
+    this.#alarm = new Alarm(options.clock, () => this.#wakes.update((count) => count + 1));
   }
 
   get state(): Readable<ClusterState> {
@@ -88,13 +113,18 @@ export class ClusterLoop {
     return this.#gateways;
   }
 
+  /** What is true in Envoy, everywhere; undefined before anything is. */
+  get inForce(): Readable<InForce | undefined> {
+    return this.#inForce;
+  }
+
   /** Works until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
     const { view, agents, proxies } = this.#options;
     const follow = async (source: Readable<unknown>): Promise<void> => {
       for await (const _ of source.watch(signal)) this.#wakes.update((count) => count + 1);
     };
-    await Promise.all([follow(view), follow(agents.reports), follow(proxies.changes), this.#tick(signal), this.#run(signal)]);
+    await Promise.all([follow(view), follow(agents.reports), follow(proxies.changes), this.#tick(signal), this.#alarm.start(signal), this.#run(signal)]);
   }
 
   async #tick(signal: AbortSignal): Promise<void> {
@@ -135,18 +165,20 @@ export class ClusterLoop {
       this.#statuses.set(early);
       return;
     }
+    const now = clock.now();
     const members = nextMembers(this.#state.get().members, {
       wanted,
       running: new Set(running.map(({ uid }) => uid)),
       guarded: new Set(this.#guarded.keys()),
       news: newsOf(reports),
       proxies: proxies.knowledge(),
-      now: clock.now(),
+      now,
     });
     this.#tell(members);
     this.#state.set({ members, ...known });
     this.#mesh = meshPods(members, trustDomain, this.#mesh);
-    this.#world = nextWorld(translation, this.#world);
+    this.#world = clusterWorld(translation, now, this.#world);
+    this.#alarm.set(nextChangeAt(translation.declaredApps, now));
     this.#compiled = compileWorld(this.#world, this.#compiled);
     const { plan } = this.#compiled;
     const mesh = this.#mesh;
@@ -157,8 +189,10 @@ export class ClusterLoop {
     );
     proxies.publish(
       this.#plans,
+      this.#round({ world, view: seen, declaredApps: translation.declaredApps }),
       [...this.#gatewayPlans.values()].map((one, index) => ({ plan: one, generation: translation.gateways[index]?.gateway.generation ?? 0 })),
     );
+    this.#acknowledge();
     this.#statuses.set([...early, ...this.#gatewayStatuses(translation.gateways, seen)]);
     for (const node of reports.keys()) this.#order(node, members, translation);
   }
@@ -171,6 +205,28 @@ export class ClusterLoop {
       const service = services.get(`${gateway.namespace}/${name}`);
       return gatewayStatus(gateway, listeners, attachments, service, proxies.stateOf(id, gateway.generation));
     });
+  }
+
+  /** The number of what is sent now. Views in which nothing declared is new are the same. */
+  #round(sent: Sent): number {
+    const last = this.#rounds.at(-1);
+    const isSame = last !== undefined && last.world === sent.world && declaredParts.every((part) => last.view[part] === sent.view[part]);
+    const round: Round = { number: isSame ? last.number : (last?.number ?? 0) + 1, ...sent };
+    this.#rounds = isSame ? [...this.#rounds.slice(0, -1), round] : [...this.#rounds, round];
+    return round.number;
+  }
+
+  #acknowledge(): void {
+    const { proxies } = this.#options;
+    const acknowledged = proxies.acknowledged();
+    const at = this.#rounds.findLastIndex(({ number }) => number <= acknowledged);
+    const round = this.#rounds[at];
+    if (round === undefined) return;
+    this.#rounds = this.#rounds.slice(at);
+    const { number: _, ...sent } = round;
+    const before = this.#inForce.get();
+    const next: InForce = { ...sent, refusals: shareList(before?.refusals, proxies.refusals(), sameFields) };
+    if (before === undefined || !sameFields(before, next)) this.#inForce.set(next);
   }
 
   #tell(members: ReadonlyMap<string, Member>): void {
@@ -270,13 +326,3 @@ function runningPods(view: ClusterView): readonly KubePod[] {
 function newsOf(reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, ReadonlyMap<string, PodNews>> {
   return new Map([...reports].map(([node, { pods }]) => [node, new Map(pods.map((pod) => [pod.uid, pod]))]));
 }
-
-/** The World of a cluster's own Services; the identical one when nothing in it changed. */
-function nextWorld({ apps, endpoints, addresses, serviceRoutes }: ClusterTranslation, before: World | undefined): World {
-  if (before?.apps === apps && before.endpoints === endpoints && before.addresses === addresses && before.serviceRoutes === serviceRoutes) return before;
-  const none = { routers: new Map(), externals: new Map(), captures: [], gateway: noGateway };
-  return { ...none, revision: (before?.revision ?? 0) + 1, apps, endpoints, addresses, serviceRoutes };
-}
-
-/** A cluster's nodes have no gateway of their own. */
-const noGateway = { address: "", port: 0, socketDir: "", domain: "localhost" };

@@ -24,7 +24,9 @@ import { ClusterLoop } from "./cluster-loop.ts";
 import { runGateways } from "./gateways.ts";
 import { ProxyLink } from "./proxy-link.ts";
 import type { ControlSettings } from "./settings.ts";
+import { StatusReporter } from "./status-reporter.ts";
 import { StatusWriter } from "./status-writer.ts";
+import { WorkloadController } from "./workload-controller.ts";
 
 /** What nodes' tokens are made for: one for the Kubernetes API would not do. */
 const tokenAudience = "weir";
@@ -62,6 +64,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const proxies = new ProxyLink({ ads, clock });
   const loop = new ClusterLoop({ view: watch.view, agents: nodes, proxies, trustDomain, clock, log });
   const statuses = new StatusWriter({ client, clock, log, wanted: loop.statuses });
+  const workloads = new WorkloadController({ view: watch.view, client, clock, log });
+  const reporter = new StatusReporter({ client, view: watch.view, inForce: loop.inForce, workloads: workloads.state, clock, log });
   const certificates = createCertificateService({
     authority,
     log,
@@ -84,6 +88,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     loop.start(signal),
     statuses.start(signal),
     runGateways({ client, clock, log, settings, view: watch.view, gateways: loop.gateways, bundle: authority.bundle }, signal),
+    workloads.start(signal),
+    reporter.start(signal),
     runAuthority(authority, { client, settings, clock, log }, signal),
   ]);
   return {

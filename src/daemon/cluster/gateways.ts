@@ -7,8 +7,9 @@ import { gatewayLabel } from "../../model/gateway.ts";
 import type { KubeClient } from "../../providers/kubernetes/client.ts";
 import { gatewayController } from "../../providers/kubernetes/gateway-objects.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
-import { type GatewayObject, gatewayWorkloads, managedLabel } from "../../providers/kubernetes/translate-gateway-workloads.ts";
+import { type GatewayObject, gatewayWorkloads } from "../../providers/kubernetes/translate-gateway-workloads.ts";
 import type { TranslatedGateway } from "../../providers/kubernetes/translate-gateways.ts";
+import { managedLabel } from "../../providers/kubernetes/workload-objects.ts";
 import { GatewayWorkloads } from "./gateway-workloads.ts";
 import type { ControlSettings } from "./settings.ts";
 

@@ -21,12 +21,21 @@ interface Facts {
   readonly tunnels: ReadonlySet<string>;
   /** Of the Gateway that it was made for. */
   readonly generation?: number;
+  /** The newest round that came to the same. */
+  readonly round: number;
 }
 
 /** A gateway's plan, and which generation of its Gateway it does. */
 export interface GatewayWork {
   readonly plan: GatewayPlan;
   readonly generation: number;
+}
+
+/** What an Envoy did not take of what it was sent. */
+export interface Refusal {
+  readonly node: string;
+  /** Of the resource: `mesh`, `web@v1.default:80`. */
+  readonly resource: string;
 }
 
 interface NodeState {
@@ -82,17 +91,17 @@ export class ProxyLink {
     return this.#changes;
   }
 
-  /** Sends every node and every gateway its plan; one without a plan is forgotten. */
-  publish(plans: ReadonlyMap<string, NodePlan>, gateways: readonly GatewayWork[] = []): void {
+  /** Sends every node and every gateway its plan; one without a plan is forgotten. `round` numbers what all of it was made from, and never falls. */
+  publish(plans: ReadonlyMap<string, NodePlan>, round: number, gateways: readonly GatewayWork[] = []): void {
     const wanted = new Set([...[...plans.keys()].map(proxyId), ...gateways.map(({ plan }) => gatewayProxyId(plan))]);
     for (const [id, node] of this.#nodes) if (!wanted.has(id)) this.#forget(node);
     for (const [name, plan] of plans) {
-      const facts = { pods: new Map(plan.pods.map((pod) => [pod.uid, pod])), tunnels: new Set(plan.remote.map(({ address }) => address)) };
+      const facts = { pods: new Map(plan.pods.map((pod) => [pod.uid, pod])), tunnels: new Set(plan.remote.map(({ address }) => address)), round };
       this.#send(this.#nodes.get(proxyId(name)) ?? this.#add({ id: proxyId(name), name }), emitNodeProxy(plan), facts);
     }
     for (const { plan, generation } of gateways) {
       const id = gatewayProxyId(plan);
-      this.#send(this.#nodes.get(id) ?? this.#add({ id }), emitClusterGateway(plan), { pods: new Map(), tunnels: plan.tunnels, generation });
+      this.#send(this.#nodes.get(id) ?? this.#add({ id }), emitClusterGateway(plan), { pods: new Map(), tunnels: plan.tunnels, generation, round });
     }
   }
 
@@ -106,10 +115,29 @@ export class ProxyLink {
     return this.#isLost(node) ? { kind: "waiting" } : { kind: "working" };
   }
 
+  /**
+   * The round up to which the Envoys of all nodes that have pods of the mesh, and of all gateways, acknowledged everything; those that are away for long are
+   * not waited for, nor gateways that never came.
+   */
+  acknowledged(): number {
+    this.#look();
+    const rounds = this.#present()
+      .filter(({ name, sent, acked }) => (name === undefined ? acked : (sent.at(-1)?.pods.size ?? 0) > 0))
+      .map(({ acked, sent }) => (acked ? (sent[0]?.round ?? 0) : 0));
+    return Math.min(...rounds);
+  }
+
+  /** What Envoys refused of what they have, but for pods' own listeners. */
+  refusals(): readonly Refusal[] {
+    return [...this.#nodes.values()].flatMap(({ id, name, refused }) =>
+      [...refused].filter((resource) => !/^(in|out)\//.test(resource)).map((resource) => ({ node: name ?? id, resource })),
+    );
+  }
+
   /** What Envoys have, for the next step of who joins and leaves. */
   knowledge(): ProxyKnowledge {
     this.#look();
-    const present = [...this.#nodes.values()].filter((node) => !this.#isLost(node));
+    const present = this.#present();
     return {
       hasListeners: (pod) => {
         const node = this.#nodes.get(proxyId(pod.node));
@@ -150,6 +178,10 @@ export class ProxyLink {
     node.ended.abort();
     this.#nodes.delete(node.id);
     this.#ads.forget(node.id);
+  }
+
+  #present(): readonly NodeState[] {
+    return [...this.#nodes.values()].filter((node) => !this.#isLost(node));
   }
 
   #send(node: NodeState, emitted: readonly EnvoyResource[], meant: Omit<Facts, "revision">): void {

@@ -5,7 +5,7 @@ import { ClusterLoadAssignmentSchema } from "../../../gen/envoy/config/endpoint/
 import type { NodeBackend, NodePlan } from "../../compile/node-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { TrustDomain } from "../../model/spiffe.ts";
-import { socketAddress, versionCluster } from "./cluster.ts";
+import { type External, externalCluster, socketAddress, versionCluster } from "./cluster.ts";
 import { directPeerSockets, peerSockets, tunnelMetadata } from "./mutual-tls.ts";
 import { directCluster, identitiesOf, inboundListener, outboundChains, outboundListener, peerCluster } from "./pod-listeners.ts";
 import { duration, type EnvoyResource, type Init, resource } from "./resource.ts";
@@ -27,6 +27,7 @@ export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
   const ownChains = new Map(own.map(([callers, hosts]) => [callers, outboundChains(hosts, plan.remote, callersRoutes(callers))]));
   return [
     ...plan.backends.map((backend) => nodeCluster(backend, trustDomain)),
+    ...plan.externals.map(outsideCluster),
     direct,
     ...peers(plan.remote, trustDomain),
     ...plan.backends.map(nodeAssignment),
@@ -49,6 +50,9 @@ const marked: Pick<ClusterInit, "upstreamBindConfig"> = {
 const nodeCluster = memoizeLast((node: NodeBackend, trustDomain: TrustDomain) =>
   versionCluster(node.backend, { ...marked, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, trustDomain) }),
 );
+
+/** The node itself reaches what is outside; its resolver is the cluster's. */
+const outsideCluster = memoize((external: External) => externalCluster(external, marked));
 
 /** The places of a backend, each with how it is reached. */
 export const nodeAssignment: (node: NodeBackend) => EnvoyResource = memoize(({ backend, endpoints }) => {

@@ -58,6 +58,11 @@ export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "Nothing says how to reach a cluster: no file was named, `KUBECONFIG` names none that exists, and there is no `~/.kube/config`.",
     next: "Name the file, or set `KUBECONFIG`.",
   },
+  "namespace-unseen": {
+    title: "a namespace that was not looked at",
+    explanation: "Your rights are those of some namespaces, so a command looks at the ones that it was asked about; this change would reach another one.",
+    next: "Say that namespace with `-n`, in a command of its own; or ask for the right to list objects of `weir.dev` in all namespaces.",
+  },
   "object-foreign": {
     title: "somebody else's ConfigMap or Secret",
     explanation:

@@ -1,6 +1,7 @@
 /** Gateway API's classes and Gateways, and the Secrets that their listeners name, as far as we read them. */
-import type { KubeMeta, Labels } from "./objects.ts";
+import type { KubeMeta } from "./objects.ts";
 import type { KubeCondition } from "./route-objects.ts";
+import type { Labels } from "./workload-objects.ts";
 
 /** By this name a GatewayClass says that its Gateways are ours, and a route's status which words are a gateway's of ours. */
 export const gatewayController = "weir.dev/gateway";

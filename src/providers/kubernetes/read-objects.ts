@@ -11,6 +11,7 @@ import type {
   KubeServicePort,
   PortRef,
 } from "./objects.ts";
+import { readPodHealth } from "./read-pod-health.ts";
 import { flag, list, number, optional, type Raw, record, text, textMap, texts } from "./readers.ts";
 
 const ours = (key: string): boolean => key.startsWith("weir.dev/");
@@ -71,6 +72,7 @@ export function readPod(value: unknown): KubePod {
     ),
     phase: text(status["phase"]) ?? "",
     ready: hasCondition(status, "Ready"),
+    ...readPodHealth(status),
   };
 }
 

@@ -3,8 +3,8 @@ import { fnv1aHex } from "../../lib/fnv.ts";
 import { gatewayLabel } from "../../model/gateway.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
 import type { KubeGateway } from "./gateway-objects.ts";
-import type { Labels } from "./objects.ts";
 import type { TranslatedGateway } from "./translate-gateways.ts";
+import { type Labels, managedLabel } from "./workload-objects.ts";
 
 export interface GatewayWorkloadSettings {
   /** As nodes pull it. */
@@ -26,8 +26,6 @@ export interface GatewayObject {
   readonly object: object;
 }
 
-/** By this label we know what we made. */
-export const managedLabel = { key: "weir.dev/managed-by", value: "weir" } as const;
 const nameLabel = "gateway.networking.k8s.io/gateway-name";
 const healthPort = 15_021;
 const drainSeconds = 10;

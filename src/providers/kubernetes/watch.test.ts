@@ -9,8 +9,8 @@ import { KubeClient } from "./client.ts";
 import type { ClusterView } from "./objects.ts";
 import { ClusterWatch } from "./watch.ts";
 
-/** What is watched. */
-const kinds = 13;
+/** That a cluster is watched for. */
+const kinds = 23;
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 interface Rig {
