@@ -40,7 +40,7 @@ before(
     alice = await userOf(cluster, { name: "alice", namespace: "team", role: "edit" });
     await ok(alice, "context", "use", "weir-test");
   },
-  { timeout: 900_000 },
+  { timeout: 1_800_000 },
 );
 
 after(async () => {
@@ -67,7 +67,7 @@ function stackOf(name: string, text: string): string {
   return dir;
 }
 
-test("every command of the tutorial works, as on one machine", { timeout: 900_000 }, async () => {
+test("every command of the tutorial works, as on one machine", { timeout: 1_800_000 }, async () => {
   const env = { KUBECONFIG: cluster.kubeconfig, WEIR_HOME: admin.home, NO_COLOR: "1" };
   await runTutorial("a cluster", async (command) => {
     const { code, stdout, stderr } = await tryRun(["sh", "-c", command], { cwd: root, env, timeoutMs: 400_000 });
@@ -89,7 +89,7 @@ secrets:
   key: {token: {file: token.txt}}
 `;
 
-test("who may edit one namespace uses every verb there, and no other namespace", { timeout: 900_000 }, async () => {
+test("who may edit one namespace uses every verb there, and no other namespace", { timeout: 1_800_000 }, async () => {
   const dir = stackOf("pair", twoVersions);
   writeFileSync(path.join(dir, "token.txt"), "a secret text");
   const done = await json<Extract<UpEvent, { kind: "done" }>>(alice, "up", dir, "--timeout", "5m");
@@ -134,7 +134,7 @@ test("who may edit one namespace uses every verb there, and no other namespace",
   assert.equal(await cluster.kubectl(["-n", "team", "get", "pods,deployments,versions.weir.dev,apps.weir.dev,secrets,services", "-o", "name"]), "");
 });
 
-test("a changed config makes new pods, and up waits for them", { timeout: 600_000 }, async () => {
+test("a changed config makes new pods, and up waits for them", { timeout: 1_200_000 }, async () => {
   const dir = stackOf("pair", twoVersions);
   await ok(alice, "up", dir, "--timeout", "5m");
   const pods = async () => (await json<readonly ServiceView[]>(alice, "ps")).find(({ version }) => version === "v1")?.workloads.map(({ id }) => id);
@@ -148,7 +148,7 @@ test("a changed config makes new pods, and up waits for them", { timeout: 600_00
   await ok(alice, "down", "--stack", "pair");
 });
 
-test("what cannot come up is explained and taken back", { timeout: 900_000 }, async () => {
+test("what cannot come up is explained and taken back", { timeout: 1_800_000 }, async () => {
   const failed = async (text: string): Promise<Extract<UpEvent, { kind: "failed" }>> => {
     const { code, stdout, stderr } = await alice("up", stackOf("bad", `stack: bad\nservices: {bad: {${text}, ports: 80}}`), "--timeout", "5m", "-o", "json");
     assert.equal(code, 1, stderr);
@@ -173,13 +173,13 @@ test("what cannot come up is explained and taken back", { timeout: 900_000 }, as
   await cluster.kubectl(["-n", "team", "delete", "deployment", "bad-v1"]);
 });
 
-test("a namespace that is missing is made by whoever may", { timeout: 300_000 }, async () => {
+test("a namespace that is missing is made by whoever may", { timeout: 900_000 }, async () => {
   await ok(admin, "run", "-n", "hello", "--namespace", "fresh", ...hello);
   assert.match(await ok(admin, "ps", "-n", "fresh"), /fresh:hello@v1 +ready/);
   await ok(admin, "down", "-n", "fresh");
 });
 
-test("a port of this machine leads into a pod; what is said there is followed over a restart", { timeout: 600_000 }, async () => {
+test("a port of this machine leads into a pod; what is said there is followed over a restart", { timeout: 1_200_000 }, async () => {
   await ok(alice, "run", "-n", "hello", ...hello);
   const cli = [path.join(root, "dist/cli.js")];
   const env = { ...process.env, WEIR_HOME: alice.home, KUBECONFIG: path.join(cluster.dir, "alice.json") };
