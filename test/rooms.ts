@@ -23,6 +23,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   xds: { may: ["lib", "rpc", "gen"], packages: ["@bufbuild/protobuf"] },
   registry: { may: ["lib", "model"], packages: [] },
   store: { may: ["lib", "model"], packages: ["zod"] },
+  "store/kubernetes": { may: ["lib", "model", "providers/kubernetes"], packages: [] },
   install: { may: ["lib", "model"], packages: [], pure: true },
   "install/cluster": { may: ["lib", "model", "identity", "providers/kubernetes", "agent/real-clock.ts"], packages: [] },
   providers: { may: ["lib", "model", "agent/contract.ts"] },

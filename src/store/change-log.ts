@@ -47,9 +47,14 @@ export class ChangeLog {
     }
   }
 
-  /** Index of the first batch after `version`; every commit's version is one more than the one before. */
+  /** Index of the first batch after `version`; versions grow, by one or by more. */
   #indexAfter(version: number): number {
-    const first = this.#batches[0]?.version ?? 0;
-    return Math.max(0, version + 1 - first);
+    let [low, high] = [0, this.#batches.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#batches[middle]?.version ?? 0) > version) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 }

@@ -2,6 +2,11 @@ import type { ProblemEntry } from "../problem-codes.ts";
 
 /** What can be wrong with a Kubernetes cluster and the way to it; by code, in alphabetical order. */
 export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
+  "cluster-behind": {
+    title: "written, not yet seen",
+    explanation: "The API server accepted the change and has not told of it in time. It is declared; what the command showed or waited for is missing.",
+    next: "Look again in a moment with `weir ps`.",
+  },
   "kube-context-unknown": {
     title: "no such context",
     explanation: "The kubeconfig has no context of this name, or the context names a cluster that the file does not have.",
@@ -52,5 +57,22 @@ export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
     title: "no kubeconfig",
     explanation: "Nothing says how to reach a cluster: no file was named, `KUBECONFIG` names none that exists, and there is no `~/.kube/config`.",
     next: "Name the file, or set `KUBECONFIG`.",
+  },
+  "object-foreign": {
+    title: "somebody else's ConfigMap or Secret",
+    explanation:
+      "There is a ConfigMap or Secret by the name of a config or secret, without the label `weir.dev/kind`: Weir has not made it and does not write over it.",
+    next: "Choose another name, or hand it over with the `kubectl label` that the hint says.",
+  },
+  "undo-incomplete": {
+    title: "not everything could be taken back",
+    explanation:
+      "Of several objects that were to change together one could not be written, and another that was written already could not be brought back to what it was.",
+    next: "Repeat the command when the cluster answers again, or mend the named object by hand.",
+  },
+  "weir-not-installed": {
+    title: "Weir is not on the cluster",
+    explanation: "The cluster does not know the kinds of `weir.dev`, so nothing there would run what you declare.",
+    next: "Somebody with the role `cluster-admin` runs `weir install --wait`.",
   },
 };

@@ -50,7 +50,7 @@ export type WatchNews =
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 interface Call {
-  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly path: string;
   readonly query?: Query;
   readonly body?: unknown;
@@ -152,6 +152,11 @@ export class KubeClient {
     const { kind, namespace, name } = place;
     const path = name === undefined ? collectionPath(kind, namespace) : objectPath({ ...place, name });
     return this.#call({ method: "POST", path, query: { fieldManager, ...dryRun(options) }, body: object }, options.signal);
+  }
+
+  /** Replaces an object whole; with a resourceVersion in its metadata only the one of that version, else it is a `conflict`. */
+  replace(place: ObjectPlace, object: unknown, options: WriteOptions = {}): Promise<ApiResult<unknown>> {
+    return this.#call({ method: "PUT", path: objectPath(place), query: { fieldManager, ...dryRun(options) }, body: object }, options.signal);
   }
 
   /** Deletes an object; `uid`: only if it is still that one. `propagation` says what becomes of what belongs to it (default: deleted soon after). */

@@ -94,6 +94,11 @@ function without<T extends object>(value: T, ...fields: readonly (keyof T)[]): o
   return Object.fromEntries(Object.entries(value).filter(([field]) => !fields.includes(field as keyof T)));
 }
 
+/** The put that makes an object what it is; `object` is of a kind that a cluster has. */
+export function putOf({ kind, key, stack, value }: Declared): ClusterPut {
+  return { op: "put", kind, key, value, ...optional("stack", stack) } as Put as ClusterPut;
+}
+
 /** Whether two puts of one key make the same object. */
 export function sameObject(a: ClusterPut, b: ClusterPut): boolean {
   return canonicalJson(declaredObject(a)) === canonicalJson(declaredObject(b));
