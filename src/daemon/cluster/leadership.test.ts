@@ -102,6 +102,19 @@ test("a leader goes on while the API server is away, and has lost when it finds 
   assert.equal(api.lease?.holderIdentity, "two", "what is another's is not given up");
 });
 
+test("the time that the API server was away counts for nobody", async () => {
+  const [api, clock] = [fakeApi(), new VirtualClock()];
+  const one = candidate(api, clock, "one");
+  await eventually(() => one.state.leadership !== undefined, "one leads");
+  const two = candidate(api, clock, "two");
+  await clock.advance(5_000);
+  api.away = true;
+  await clock.advance(120_000);
+  api.away = false;
+  await clock.advance(60_000);
+  assert.deepEqual([two.state.leadership, one.state.leadership?.lost.aborted, api.lease?.holderIdentity], [undefined, false, "one"]);
+});
+
 test("of many that start at once one leads, and whoever is told to end stops waiting", async () => {
   const [api, clock] = [fakeApi(), new VirtualClock()];
   const all = ["a", "b", "c", "d"].map((self) => candidate(api, clock, self));

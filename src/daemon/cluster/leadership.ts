@@ -25,8 +25,10 @@ export interface Leadership {
   release(): Promise<void>;
 }
 
+/** A request for the Lease that is not answered by then has failed. */
+export const leasePatienceMs = 2_500;
 /** A dead leader is followed after this. Traffic goes on meanwhile, changes wait. */
-export const leaseDurationMs = 10_000;
+export const leaseDurationMs = 12_000;
 const renewMs = 3_000;
 /** How often others look: a Lease that was given up is taken at once. */
 const lookMs = 1_000;
@@ -38,8 +40,11 @@ export async function becomeLeader(options: LeadershipOptions, signal: AbortSign
   let told = "";
   while (!signal.aborted) {
     const found = await readLease(client, place, signal);
-    if (!found.ok) log.warn("the lease cannot be read", { reason: found.error.message });
-    else {
+    if (!found.ok) {
+      // The holder cannot renew either: its time begins anew when it can again.
+      seen = undefined;
+      log.warn("the lease cannot be read", { reason: found.error.message });
+    } else {
       seen = observe(seen, found.value, clock.now());
       if (mayTake(seen, self, clock.now())) {
         const taken = await writeLease(client, place, { holder: self, durationMs: leaseDurationMs, now: clock.now(), before: found.value }, signal);

@@ -9,7 +9,7 @@ import { KubeClient } from "../../providers/kubernetes/client.ts";
 import { clusterAccess } from "../../providers/kubernetes/kubeconfig.ts";
 import { startControlPlane } from "./control-plane.ts";
 import { listenForHealth, type Phase } from "./health.ts";
-import { becomeLeader } from "./leadership.ts";
+import { becomeLeader, leasePatienceMs } from "./leadership.ts";
 import { readControlSettings } from "./settings.ts";
 
 const log = fileLog("control");
@@ -39,7 +39,7 @@ const stopping = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stopping.abort());
 await listenForHealth(healthPort, () => health.phase()).catch(cannotStart);
 const self = `${process.env["POD_NAME"] ?? hostname()}_${randomUUID()}`;
-const lease = { client: new KubeClient(parts), clock: realClock, log, place: { namespace, name: "weir-control" }, self };
+const lease = { client: new KubeClient({ ...parts, patienceMs: leasePatienceMs }), clock: realClock, log, place: { namespace, name: "weir-control" }, self };
 const leadership = await becomeLeader(lease, stopping.signal);
 if (leadership === undefined) process.exit(0);
 health.phase = () => "starting";
