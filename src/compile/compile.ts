@@ -27,7 +27,7 @@ export function compileWorld(world: World, before?: Compiled): Compiled {
   const backends = shareList(before?.plan.backends, [...apps.flatMap(backendsOfApp), ...externals.flatMap(externalBackends)]);
   const externalHosts = externals.map((external) => externalHost(external, world.addresses));
   const named = withoutClashes([
-    ...apps.flatMap((app) => appHosts(app, world.addresses, world.gateway, routedPorts(app, world))),
+    ...apps.flatMap((app) => appHosts(app, world.addresses, world.gateway, (name) => routedPorts(app.namespace, name, world))),
     ...routers.map(({ host }) => host),
     ...externalHosts,
   ]);

@@ -42,17 +42,28 @@ function addressed(address: string | undefined): { readonly address?: string } {
   return address === undefined ? {} : { address };
 }
 
-/** What the app's own name and its versions' names answer. What did not change is the same object as before. */
-export function appHosts(app: App, addresses: ReadonlyMap<string, string>, gateway: GatewaySettings, routed: readonly RoutedPort[] = []): readonly Host[] {
-  const own = appHost(app, addresses.get(`${app.namespace}/${app.name}`), gateway.domain, ...routed);
+/**
+ * What the app's own name and its versions' names answer. What did not change is the same object as before.
+ * @param routed the ports of a name that have routes of their own
+ */
+export function appHosts(
+  app: App,
+  addresses: ReadonlyMap<string, string>,
+  gateway: GatewaySettings,
+  routed: (name: string) => readonly RoutedPort[],
+): readonly Host[] {
+  const addressOf = (name: string): string | undefined => addresses.get(`${app.namespace}/${name}`);
   const versions = [...app.versions.values()].sort((a, b) => (a.version < b.version ? -1 : 1));
   return [
-    own,
-    ...versions.map((service) => versionHost(service, addresses.get(`${service.namespace}/${versionHostName(service.app, service.version)}`), gateway.domain)),
+    appHost(app, addressOf(app.name), gateway.domain, ...routed(app.name)),
+    ...versions.map((service) => {
+      const name = versionHostName(service.app, service.version);
+      return versionHost(service, addressOf(name), gateway.domain, ...routed(name));
+    }),
   ];
 }
 
-/** A port of an app that has routes of its own: they answer in place of its weights. */
+/** A port of a name that has routes of its own: they answer in place of weights. */
 export interface RoutedPort {
   readonly port: number;
   readonly routes: readonly Route[];
@@ -80,12 +91,10 @@ const appHost = memoizeLast((app: App, address: string | undefined, domain: stri
 });
 
 /** `web-v2`: one version, whatever its weight. */
-const versionHost = memoizeLast((service: Service, address: string | undefined, domain: string): Host => {
+const versionHost = memoizeLast((service: Service, address: string | undefined, domain: string, ...routed: readonly RoutedPort[]): Host => {
   const name = versionHostName(service.app, service.version);
   const answer = (port: Port): HostPort =>
-    hostPort(name, port.protocol, callablePorts(port, service.ports), [
-      { backend: versionBackendId(service.namespace, service.app, service.version, port.port), weight: 10_000 },
-    ]);
+    withRoutes(hostPort(name, port.protocol, callablePorts(port, service.ports), versionDestination(service, port.port)), routed);
   return {
     kind: "version",
     namespace: service.namespace,
@@ -98,6 +107,11 @@ const versionHost = memoizeLast((service: Service, address: string | undefined, 
     ...addressed(address),
   };
 });
+
+/** All traffic to one port of a version; nothing where it does not have it. */
+export function versionDestination({ namespace, app, version, ports }: Service, port: number): readonly WeightedBackend[] {
+  return ports.some((own) => own.port === port) ? [{ backend: versionBackendId(namespace, app, version, port), weight: 10_000 }] : [];
+}
 
 /** The name of a version as a host: `web-v2`. */
 export function versionHostName(app: string, version: VersionName): string {

@@ -19,6 +19,7 @@ export interface NodeEndpoint {
 }
 
 export type VersionBackend = Backend & { readonly kind: "version" };
+type ExternalBackend = Backend & { readonly kind: "external" };
 
 export interface NodeBackend {
   readonly backend: VersionBackend;
@@ -35,6 +36,8 @@ export interface NodePlan {
   /** All hosts as the callers of a namespace see them that has routes of its own. */
   readonly hostsFor: MeshPlan["hostsFor"];
   readonly backends: readonly NodeBackend[];
+  /** Called from every node itself, as nobody of the mesh. */
+  readonly externals: readonly ExternalBackend[];
   /** The pods of this node, each with listeners of its own. Sorted by uid. */
   readonly pods: readonly PinnedPod[];
   /** Mesh pods of other nodes, for callers that use a pod's own address: address → who must answer there. Sorted by address. */
@@ -43,12 +46,11 @@ export interface NodePlan {
 
 /**
  * Decides for one node. Equal arguments give equal plans; parts that say the same as in `before`, the plan of this node before this one, are the same
- * objects. External services have no backends here yet: a cluster's pods reach them as if there were no mesh.
+ * objects.
  */
 export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before?: NodePlan): NodePlan {
   const pods = [...(mesh.pinned.get(node) ?? [])].sort((a, b) => (a.uid < b.uid ? -1 : 1));
-  const known = new Map(before?.backends.map((one) => [one.backend.id, one]));
-  const backends = plan.backends.filter(isVersion).map((backend) => nodeBackend(backend, plan.endpoints.get(backend.id) ?? [], mesh, node, known));
+  const backends = placedBackends(plan, plan.backends.filter(isVersion), mesh, node, before?.backends);
   const remote = [...mesh.joined.values()]
     .filter((pod) => pod.node !== node)
     .map(({ address, identity }) => ({ address, identity }))
@@ -59,20 +61,41 @@ export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before
     hosts: plan.hosts,
     hostsFor: plan.hostsFor,
     backends: shareList(before?.backends, backends),
+    externals: shareList(before?.externals, plan.backends.filter(isExternal)),
     pods: shareList(before?.pods, pods),
     remote: shareList(before?.remote, remote, sameFields),
   };
 }
 
-function isVersion(backend: Backend): backend is VersionBackend {
+/**
+ * Backends with their places, as a proxy sees them that stands on `node` (undefined: a gateway, which is on none): by mutual TLS whoever is in the mesh and
+ * not on the same node. Those that say the same as in `before` are the same objects.
+ */
+export function placedBackends(
+  plan: MeshPlan,
+  backends: readonly VersionBackend[],
+  mesh: MeshPods,
+  node: string | undefined,
+  before: readonly NodeBackend[] = [],
+): readonly NodeBackend[] {
+  const known = new Map(before.map((one) => [one.backend.id, one]));
+  return backends.map((backend) => nodeBackend(backend, plan.endpoints.get(backend.id) ?? [], mesh, node, known));
+}
+
+/** Says whether a backend is a version's, not an external service's. */
+export function isVersion(backend: Backend): backend is VersionBackend {
   return backend.kind === "version";
+}
+
+function isExternal(backend: Backend): backend is ExternalBackend {
+  return backend.kind === "external";
 }
 
 function nodeBackend(
   backend: VersionBackend,
   endpoints: readonly Endpoint[],
   mesh: MeshPods,
-  node: string,
+  node: string | undefined,
   known: ReadonlyMap<BackendId, NodeBackend>,
 ): NodeBackend {
   const places = endpoints.flatMap((endpoint) => nodeEndpoint(endpoint, backend, mesh, node) ?? []).sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -82,7 +105,7 @@ function nodeBackend(
 }
 
 /** Undefined: this endpoint does not have the backend's port. */
-function nodeEndpoint(endpoint: Endpoint, backend: VersionBackend, mesh: MeshPods, node: string): NodeEndpoint | undefined {
+function nodeEndpoint(endpoint: Endpoint, backend: VersionBackend, mesh: MeshPods, node: string | undefined): NodeEndpoint | undefined {
   const { id, address } = endpoint;
   const port = listeningPort(endpoint, backend);
   if (port === undefined) return undefined;

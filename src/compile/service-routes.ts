@@ -1,18 +1,18 @@
-/** Routes of apps' own ports: rules resolved to backends, for everybody and for the callers of one namespace. */
-import { memoizeLast, shareList } from "../lib/memoize.ts";
+/** Routes of apps' and versions' own ports: rules resolved to backends, for everybody and for the callers of one namespace. */
+import { memoize, memoizeLast, shareList } from "../lib/memoize.ts";
 import { type AppKey, type AppName, appKey, type Namespace } from "../model/names.ts";
-import type { DestinationRef, RouteRule, ServiceRoute, WeightedDestination } from "../model/types.ts";
+import type { DestinationRef, RouteRule, Service, ServiceRoute, WeightedDestination } from "../model/types.ts";
 import type { App, World } from "../model/world.ts";
 import { requestTimeoutMs, safeRetries } from "./defaults.ts";
-import { appDestinations, type RoutedPort, withRoutes } from "./hosts.ts";
+import { appDestinations, type RoutedPort, versionDestination, versionHostName, withRoutes } from "./hosts.ts";
 import type { Host, Route, WeightedBackend } from "./mesh-plan.ts";
 import { rescale } from "./weights.ts";
 
-/** Ports of `app` whose routes count for everybody. The same objects as before when nothing that they lead to changed. */
-export function routedPorts(app: App, world: World): readonly RoutedPort[] {
-  return routesOf(app, world)
+/** Ports of an app's or version's name whose routes count for everybody. The same objects as before when nothing that they lead to changed. */
+export function routedPorts(namespace: Namespace, name: string, world: World): readonly RoutedPort[] {
+  return routesOf(namespace, name, world)
     .filter(({ callers }) => callers === undefined)
-    .map((route) => routedPort(route, app.name, ...destinationsOf(route, world)));
+    .map((route) => routedPort(route, name, ...destinationsOf(route, world)));
 }
 
 /**
@@ -34,9 +34,8 @@ export function hostsForCallers(
 }
 
 function hostFor(callers: Namespace, host: Host, world: World): Host {
-  if (host.kind !== "app") return host;
-  const app = world.apps.get(appKey(host.namespace, host.name as AppName));
-  const own = app === undefined ? [] : routesOf(app, world).filter((route) => route.callers === callers);
+  if (host.kind !== "app" && host.kind !== "version") return host;
+  const own = routesOf(host.namespace, host.name, world).filter((route) => route.callers === callers);
   const [first, ...rest] = own.map((route) => routedPort(route, host.name, ...destinationsOf(route, world)));
   return first === undefined ? host : hostWith(first, host, ...rest);
 }
@@ -46,37 +45,62 @@ const hostWith = memoizeLast((first: RoutedPort, host: Host, ...rest: readonly R
   return { ...host, ports: host.ports.map((port) => withRoutes(port, routed)) };
 });
 
-function routesOf({ namespace, name }: App, { serviceRoutes }: World): readonly ServiceRoute[] {
-  return serviceRoutes.get(appKey(namespace, name)) ?? [];
+function routesOf(namespace: Namespace, name: string, { serviceRoutes }: World): readonly ServiceRoute[] {
+  return serviceRoutes.get(appKey(namespace, name as AppName)) ?? [];
 }
 
-/** The apps that a route's rules name, where they exist, each once. */
-function destinationsOf({ rules }: ServiceRoute, world: World): readonly App[] {
-  const refs = rules.flatMap(({ action }) => (action.kind === "forward" ? [...action.destinations, ...(action.mirrors ?? [])].map(({ to }) => keyOf(to)) : []));
-  return [...new Set(refs)].flatMap((key) => world.apps.get(key) ?? []);
+/** What a rule's name leads to: an app by its weights, or one version by its own name. */
+export type Destination = App | Service;
+
+/** What a route's rules name, where it exists, each once. */
+function destinationsOf({ rules }: ServiceRoute, world: World): readonly Destination[] {
+  return destinationsNamed(
+    rules.flatMap(({ action }) => (action.kind === "forward" ? [...action.destinations, ...(action.mirrors ?? [])].map(({ to }) => to) : [])),
+    world,
+  );
 }
+
+/** What references name, where it exists, each once. */
+export function destinationsNamed(refs: readonly DestinationRef[], { apps }: World): readonly Destination[] {
+  return [...new Set(refs.map(keyOf))].flatMap((key) => apps.get(key) ?? versionsByName(apps).get(key) ?? []);
+}
+
+/** By the names that references have for them. */
+export function byKey(destinations: readonly Destination[]): Known {
+  return new Map(destinations.map((one) => [keyOfDestination(one), one]));
+}
+
+const versionsByName = memoize(
+  (apps: World["apps"]): ReadonlyMap<AppKey, Service> =>
+    new Map([...apps.values()].flatMap(({ versions }) => [...versions.values()].map((one) => [keyOfDestination(one), one]))),
+);
 
 function keyOf({ namespace, name }: DestinationRef): AppKey {
   return appKey(namespace, name as AppName);
 }
 
-const routedPort = memoizeLast((route: ServiceRoute, name: string, ...apps: readonly App[]): RoutedPort => {
-  const known = new Map(apps.map((app) => [appKey(app.namespace, app.name), app]));
+function keyOfDestination(to: Destination): AppKey {
+  return appKey(to.namespace, "versions" in to ? to.name : (versionHostName(to.app, to.version) as AppName));
+}
+
+const routedPort = memoizeLast((route: ServiceRoute, name: string, ...destinations: readonly Destination[]): RoutedPort => {
+  const known = byKey(destinations);
   return { port: route.port, routes: route.rules.map((rule, index) => compileRule(rule, `${name}:${route.port}#${index}`, known)) };
 });
 
-type Known = ReadonlyMap<AppKey, App>;
+export type Known = ReadonlyMap<AppKey, Destination>;
 
-function compileRule({ match, requestHeaders, responseHeaders, action }: RouteRule, name: string, apps: Known): Route {
+/** A rule whose destinations are apps, resolved to their backends. `name` is the route's. */
+export function compileRule({ match, requestHeaders, responseHeaders, action }: RouteRule, name: string, known: Known): Route {
   const common = { name, match, requestHeaders, responseHeaders };
   if (action.kind === "redirect") return { ...common, action };
   const { rewrite, timeoutMs, retries = safeRetries, tryTimeoutMs = 0, mirrors = [], refused } = action;
-  const copies = mirrors.flatMap(({ to, share }) => backendsOf(to, apps).map(({ backend }) => ({ backend, share })));
+  const copies = mirrors.flatMap(({ to, share }) => backendsOf(to, known).map(({ backend }) => ({ backend, share })));
   return {
     ...common,
     action: {
       kind: "forward",
-      destinations: rescale(action.destinations.flatMap((destination) => weighted(destination, apps))),
+      destinations: rescale(action.destinations.flatMap((destination) => weighted(destination, known))),
       timeoutMs: timeoutMs ?? requestTimeoutMs,
       retries: tryTimeoutMs > 0 ? { perTryTimeoutMs: tryTimeoutMs, ...retries } : retries,
       ...(rewrite === undefined ? {} : { rewrite }),
@@ -86,13 +110,15 @@ function compileRule({ match, requestHeaders, responseHeaders, action }: RouteRu
   };
 }
 
-function weighted({ to, weight, requestHeaders, responseHeaders }: WeightedDestination, apps: Known): readonly WeightedBackend[] {
+/** One destination of several: its app's versions by the app's own weights. */
+export function weighted({ to, weight, requestHeaders, responseHeaders }: WeightedDestination, known: Known): readonly WeightedBackend[] {
   const headers = { ...(requestHeaders === undefined ? {} : { requestHeaders }), ...(responseHeaders === undefined ? {} : { responseHeaders }) };
-  return backendsOf(to, apps).map((one) => ({ ...one, weight: one.weight * weight, ...headers }));
+  return backendsOf(to, known).map((one) => ({ ...one, weight: one.weight * weight, ...headers }));
 }
 
-/** What an app's port is made of; nothing where it is not there. */
-function backendsOf(to: DestinationRef, apps: Known): readonly WeightedBackend[] {
-  const app = apps.get(keyOf(to));
-  return app === undefined || to.port === undefined ? [] : appDestinations(app, to.port);
+/** What a port of an app or version is made of; nothing where it is not there. */
+function backendsOf(to: DestinationRef, known: Known): readonly WeightedBackend[] {
+  const found = known.get(keyOf(to));
+  if (found === undefined || to.port === undefined) return [];
+  return "versions" in found ? appDestinations(found, to.port) : versionDestination(found, to.port);
 }

@@ -12,6 +12,7 @@ import type { PlatformOrder, Provider, ReplicaOrder } from "../providers/provide
 import type { Registry } from "../registry/registry.ts";
 import { type Replica, replace, servingReplicas } from "../release/replace.ts";
 import { nextTickAt, weightsAt } from "../release/rollout.ts";
+import { Alarm } from "./alarm.ts";
 import { type EnvoyState, knowledgeOf } from "./envoy-link.ts";
 import { templateKey, WantedVersions } from "./wanted-versions.ts";
 
@@ -31,13 +32,14 @@ export class ControlLoop {
   readonly #options: ControlOptions;
   readonly #wanted = new WantedVersions();
   readonly #observed = new Cell<Observed | undefined>(undefined);
-  readonly #wakeAt = new Cell<number | undefined>(undefined);
   readonly #wakes = new Cell(0);
+  readonly #alarm: Alarm;
   #replicas: ReadonlyMap<string, Replica> = new Map();
   #ordered = { text: "", generation: 0 };
 
   constructor(options: ControlOptions) {
     this.#options = options;
+    this.#alarm = new Alarm(options.clock, () => this.#wakes.update((count) => count + 1));
   }
 
   /** What every step left behind; undefined until the platform was heard of. */
@@ -52,34 +54,13 @@ export class ControlLoop {
       this.#follow(store.snapshot, signal),
       this.#follow(provider.state, signal),
       this.#follow(envoy.state, signal),
-      this.#alarm(signal),
+      this.#alarm.start(signal),
       this.#run(signal),
     ]);
   }
 
   async #follow(source: Readable<unknown>, signal: AbortSignal): Promise<void> {
     for await (const _ of source.watch(signal)) this.#wakes.update((count) => count + 1);
-  }
-
-  /** Wakes the loop at the time that the last step asked for. */
-  async #alarm(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    let sleeping = new AbortController();
-    for await (const at of this.#wakeAt.watch(signal)) {
-      sleeping.abort();
-      if (at === undefined) continue;
-      sleeping = new AbortController();
-      const mine = sleeping.signal;
-      // Node's timers hold 24 days at most; a longer wait is asked for again.
-      const ms = Math.min(Math.max(0, at - clock.now()), 1_000_000_000);
-      void clock.sleep(ms, AbortSignal.any([mine, signal])).then(() => {
-        if (mine.aborted || signal.aborted) return;
-        // A timer may fire a moment early: the step then asks for the same time again, and that must be news.
-        this.#wakeAt.set(undefined);
-        this.#wakes.update((count) => count + 1);
-      });
-    }
-    sleeping.abort();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -89,7 +70,7 @@ export class ControlLoop {
       } catch (error) {
         // A full disk, or a bug: what runs goes on, and the next step may succeed.
         this.#options.log.error("a step failed", { error: error instanceof Error ? error.stack : String(error) });
-        this.#wakeAt.set(this.#options.clock.now() + retryMs);
+        this.#alarm.set(this.#options.clock.now() + retryMs);
       }
     }
   }
@@ -117,7 +98,7 @@ export class ControlLoop {
     });
     this.#order(declared);
     const ticks = [...apps.map((app) => nextTickAt(app, now)), replacement.wakeAt].filter((at) => at !== undefined);
-    this.#wakeAt.set(ticks.length === 0 ? undefined : Math.min(...ticks));
+    this.#alarm.set(ticks.length === 0 ? undefined : Math.min(...ticks));
     const { connected, reason, generation } = platform;
     const replicas = { wanted, replicas: this.#replicas, workloads, envoy: knowledge };
     const upToDate = connected && generation >= this.#ordered.generation;

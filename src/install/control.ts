@@ -57,6 +57,8 @@ function container({ image, trustDomain, plugIn }: InstallSettings): object {
       { name: "POD_NAMESPACE", value: systemNamespace },
       { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
       { name: "WEIR_TRUST_DOMAIN", value: trustDomain },
+      // Gateways run the same.
+      { name: "WEIR_IMAGE", value: image },
       ...(plugIn === undefined ? [] : [{ name: "WEIR_CA_DIR", value: plugInDir }]),
     ],
     ports: [

@@ -60,6 +60,7 @@ test("a plan says what would be made, and makes nothing", async () => {
   const changes = await plan();
   assert.ok(changes.every(({ action }) => action === "create"));
   assert.ok(changes.some(({ kind, name }) => kind === "DaemonSet" && name === "weir-node"));
+  assert.ok(changes.some(({ kind, name }) => kind === "CustomResourceDefinition" && name === "versions.weir.dev"));
   assert.deepEqual(await ownObjects(), []);
 });
 
@@ -161,6 +162,20 @@ test("a pod of the mesh has rules", { timeout: 180_000 }, async () => {
   await create(cluster, [pod("web", "node-1", { image: "echo", labels: { "weir.dev/mesh": "on" } })], "web");
   for (let tries = 0; tries < 50 && !/^pod: /m.test(await leftOnNode("node-1")); tries += 1) await sleep(500);
   assert.match(await leftOnNode("node-1"), /^pod: table inet weir$/m);
+});
+
+test("uninstall takes nothing along that users declared, unless they say so", async () => {
+  const version = {
+    apiVersion: "weir.dev/v1alpha1",
+    kind: "Version",
+    metadata: { name: "cart-v1", namespace: "default" },
+    spec: { app: "cart", version: "v1", image: "x", scale: 0 },
+  };
+  await cluster.kubectl(["create", "-f", "-"], JSON.stringify(version));
+  const { code, stderr } = await weir("uninstall", "--yes");
+  assert.equal(code, 4);
+  assert.match(stderr, /error\[uninstall-in-use\]: 1 version would be deleted/);
+  await cluster.kubectl(["delete", "version", "cart-v1"]);
 });
 
 test("uninstall asks first, then leaves nothing on the cluster or its nodes", { timeout: 180_000 }, async () => {

@@ -33,7 +33,9 @@ function wantedBy({ method, url, body }: SeenRequest): Wanted | undefined {
   const [, namespace = "", resource = "", name] = /\/namespaces\/([^/]+)\/([^/]+)(?:\/([^/]+))?$/.exec(url.pathname) ?? [];
   if (resource === "" || (method === "GET" && name === undefined)) return undefined;
   const own = name ?? (JSON.parse(body) as FakeObject).metadata.name;
-  return { method, resource, key: `${namespace}/${own}`, dryRun: url.searchParams.has("dryRun") };
+  // As the real one: what a DELETE's body does not say, its query does not say either.
+  const dryRun = method === "DELETE" && body !== "" ? "dryRun" in (JSON.parse(body) as object) : url.searchParams.has("dryRun");
+  return { method, resource, key: `${namespace}/${own}`, dryRun };
 }
 
 function serve(api: FakeKubeApi, { body }: SeenRequest, { method, resource, key, dryRun }: Wanted): Answer {

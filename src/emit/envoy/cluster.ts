@@ -4,6 +4,8 @@ import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from "../../..
 import { type Address, AddressSchema } from "../../../gen/envoy/config/core/v3/address_pb.js";
 import { ApiVersion } from "../../../gen/envoy/config/core/v3/config_source_pb.js";
 import { Http1ProtocolOptionsSchema, Http2ProtocolOptionsSchema } from "../../../gen/envoy/config/core/v3/protocol_pb.js";
+import { DnsLookupFamily } from "../../../gen/envoy/extensions/clusters/common/dns/v3/dns_pb.js";
+import { DnsClusterSchema } from "../../../gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.js";
 import { UpstreamTlsContextSchema } from "../../../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 import { HttpProtocolOptionsSchema } from "../../../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import type { Backend } from "../../compile/mesh-plan.ts";
@@ -21,6 +23,7 @@ type ClusterInit = Init<typeof ClusterSchema>;
 const upstreamIdleMs = 1_000;
 
 type Version = Backend & { readonly kind: "version" };
+export type External = Backend & { readonly kind: "external" };
 
 /** The cluster of one backend in the node Envoy. */
 export const backendCluster: (backend: Backend, socketDir: string) => EnvoyResource = memoizeLast((backend: Backend, socketDir: string) => {
@@ -31,7 +34,7 @@ export const backendCluster: (backend: Backend, socketDir: string) => EnvoyResou
       return resource(ClusterSchema, backend.id, {
         ...commonOptions(backend),
         ...staticEndpoint(backend.id, pipe(egressSocket(socketDir, backend.id))),
-        ...(backend.tls === undefined ? {} : { transportSocket: tlsSocket(backend.tls.serverName, backend.protocol) }),
+        ...externalTls(backend),
       });
     default:
       return backend satisfies never;
@@ -47,6 +50,43 @@ export function versionCluster(backend: Version, more: ClusterInit = {}): EnvoyR
     outlierDetection,
     ...more,
   });
+}
+
+/** The cluster of an external service's port where Envoy itself can reach what is outside; `more` is what the place where it stands adds. */
+export function externalCluster(backend: External, more: ClusterInit): EnvoyResource {
+  return resource(ClusterSchema, backend.id, { ...commonOptions(backend), ...externalPlaces(backend), ...externalTls(backend), ...more });
+}
+
+/** The places of an external service, resolved by Envoy's host where they are names. */
+export function externalPlaces({ id, targets }: External): ClusterInit {
+  const lbEndpoints = targets.map(({ host, port }) => ({
+    hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(host === "localhost" ? "127.0.0.1" : host, port) } },
+  }));
+  return { clusterDiscoveryType: discovery(targets), loadAssignment: { clusterName: id, endpoints: [{ lbEndpoints }] } };
+}
+
+/**
+ * Names are resolved for as long as DNS says. All addresses of a single name are one endpoint: the families are tried one after the other (RFC 8305), and a
+ * name with ever changing addresses keeps its connections. Of several names each address is an endpoint, IPv4 where there is any.
+ */
+function discovery(targets: External["targets"]): NonNullable<ClusterInit["clusterDiscoveryType"]> {
+  if (targets.every(({ host }) => host === "localhost" || isAddress(host))) return { case: "type", value: Cluster_DiscoveryType.STATIC };
+  const isSingle = targets.length === 1;
+  const typedConfig = any(DnsClusterSchema, {
+    respectDnsTtl: true,
+    dnsLookupFamily: isSingle ? DnsLookupFamily.ALL : DnsLookupFamily.V4_PREFERRED,
+    allAddressesInSingleEndpoint: isSingle,
+  });
+  return { case: "clusterType", value: { name: "envoy.clusters.dns", typedConfig } };
+}
+
+/** An IPv4 or IPv6 address, which needs no resolver. */
+function isAddress(host: string): boolean {
+  return /^\d+\.\d+\.\d+\.\d+$/.test(host) || host.includes(":");
+}
+
+function externalTls({ tls, protocol }: External): ClusterInit {
+  return tls === undefined ? {} : { transportSocket: tlsSocket(tls.serverName, protocol) };
 }
 
 function commonOptions(backend: Backend): ClusterInit {

@@ -2,21 +2,17 @@
 import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
 import { ProxyProtocolConfig_Version } from "../../../gen/envoy/config/core/v3/proxy_protocol_pb.js";
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
-import { DnsLookupFamily } from "../../../gen/envoy/extensions/clusters/common/dns/v3/dns_pb.js";
-import { DnsClusterSchema } from "../../../gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.js";
 import { RouterSchema } from "../../../gen/envoy/extensions/filters/http/router/v3/router_pb.js";
 import { HttpConnectionManagerSchema } from "../../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { ProxyProtocolUpstreamTransportSchema } from "../../../gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js";
 import { RawBufferSchema } from "../../../gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js";
-import type { Backend, MeshPlan } from "../../compile/mesh-plan.ts";
+import type { MeshPlan } from "../../compile/mesh-plan.ts";
 import { memoizeLast } from "../../lib/memoize.ts";
-import { pipe, socketAddress, staticEndpoint } from "./cluster.ts";
+import { type External, externalPlaces, pipe, socketAddress, staticEndpoint } from "./cluster.ts";
 import { pipeListener } from "./gateway-listener.ts";
 import { anywhereSocket, egressSocket, gatewaySocket, gatewayTcpSocket } from "./paths.ts";
-import { any, duration, type EnvoyResource, type Init, resource } from "./resource.ts";
+import { any, duration, type EnvoyResource, resource } from "./resource.ts";
 import { tcpProxyTo } from "./tcp-proxy.ts";
-
-type External = Backend & { readonly kind: "external" };
 
 /** Everything the gateway Envoy should hold. */
 export function gatewayProxy(plan: MeshPlan): readonly EnvoyResource[] {
@@ -72,36 +68,12 @@ const many = { thresholds: [{ maxConnections: 65_536, maxPendingRequests: 65_536
 
 /** One external service: its addresses, resolved by the host's resolver where they are names. */
 function outside(external: External): EnvoyResource {
-  const endpoints = external.targets.map(({ host, port }) => ({
-    hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(host === "localhost" ? "127.0.0.1" : host, port) } },
-  }));
   return resource(ClusterSchema, external.id, {
     name: external.id,
     connectTimeout: duration(external.connectTimeoutMs),
-    clusterDiscoveryType: discovery(external),
     circuitBreakers: many,
-    loadAssignment: { clusterName: external.id, endpoints: [{ lbEndpoints: endpoints }] },
+    ...externalPlaces(external),
   });
-}
-
-/**
- * Names are resolved for as long as DNS says. All addresses of a single name are one endpoint: the families are tried one after the other (RFC 8305), and a
- * name with ever changing addresses keeps its connections. Of several names each address is an endpoint, IPv4 where there is any.
- */
-function discovery({ targets }: External): NonNullable<Init<typeof ClusterSchema>["clusterDiscoveryType"]> {
-  if (targets.every(({ host }) => host === "localhost" || isAddress(host))) return { case: "type", value: Cluster_DiscoveryType.STATIC };
-  const isSingle = targets.length === 1;
-  const typedConfig = any(DnsClusterSchema, {
-    respectDnsTtl: true,
-    dnsLookupFamily: isSingle ? DnsLookupFamily.ALL : DnsLookupFamily.V4_PREFERRED,
-    allAddressesInSingleEndpoint: isSingle,
-  });
-  return { case: "clusterType", value: { name: "envoy.clusters.dns", typedConfig } };
-}
-
-/** An IPv4 or IPv6 address, which needs no resolver. */
-function isAddress(host: string): boolean {
-  return /^\d+\.\d+\.\d+\.\d+$/.test(host) || host.includes(":");
 }
 
 /** Goes wherever the CONNECT request says: its authority is the address that the workload meant. */

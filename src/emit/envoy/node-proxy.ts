@@ -5,7 +5,7 @@ import { ClusterLoadAssignmentSchema } from "../../../gen/envoy/config/endpoint/
 import type { NodeBackend, NodePlan } from "../../compile/node-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { TrustDomain } from "../../model/spiffe.ts";
-import { socketAddress, versionCluster } from "./cluster.ts";
+import { type External, externalCluster, socketAddress, versionCluster } from "./cluster.ts";
 import { directPeerSockets, peerSockets, tunnelMetadata } from "./mutual-tls.ts";
 import { directCluster, identitiesOf, inboundListener, outboundChains, outboundListener, peerCluster } from "./pod-listeners.ts";
 import { duration, type EnvoyResource, type Init, resource } from "./resource.ts";
@@ -27,6 +27,7 @@ export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
   const ownChains = new Map(own.map(([callers, hosts]) => [callers, outboundChains(hosts, plan.remote, callersRoutes(callers))]));
   return [
     ...plan.backends.map((backend) => nodeCluster(backend, trustDomain)),
+    ...plan.externals.map(outsideCluster),
     direct,
     ...peers(plan.remote, trustDomain),
     ...plan.backends.map(nodeAssignment),
@@ -37,7 +38,7 @@ export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
 }
 
 /** Another node's handshake is part of the time to connect. */
-const remoteConnectMs = 5_000;
+export const remoteConnectMs = 5_000;
 
 /** A node can be lost without a word: what it does not acknowledge for so long ends the connection, instead of Linux's quarter of an hour. */
 const unacknowledgedMs = 10_000;
@@ -55,7 +56,11 @@ const nodeCluster = memoizeLast((node: NodeBackend, trustDomain: TrustDomain) =>
   versionCluster(node.backend, { ...marked, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, trustDomain) }),
 );
 
-const nodeAssignment = memoize(({ backend, endpoints }: NodeBackend) => {
+/** The node itself reaches what is outside; its resolver is the cluster's. */
+const outsideCluster = memoize((external: External) => externalCluster(external, marked));
+
+/** The places of a backend, each with how it is reached. */
+export const nodeAssignment: (node: NodeBackend) => EnvoyResource = memoize(({ backend, endpoints }) => {
   const lbEndpoints = endpoints.map(({ address, port, peer }) => ({
     hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(address, port) } },
     ...(peer === undefined ? {} : { metadata: tunnelMetadata }),

@@ -44,6 +44,7 @@ test("every request says what it must", async (t) => {
   await client.delete(web, { propagation: "Foreground", uid: "u1" });
   await client.list(pods, { namespace: "shop", labels: "app=web", fields: "spec.nodeName=n1", limit: 5, next: "more" });
   await client.read("/version");
+  await client.delete(web, { dryRun: true });
   assert.deepEqual(
     api.requests.map(({ method, url }) => `${method} ${url.pathname}${url.search}`),
     [
@@ -57,12 +58,14 @@ test("every request says what it must", async (t) => {
       "DELETE /apis/apps/v1/namespaces/shop/deployments/web",
       "GET /api/v1/namespaces/shop/pods?labelSelector=app%3Dweb&fieldSelector=spec.nodeName%3Dn1&limit=5&continue=more",
       "GET /version",
+      "DELETE /apis/apps/v1/namespaces/shop/deployments/web?dryRun=All",
     ],
   );
   assert.ok(api.requests.every(({ headers }) => headers.authorization === "Bearer t0" && headers["user-agent"] === "weir"));
   const bodies = api.requests.map(({ headers, body }) => [headers["content-type"], body === "" ? undefined : (JSON.parse(body) as unknown)]);
   assert.deepEqual(bodies[2], ["application/apply-patch+yaml", object]);
   assert.deepEqual(bodies[7], ["application/json", { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Foreground", preconditions: { uid: "u1" } }]);
+  assert.deepEqual(bodies[10]?.[1], { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Background", dryRun: ["All"] });
 });
 
 test("an API server below a path of its host is found there", async (t) => {

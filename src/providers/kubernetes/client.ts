@@ -139,10 +139,14 @@ export class KubeClient {
 
   /**
    * Server-side apply: `object` (with apiVersion and kind) says all fields that are Weir's; those it said before and says no longer are taken away.
-   * `force` takes fields that others own; else they are a `conflict`.
+   * `force` takes fields that others own; else they are a `conflict`. `manager` is who says it, `weir` if nothing is said.
    */
-  apply(place: ObjectPlace, object: unknown, options: WriteOptions & { readonly force?: boolean } = {}): Promise<ApiResult<unknown>> {
-    const query = { fieldManager, force: options.force ?? false, ...dryRun(options) };
+  apply(
+    place: ObjectPlace,
+    object: unknown,
+    options: WriteOptions & { readonly force?: boolean; readonly manager?: string } = {},
+  ): Promise<ApiResult<unknown>> {
+    const query = { fieldManager: options.manager ?? fieldManager, force: options.force ?? false, ...dryRun(options) };
     // JSON is YAML, too.
     return this.#call({ method: "PATCH", path: objectPath(place), query, body: object, contentType: "application/apply-patch+yaml" }, options.signal);
   }
@@ -169,6 +173,8 @@ export class KubeClient {
       kind: "DeleteOptions",
       propagationPolicy: options.propagation ?? "Background",
       ...(options.uid === undefined ? {} : { preconditions: { uid: options.uid } }),
+      // Beside a body the API server takes no notice of the query: without this it would really delete.
+      ...(options.dryRun === true ? { dryRun: ["All"] } : {}),
     };
     return this.#call({ method: "DELETE", path: objectPath(place), query: dryRun(options), body }, options.signal);
   }
@@ -195,6 +201,20 @@ export class KubeClient {
       return { ok: false, error: dog.expired ? silence(this.#patienceMs) : connectionError(error) };
     } finally {
       dog.close();
+    }
+  }
+
+  /** Reads lines as they come, for as long as the API server sends any, which may be never: until it ends, the connection breaks or `signal` aborts. A refusal has no lines. */
+  async *follow(path: string, query: Query, signal: AbortSignal): AsyncGenerator<string, void, void> {
+    try {
+      const response = await this.#send({ method: "GET", path, query }, signal);
+      if (response.statusCode !== 200) {
+        response.resume();
+        return;
+      }
+      for await (const lines of linesOf(response)) yield* lines;
+    } catch {
+      // Whoever wants more asks again.
     }
   }
 

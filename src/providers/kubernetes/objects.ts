@@ -1,7 +1,9 @@
 /** Kubernetes objects as far as we read them, and one consistent look at all of them. */
+import type { Problem } from "../../lib/problem.ts";
+import type { Kinds } from "../../model/declared.ts";
+import type { KubeGateway, KubeGatewayClass, KubeTlsSecret } from "./gateway-objects.ts";
 import type { KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
-
-export type Labels = Readonly<Record<string, string>>;
+import type { Labels, WrittenKind } from "./workload-objects.ts";
 
 export interface KubeMeta {
   readonly uid: string;
@@ -52,6 +54,17 @@ export interface KubePod extends KubeMeta {
   readonly addresses: readonly string[];
   readonly phase: string;
   readonly ready: boolean;
+  /** How often its containers were started again. */
+  readonly restarts: number;
+  /** Why it does not become ready; absent: nothing is known to be wrong. */
+  readonly trouble?: PodTrouble;
+}
+
+export interface PodTrouble {
+  /** `failing`: it will not get better by waiting; `waiting`: it may. */
+  readonly kind: "failing" | "waiting";
+  /** One line: `exited with code 1, 3 times`. */
+  readonly reason: string;
 }
 
 export interface KubeServicePort {
@@ -70,6 +83,8 @@ export interface KubeService extends KubeMeta {
   readonly headless: boolean;
   /** Its virtual addresses, in the order of its families. */
   readonly addresses: readonly string[];
+  /** Where a load balancer takes calls for it. */
+  readonly ingress: readonly { readonly type: "IPAddress" | "Hostname"; readonly value: string }[];
   readonly ports: readonly KubeServicePort[];
   /** `internalTrafficPolicy: Local`. */
   readonly localOnly: boolean;
@@ -96,6 +111,47 @@ export interface KubeEndpointSlice extends KubeMeta {
   readonly ports: readonly { readonly name: string; readonly number: number; readonly transport: string }[];
 }
 
+/** Kinds of `weir.dev`, as the model calls them. */
+export type DeclarationKind = "app" | "service" | "router" | "external";
+
+/** An object of `weir.dev`, without what is said of it in its status. */
+export interface KubeDeclaration<K extends DeclarationKind = DeclarationKind> extends KubeMeta {
+  readonly kind: K;
+  readonly generation: number;
+  readonly createdAt: number;
+  /** What it declares; absent: it is not understood, `problems` say why. */
+  readonly value?: Kinds[K];
+  readonly problems: readonly Problem[];
+}
+
+/** A config or secret that workloads may use, without its contents. */
+export interface KubeContent extends KubeMeta {
+  readonly kind: "ConfigMap" | "Secret";
+  /** Of its contents. */
+  readonly hash: string;
+}
+
+/** An object that Weir wrote, as the cluster has it now. */
+export interface KubeWritten extends KubeMeta {
+  readonly kind: WrittenKind;
+  /** Of all that decides what it does: whoever changes that, changes this. */
+  readonly digest: string;
+  /** Uids of those it belongs to. */
+  readonly owners: readonly string[];
+}
+
+export interface KubeDeployment extends KubeWritten {
+  readonly kind: "Deployment";
+  /** What is below was said of the newest of its changes. */
+  readonly isObserved: boolean;
+  readonly replicas: number;
+  /** Of all pods, those made from the newest template. */
+  readonly updated: number;
+  readonly ready: number;
+  /** One line why it makes no pods (a quota, a policy); absent: nothing hinders it. */
+  readonly failure?: string;
+}
+
 /** Objects by `NAMESPACE/NAME`, or by `NAME` for what belongs to no namespace. */
 export type Objects<T> = ReadonlyMap<string, T>;
 
@@ -109,7 +165,25 @@ export interface ClusterView {
   /** Gateway API's kinds: empty where a cluster does not have them. */
   readonly httpRoutes: Objects<KubeRoute>;
   readonly grpcRoutes: Objects<KubeRoute>;
+  readonly tlsRoutes: Objects<KubeRoute>;
+  readonly tcpRoutes: Objects<KubeRoute>;
+  readonly gatewayClasses: Objects<KubeGatewayClass>;
+  readonly gateways: Objects<KubeGateway>;
+  /** Of the type `kubernetes.io/tls`; empty where we may not read them. */
+  readonly tlsSecrets: Objects<KubeTlsSecret>;
   readonly referenceGrants: Objects<KubeReferenceGrant>;
+  /** What is declared: empty where a cluster does not have the kinds. */
+  readonly apps: Objects<KubeDeclaration<"app">>;
+  readonly versions: Objects<KubeDeclaration<"service">>;
+  readonly routers: Objects<KubeDeclaration<"router">>;
+  readonly externals: Objects<KubeDeclaration<"external">>;
+  readonly configs: Objects<KubeContent>;
+  readonly secrets: Objects<KubeContent>;
+  /** What Weir wrote for it. */
+  readonly deployments: Objects<KubeDeployment>;
+  readonly ownServices: Objects<KubeWritten>;
+  readonly ownAccounts: Objects<KubeWritten>;
+  readonly ownBudgets: Objects<KubeWritten>;
   /** False: what is here was true when the API server was last heard of. */
   readonly connected: boolean;
   /** One line why not, when it is not connected. */

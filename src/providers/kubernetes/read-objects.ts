@@ -11,6 +11,7 @@ import type {
   KubeServicePort,
   PortRef,
 } from "./objects.ts";
+import { readPodHealth } from "./read-pod-health.ts";
 import { flag, list, number, optional, type Raw, record, text, textMap, texts } from "./readers.ts";
 
 const ours = (key: string): boolean => key.startsWith("weir.dev/");
@@ -71,6 +72,7 @@ export function readPod(value: unknown): KubePod {
     ),
     phase: text(status["phase"]) ?? "",
     ready: hasCondition(status, "Ready"),
+    ...readPodHealth(status),
   };
 }
 
@@ -122,10 +124,17 @@ export function readService(value: unknown): KubeService {
     hasSelector: Object.keys(record(spec["selector"])).length > 0,
     headless: addresses.includes("None"),
     addresses: addresses.filter((address) => address !== "None"),
+    ingress: list(record(record(raw["status"])["loadBalancer"])["ingress"]).flatMap(readIngress),
     ports: list(spec["ports"]).map(readServicePort),
     localOnly: spec["internalTrafficPolicy"] === "Local",
     sticky: spec["sessionAffinity"] === "ClientIP",
   };
+}
+
+function readIngress(value: unknown): KubeService["ingress"] {
+  const [ip, hostname] = [text(record(value)["ip"]), text(record(value)["hostname"])];
+  if (ip !== undefined) return [{ type: "IPAddress", value: ip }];
+  return hostname === undefined ? [] : [{ type: "Hostname", value: hostname }];
 }
 
 function readServicePort(value: unknown): KubeServicePort {

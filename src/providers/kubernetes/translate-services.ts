@@ -47,17 +47,19 @@ export const translateServices: (services: Objects<KubeService>, slices: Objects
 });
 
 /** Slices by `NAMESPACE/SERVICE`, in the order of their names: equal sets give equal lists. */
-const slicesByService = memoize((slices: Objects<KubeEndpointSlice>): ReadonlyMap<string, readonly KubeEndpointSlice[]> => {
-  const result = new Map<string, KubeEndpointSlice[]>();
-  for (const slice of [...slices.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (slice.service === "") continue;
-    const key = `${slice.namespace}/${slice.service}`;
-    const known = result.get(key);
-    if (known === undefined) result.set(key, [slice]);
-    else known.push(slice);
-  }
-  return result;
-});
+export const slicesByService: (slices: Objects<KubeEndpointSlice>) => ReadonlyMap<string, readonly KubeEndpointSlice[]> = memoize(
+  (slices: Objects<KubeEndpointSlice>): ReadonlyMap<string, readonly KubeEndpointSlice[]> => {
+    const result = new Map<string, KubeEndpointSlice[]>();
+    for (const slice of [...slices.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (slice.service === "") continue;
+      const key = `${slice.namespace}/${slice.service}`;
+      const known = result.get(key);
+      if (known === undefined) result.set(key, [slice]);
+      else known.push(slice);
+    }
+    return result;
+  },
+);
 
 /** An ExternalName is only another name in DNS. */
 function isCallable(service: KubeService, slices: readonly KubeEndpointSlice[]): boolean {
@@ -110,6 +112,7 @@ const noIpv4 = memoizeLast((service: KubeService, families: string): readonly Pr
   },
 ]);
 
-function isIpv4Address(address: string): boolean {
+/** Says whether an address is one that the mesh can give callers. */
+export function isIpv4Address(address: string): boolean {
   return !address.includes(":");
 }

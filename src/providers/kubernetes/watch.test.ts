@@ -9,6 +9,8 @@ import { KubeClient } from "./client.ts";
 import type { ClusterView } from "./objects.ts";
 import { ClusterWatch } from "./watch.ts";
 
+/** That a cluster is watched for. */
+const kinds = 23;
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 interface Rig {
@@ -56,11 +58,11 @@ test("there is no view before everything was listed; the first one has everythin
       open = resolve;
     });
   });
-  await eventually(() => api.count("list") === 8, "asked for");
+  await eventually(() => api.count("list") === kinds, "asked for");
   assert.equal(watch.view.get(), undefined);
   assert.match(watch.trouble ?? "", /not heard of yet/);
   open();
-  await eventually(() => api.watching === 8, "watching", clock, 50);
+  await eventually(() => api.watching === kinds, "watching", clock, 50);
   const [view] = views;
   assert.deepEqual(
     [view?.namespaces, view?.nodes, view?.pods, view?.services, view?.endpointSlices].map((map) => [...(map?.keys() ?? [])].join()),
@@ -71,7 +73,7 @@ test("there is no view before everything was listed; the first one has everythin
 
 test("the first event comes at once, a storm of them as one view after 50 ms", async (t) => {
   const { api, clock, views } = await started(t);
-  await eventually(() => api.watching === 8, "watching");
+  await eventually(() => api.watching === kinds, "watching");
   await clock.advance(1_000);
   const before = views.length;
   api.put("pods", podObject("shop/b"));
@@ -91,7 +93,7 @@ test("the first event comes at once, a storm of them as one view after 50 ms", a
 
 test("what we do not read makes no view", async (t) => {
   const { api, clock, views } = await started(t);
-  await eventually(() => api.watching === 8, "watching");
+  await eventually(() => api.watching === kinds, "watching");
   await clock.advance(1_000);
   const before = views.length;
   api.put("nodes", { ...nodeObject("n1"), heartbeat: "now" });
@@ -103,7 +105,7 @@ test("what we do not read makes no view", async (t) => {
 
 test("while the API server is gone the last view stays, marked with the reason; one kind that is refused is enough", async (t) => {
   const { api, clock, views, watch } = await started(t);
-  await eventually(() => api.watching === 8, "watching");
+  await eventually(() => api.watching === kinds, "watching");
   const last = (): ClusterView | undefined => views.at(-1);
   await api.stop();
   await eventually(() => last()?.connected === false, "lost", clock, 50);

@@ -2,12 +2,17 @@
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { sameFields } from "../../lib/memoize.ts";
+import { clusterKinds } from "../../model/declared-kinds.ts";
 import type { KubeClient } from "./client.ts";
-import type { ClusterView, KubeEndpointSlice, KubeNamespace, KubeNode, KubePod, KubeService } from "./objects.ts";
+import type { ClusterView, DeclarationKind, KubeWritten, Objects } from "./objects.ts";
+import { contentReader, declarationReader, readDeployment, writtenReader } from "./read-declarations.ts";
+import { readGateway, readGatewayClass, readTlsSecret } from "./read-gateways.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "./read-objects.ts";
-import { readGrpcRoute, readHttpRoute, readReferenceGrant } from "./read-routes.ts";
+import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "./read-routes.ts";
 import { type Reflected, Reflector } from "./reflector.ts";
-import type { KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
+import { declaredSelection } from "./translate-declared.ts";
+import { managedSelector, type WrittenKind, writtenKinds } from "./workload-objects.ts";
 
 export interface ClusterWatchOptions {
   readonly client: Pick<KubeClient, "list" | "watch">;
@@ -19,16 +24,10 @@ export interface ClusterWatchOptions {
   readonly restMs?: number;
 }
 
-interface Reflectors {
-  readonly namespaces: Reflector<KubeNamespace>;
-  readonly nodes: Reflector<KubeNode>;
-  readonly pods: Reflector<KubePod>;
-  readonly services: Reflector<KubeService>;
-  readonly endpointSlices: Reflector<KubeEndpointSlice>;
-  readonly httpRoutes: Reflector<KubeRoute>;
-  readonly grpcRoutes: Reflector<KubeRoute>;
-  readonly referenceGrants: Reflector<KubeReferenceGrant>;
-}
+/** What of a view is objects. */
+type Parts = Omit<ClusterView, "connected" | "reason">;
+type ObjectsOf<Part> = Part extends Objects<infer T> ? T : never;
+type Reflectors = { readonly [Part in keyof Parts]: Reflector<ObjectsOf<Parts[Part]>> };
 
 /** A reflector of any kind. */
 interface AnyReflector {
@@ -37,8 +36,18 @@ interface AnyReflector {
 }
 
 const core = (resource: string) => ({ group: "", version: "v1", resource });
-/** Not every cluster has Gateway API. */
+/** Not every cluster has Gateway API, or the kinds of `weir.dev`. */
 const gateway = (version: string, resource: string) => ({ kind: { group: "gateway.networking.k8s.io", version, resource }, mayBeMissing: true }) as const;
+const declared = <K extends DeclarationKind>(kind: K) => ({ kind: clusterKinds[kind], mayBeMissing: true, read: declarationReader(kind) }) as const;
+const content = (kind: "config" | "secret") =>
+  ({
+    kind: clusterKinds[kind],
+    selection: declaredSelection(kind),
+    // Who takes this right from us gets no new pods for new contents.
+    mayBeMissing: true,
+    read: contentReader(kind === "config" ? "ConfigMap" : "Secret"),
+  }) as const;
+const written = (kind: WrittenKind) => ({ kind: writtenKinds[kind], selection: { labels: managedSelector } }) as const;
 
 export class ClusterWatch {
   readonly #options: ClusterWatchOptions;
@@ -56,7 +65,29 @@ export class ClusterWatch {
       endpointSlices: new Reflector({ ...options, kind: { group: "discovery.k8s.io", version: "v1", resource: "endpointslices" }, read: readEndpointSlice }),
       httpRoutes: new Reflector({ ...options, ...gateway("v1", "httproutes"), read: readHttpRoute }),
       grpcRoutes: new Reflector({ ...options, ...gateway("v1", "grpcroutes"), read: readGrpcRoute }),
+      tlsRoutes: new Reflector({ ...options, ...gateway("v1", "tlsroutes"), read: readTlsRoute }),
+      tcpRoutes: new Reflector({ ...options, ...gateway("v1", "tcproutes"), read: readTcpRoute }),
+      gatewayClasses: new Reflector({ ...options, ...gateway("v1", "gatewayclasses"), read: readGatewayClass }),
+      gateways: new Reflector({ ...options, ...gateway("v1", "gateways"), read: readGateway }),
+      // The only Secrets that are read; whoever takes that right away has no HTTPS at gateways.
+      tlsSecrets: new Reflector({
+        ...options,
+        kind: core("secrets"),
+        selection: { fields: "type=kubernetes.io/tls" },
+        mayBeMissing: true,
+        read: readTlsSecret,
+      }),
       referenceGrants: new Reflector({ ...options, ...gateway("v1beta1", "referencegrants"), read: readReferenceGrant }),
+      apps: new Reflector({ ...options, ...declared("app") }),
+      versions: new Reflector({ ...options, ...declared("service") }),
+      routers: new Reflector({ ...options, ...declared("router") }),
+      externals: new Reflector({ ...options, ...declared("external") }),
+      configs: new Reflector({ ...options, ...content("config") }),
+      secrets: new Reflector({ ...options, ...content("secret") }),
+      deployments: new Reflector({ ...options, ...written("Deployment"), read: readDeployment }),
+      ownServices: new Reflector<KubeWritten>({ ...options, ...written("Service"), read: writtenReader("Service") }),
+      ownAccounts: new Reflector<KubeWritten>({ ...options, ...written("ServiceAccount"), read: writtenReader("ServiceAccount") }),
+      ownBudgets: new Reflector<KubeWritten>({ ...options, ...written("PodDisruptionBudget"), read: writtenReader("PodDisruptionBudget") }),
     };
   }
 
@@ -93,28 +124,11 @@ export class ClusterWatch {
 
   /** The view of now; `before` when nothing changed. */
   #look(before: ClusterView | undefined): ClusterView | undefined {
-    const { namespaces, nodes, pods, services, endpointSlices, httpRoutes, grpcRoutes, referenceGrants } = this.#reflectors;
-    const all: readonly AnyReflector[] = Object.values<AnyReflector>({ ...this.#reflectors });
-    if (!all.every((reflector) => reflector.state.get().synced)) return undefined;
+    const all = Object.entries<AnyReflector>({ ...this.#reflectors });
+    if (!all.every(([, reflector]) => reflector.state.get().synced)) return undefined;
     const reason = this.trouble;
-    const view: ClusterView = {
-      namespaces: namespaces.state.get().objects,
-      nodes: nodes.state.get().objects,
-      pods: pods.state.get().objects,
-      services: services.state.get().objects,
-      endpointSlices: endpointSlices.state.get().objects,
-      httpRoutes: httpRoutes.state.get().objects,
-      grpcRoutes: grpcRoutes.state.get().objects,
-      referenceGrants: referenceGrants.state.get().objects,
-      connected: reason === undefined,
-      ...(reason === undefined ? {} : { reason }),
-    };
-    return before !== undefined && isSame(before, view) ? before : view;
+    const parts = Object.fromEntries(all.map(([part, reflector]) => [part, reflector.state.get().objects])) as unknown as Parts;
+    const view: ClusterView = { ...parts, connected: reason === undefined, ...(reason === undefined ? {} : { reason }) };
+    return before !== undefined && sameFields(before, view) ? before : view;
   }
-}
-
-function isSame(a: ClusterView, b: ClusterView): boolean {
-  const kinds = ["namespaces", "nodes", "pods", "services", "endpointSlices", "httpRoutes", "grpcRoutes", "referenceGrants"] as const;
-  const parts = [...kinds, "connected", "reason"] as const;
-  return parts.every((part) => a[part] === b[part]);
 }

@@ -7,7 +7,7 @@ import { serveObjects, statusAnswer, type Wanted } from "../../../test/support/f
 import { eventually } from "../../../test/support/virtual-clock.ts";
 import { realClock } from "../../agent/real-clock.ts";
 import type { DeclaredBatch, Write } from "../../model/declared.ts";
-import type { AppName } from "../../model/names.ts";
+import type { AppName, Namespace } from "../../model/names.ts";
 import { directAccess } from "../../providers/kubernetes/access.ts";
 import { KubeClient } from "../../providers/kubernetes/client.ts";
 import { type KubernetesStore, openKubernetesStore } from "./kubernetes-store.ts";
@@ -19,10 +19,13 @@ interface Rig {
   readonly store: KubernetesStore;
 }
 
-async function rig(
-  t: TestContext,
-  options: { readonly refuse?: (wanted: Wanted) => ReturnType<typeof statusAnswer> | undefined; readonly setUp?: (api: FakeKubeApi) => void } = {},
-): Promise<Rig> {
+interface RigOptions {
+  readonly refuse?: (wanted: Wanted) => ReturnType<typeof statusAnswer> | undefined;
+  readonly setUp?: (api: FakeKubeApi) => void;
+  readonly namespaces?: readonly string[];
+}
+
+async function rig(t: TestContext, options: RigOptions = {}): Promise<Rig> {
   const api = new FakeKubeApi();
   options.setUp?.(api);
   serveObjects(api, options.refuse);
@@ -35,7 +38,8 @@ async function rig(
     await api.stop();
   });
   const client = new KubeClient({ access, clock: realClock });
-  const opened = await openKubernetesStore({ client, clock: realClock, log: quiet, random: () => 0 }, stop.signal);
+  const scope = options.namespaces === undefined ? {} : { namespaces: options.namespaces };
+  const opened = await openKubernetesStore({ client, clock: realClock, log: quiet, random: () => 0, ...scope }, stop.signal);
   assert.ok(opened.ok, JSON.stringify(opened));
   return { api, store: opened.value };
 }
@@ -208,6 +212,14 @@ test("what others wrote into an object's metadata stays, its data is what was pu
     [now?.["data"], now?.metadata["labels"], now?.metadata["annotations"]],
     [{ key: "3" }, { "weir.dev/kind": "config", team: "x" }, { note: "keep" }],
   );
+});
+
+test("a store of some namespaces changes no other", async (t) => {
+  const { api, store } = await rig(t, { namespaces: ["default"] });
+  const other = { op: "put", kind: "config", key: "other/a", value: { namespace: "other" as Namespace, name: "a", data: {} } } as const;
+  const result = await store.commit([put("a"), other]);
+  assert.deepEqual(result.ok ? [] : result.problems.map(({ code }) => code), ["namespace-unseen"]);
+  assert.deepEqual(api.all("configmaps"), []);
 });
 
 test("a secret's contents are whole after a put", async (t) => {

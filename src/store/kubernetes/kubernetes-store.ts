@@ -64,13 +64,16 @@ const seenTimeoutMs = 30_000;
  * Problems: `weir-not-installed` (the cluster does not know weir.dev), `cluster-forbidden`, `cluster-unauthorized`, `cluster-unreachable`.
  */
 export async function openKubernetesStore(options: KubernetesStoreOptions, signal: AbortSignal): Promise<Result<KubernetesStore>> {
-  const refused = await tryToList(options);
-  if (refused !== undefined) return failed(refused);
   const store = new KubernetesStore(options);
-  void store.start(signal);
-  const timeout = AbortSignal.any([signal, AbortSignal.timeout(syncTimeoutMs)]);
-  if (await store.untilSynced(timeout)) return ok(store);
-  return failed({ code: "cluster-unreachable", message: store.trouble ?? "the API server does not answer", hint: "see whether `kubectl version` answers" });
+  const end = new AbortController();
+  const either = AbortSignal.any([signal, end.signal]);
+  void store.start(either);
+  const synced = store.untilSynced(AbortSignal.any([either, AbortSignal.timeout(syncTimeoutMs)]));
+  const refused = await tryToList(options);
+  if (refused === undefined && (await synced)) return ok(store);
+  end.abort();
+  const silent = store.trouble ?? "the API server does not answer";
+  return failed(refused ?? { code: "cluster-unreachable", message: silent, hint: "see whether `kubectl version` answers" });
 }
 
 /** One request that says at once why none of them can succeed. */
@@ -189,12 +192,22 @@ export class KubernetesStore implements DeclaredStore {
   async #commit(writes: readonly Write[], { snapshot, objects }: Base): Promise<Result<DeclaredSnapshot>> {
     const wanted = applyWrites(snapshot, writes, this.#options.clock.now());
     if (!wanted.ok) return wanted;
+    const unseen = this.#unseenNamespaces(wanted.value.changes);
+    if (unseen.length > 0) return failed(...unseen);
     const written = await writeObjects(
       this.#options.client,
       wanted.value.changes.flatMap((change) => objectWrite(objects, change)),
     );
     if (!written.ok) return written;
     return this.#untilSeen(written.value);
+  }
+
+  /** What this store does not look at it cannot change: nobody would know what was there. */
+  #unseenNamespaces(changes: readonly DeclaredChange[]): readonly Problem[] {
+    const { namespaces } = this.#options;
+    if (namespaces === undefined) return [];
+    const touched = new Set(changes.filter(({ kind }) => isClusterKind(kind)).map(({ key }) => namespaceOf(key)));
+    return [...touched].filter((name) => !namespaces.includes(name)).map((name) => unseenNamespace(name, namespaces));
   }
 
   /** Waits until what was written has come back. */
@@ -208,6 +221,14 @@ export class KubernetesStore implements DeclaredStore {
     }
     return failed({ code: "cluster-behind", message: "it is written, but the API server does not show it yet", hint: "look again in a moment" });
   }
+}
+
+function unseenNamespace(name: string, namespaces: readonly string[]): Problem {
+  return {
+    code: "namespace-unseen",
+    message: `it would change the namespace ${name}, and you may not look at all namespaces, only at ${namespaces.join(", ")}`,
+    hint: `do it in one command for each namespace (-n ${name}), or ask for the right to list weir.dev in all of them`,
+  };
 }
 
 function nameIn(key: string): string {

@@ -1,0 +1,88 @@
+/** Keeps on a cluster what is declared there: whenever anything changed, one round from what should be to what is. */
+import { createHash } from "node:crypto";
+import { Cell, type Readable } from "../../lib/cell.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import { shareMap } from "../../lib/memoize.ts";
+import { WorkloadWriter } from "../../providers/kubernetes/apply.ts";
+import type { KubeClient } from "../../providers/kubernetes/client.ts";
+import type { ClusterView } from "../../providers/kubernetes/objects.ts";
+import { heldObjects, unwanted, type Wanted, wantedObjects } from "../../providers/kubernetes/translate-wanted.ts";
+import { Alarm } from "../alarm.ts";
+
+export interface WorkloadControllerOptions {
+  readonly view: Readable<ClusterView | undefined>;
+  readonly client: Pick<KubeClient, "get" | "apply" | "delete">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What the last round left behind. */
+export interface WorkloadState {
+  /** Declaration → one line why it is not on the cluster as declared. */
+  readonly reasons: ReadonlyMap<string, string>;
+  /** Version → hash of what its pods are made from. */
+  readonly hashes: ReadonlyMap<string, string>;
+}
+
+const empty: WorkloadState = { reasons: new Map(), hashes: new Map() };
+
+export class WorkloadController {
+  readonly #options: WorkloadControllerOptions;
+  readonly #writer: WorkloadWriter;
+  readonly #wakes = new Cell(0);
+  readonly #alarm: Alarm;
+  readonly #state = new Cell<WorkloadState>(empty);
+
+  constructor(options: WorkloadControllerOptions) {
+    this.#options = options;
+    this.#writer = new WorkloadWriter(options);
+    this.#alarm = new Alarm(options.clock, () => this.#wakes.update((count) => count + 1));
+  }
+
+  get state(): Readable<WorkloadState> {
+    return this.#state;
+  }
+
+  /** Works until `signal` aborts. */
+  async start(signal: AbortSignal): Promise<void> {
+    const follow = async (): Promise<void> => {
+      for await (const _ of this.#options.view.watch(signal)) this.#wakes.update((count) => count + 1);
+    };
+    await Promise.all([follow(), this.#alarm.start(signal), this.#run(signal)]);
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    for await (const _ of this.#wakes.watch(signal)) {
+      const view = this.#options.view.get();
+      // What was true a while ago is nothing to put things back to.
+      if (view === undefined || !view.connected) continue;
+      try {
+        await this.#round(view, signal);
+      } catch (error) {
+        this.#options.log.error("a round failed", { error: error instanceof Error ? error.stack : String(error) });
+      }
+    }
+  }
+
+  async #round(view: ClusterView, signal: AbortSignal): Promise<void> {
+    const wanted = wantedObjects(view, sha256);
+    const held = heldObjects(view);
+    const objects = [...wanted.objects.values()].map(({ object }) => object);
+    this.#alarm.set(await this.#writer.round(objects, { held, unwanted: unwanted(held, wanted) }, signal));
+    const before = this.#state.get();
+    const state = { reasons: shareMap(before.reasons, this.#reasons(wanted)), hashes: shareMap(before.hashes, wanted.hashes) };
+    if (state.reasons !== before.reasons || state.hashes !== before.hashes) this.#state.set(state);
+  }
+
+  /** Why declarations cannot be, and why objects for them cannot. */
+  #reasons(wanted: Wanted): ReadonlyMap<string, string> {
+    const refused = [...this.#writer.reasons].flatMap(([key, reason]) => (wanted.objects.get(key)?.by ?? []).map((name) => [name, reason] as const));
+    return new Map([...refused, ...wanted.reasons]);
+  }
+}
+
+/** 16 hexadecimal digits: a label's value is short. */
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}

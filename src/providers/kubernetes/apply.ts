@@ -1,0 +1,172 @@
+/** Brings objects of ours onto a cluster and keeps them there: writes what differs, puts back what others changed, never touches what is not ours. */
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import type { ApiError } from "./api-error.ts";
+import type { KubeClient, ObjectPlace } from "./client.ts";
+import type { KubeWritten } from "./objects.ts";
+import { writtenReader } from "./read-declarations.ts";
+import { readMeta } from "./read-objects.ts";
+import { record } from "./readers.ts";
+import { managedLabel, type WrittenKind, type WrittenObject, writtenKey, writtenKinds } from "./workload-objects.ts";
+
+export interface WorkloadWriterOptions {
+  readonly client: Pick<KubeClient, "get" | "apply" | "delete">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What became of one object. */
+interface Entry {
+  /** What was tried last. */
+  readonly object: WrittenObject;
+  /** What the cluster made of it, and when; absent: it refused. */
+  readonly applied?: { readonly digest: string; readonly at: number };
+  /** The cluster has shown us what we applied. */
+  readonly seen: boolean;
+  /** In a row: refusals, or changes by others that were put back. */
+  readonly troubles: number;
+  readonly notBefore: number;
+  /** One line why it could not be applied. */
+  readonly reason?: string;
+}
+
+const shortestWaitMs = 500;
+const longestWaitMs = 30_000;
+/** So long what we hear of an object may be from before we applied it. */
+const echoMs = 5_000;
+/** Who changes an object again within this time fights for it: each round waits longer. */
+const calmMs = 60_000;
+const atOnce = 4;
+
+export class WorkloadWriter {
+  readonly #options: WorkloadWriterOptions;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: WorkloadWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Object → one line why it is not as it should be. */
+  get reasons(): ReadonlyMap<string, string> {
+    return new Map([...this.#entries].flatMap(([key, { reason }]) => (reason === undefined ? [] : [[key, reason] as const])));
+  }
+
+  /**
+   * One round: applies what is due and deletes what is unwanted. `held` is what the cluster has of ours. Answers when to look again although nothing
+   * happened; undefined: no need.
+   */
+  async round(
+    wanted: readonly WrittenObject[],
+    { held, unwanted }: { readonly held: ReadonlyMap<string, KubeWritten>; readonly unwanted: readonly KubeWritten[] },
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const keys = new Set(wanted.map(writtenKey));
+    for (const key of this.#entries.keys()) if (!keys.has(key)) this.#entries.delete(key);
+    const work: (() => Promise<void>)[] = [];
+    const waits: number[] = [];
+    for (const object of wanted) {
+      const due = this.#dueAt(object, held.get(writtenKey(object)));
+      if (due === undefined) continue;
+      if (due > this.#options.clock.now()) waits.push(due);
+      else work.push(() => this.#apply(object, held.get(writtenKey(object)), signal));
+    }
+    await inTurns(work, atOnce, signal);
+    let isDone = true;
+    const remove = (object: KubeWritten) => async (): Promise<void> => {
+      isDone = (await this.#delete(object, signal)) && isDone;
+    };
+    // Only then: what replaces it is there.
+    await inTurns(unwanted.map(remove), atOnce, signal);
+    const retries = [...this.#entries.values()].flatMap(({ reason, notBefore }) => (reason === undefined ? [] : [notBefore]));
+    const all = [...waits, ...retries, ...(isDone ? [] : [this.#options.clock.now() + echoMs])];
+    return all.length === 0 ? undefined : Math.min(...all);
+  }
+
+  /** When to apply an object: a time that is over means now; undefined: it is as it should be. */
+  #dueAt(object: WrittenObject, held: KubeWritten | undefined): number | undefined {
+    const key = writtenKey(object);
+    const entry = this.#entries.get(key);
+    if (entry === undefined || !isSame(entry.object, object)) return 0;
+    const { applied, notBefore } = entry;
+    if (applied === undefined) return notBefore;
+    if (held?.terminating === true) return undefined;
+    if (held?.digest === applied.digest) {
+      if (!entry.seen) this.#entries.set(key, { ...entry, seen: true });
+      return undefined;
+    }
+    return entry.seen ? notBefore : Math.max(notBefore, applied.at + echoMs);
+  }
+
+  async #apply(object: WrittenObject, held: KubeWritten | undefined, signal: AbortSignal): Promise<void> {
+    const { client, clock, log } = this.#options;
+    const key = writtenKey(object);
+    const before = this.#entries.get(key);
+    const place = placeOf(object.kind, object.metadata);
+    const foreign = held === undefined ? await this.#foreign(object, place, signal) : undefined;
+    if (foreign !== undefined) return this.#failed(object, foreign);
+    const answer = await client.apply(place, object, { force: true, signal });
+    if (signal.aborted) return;
+    if (!answer.ok) return this.#failed(object, describe(object, answer.error));
+    const { digest } = writtenReader(object.kind)(answer.value);
+    const now = clock.now();
+    const isPutBack = before?.applied !== undefined && before.seen && isSame(before.object, object);
+    const troubles = isPutBack && now - (before?.applied?.at ?? 0) < calmMs ? (before?.troubles ?? 0) + 1 : 0;
+    if (isPutBack) log.info("put back what somebody changed", { object: key });
+    else log.debug("applied", { object: key });
+    this.#entries.set(key, { object, applied: { digest, at: now }, seen: false, troubles, notBefore: troubles === 0 ? 0 : now + waitMs(troubles) });
+  }
+
+  /** Why an object that we did not see may not be written: somebody else's has its name, or we cannot know. */
+  async #foreign(object: WrittenObject, place: ObjectPlace, signal: AbortSignal): Promise<string | undefined> {
+    const found = await this.#options.client.get(place, signal);
+    if (!found.ok) return found.error.kind === "notFound" ? undefined : describe(object, found.error);
+    const isOurs = readMeta(record(found.value)).labels[managedLabel.key] === managedLabel.value;
+    return isOurs ? undefined : `there is a ${object.kind} ${object.metadata.name} already, which Weir has not made: delete it, or choose another name`;
+  }
+
+  #failed(object: WrittenObject, reason: string): void {
+    const { clock, log } = this.#options;
+    const key = writtenKey(object);
+    const before = this.#entries.get(key);
+    const isAgain = before !== undefined && isSame(before.object, object);
+    const troubles = isAgain ? before.troubles + 1 : 1;
+    log[before?.reason === reason ? "debug" : "warn"]("an object cannot be applied; trying again", { object: key, reason });
+    // What was applied before is no longer known to be there.
+    this.#entries.set(key, { object, seen: false, troubles, notBefore: clock.now() + waitMs(troubles), reason });
+  }
+
+  /** False: it could not be deleted. */
+  async #delete(object: KubeWritten, signal: AbortSignal): Promise<boolean> {
+    const { client, log } = this.#options;
+    const name = `${object.kind} ${object.namespace}/${object.name}`;
+    const answer = await client.delete(placeOf(object.kind, object), { uid: object.uid, signal });
+    if (answer.ok || answer.error.kind === "notFound") log.info("deleted what is no longer declared", { object: name });
+    else log.warn("an object cannot be deleted; trying again", { object: name, reason: answer.error.message });
+    return answer.ok || answer.error.kind === "notFound";
+  }
+}
+
+function waitMs(troubles: number): number {
+  return Math.min(longestWaitMs, shortestWaitMs * 2 ** (troubles - 1));
+}
+
+function isSame(a: WrittenObject, b: WrittenObject): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
+function placeOf(kind: WrittenKind, { namespace, name }: { readonly namespace: string; readonly name: string }): ObjectPlace {
+  return { kind: writtenKinds[kind], namespace, name };
+}
+
+function describe({ kind, metadata: { name } }: WrittenObject, error: ApiError): string {
+  return `${kind} ${name}: ${error.message}`;
+}
+
+/** Runs all, a few at once. */
+async function inTurns(work: readonly (() => Promise<void>)[], width: number, signal: AbortSignal): Promise<void> {
+  const rest = [...work];
+  const one = async (): Promise<void> => {
+    for (let next = rest.shift(); next !== undefined && !signal.aborted; next = rest.shift()) await next();
+  };
+  await Promise.all(Array.from({ length: Math.min(width, work.length) }, one));
+}

@@ -1,0 +1,163 @@
+/** Everything declared on a cluster → all objects that Weir should have there, and why some of it cannot be. */
+import { memoizeLast } from "../../lib/memoize.ts";
+import { stackLabel } from "../../model/declared-kinds.ts";
+import { type AppName, type Namespace, objectKey } from "../../model/names.ts";
+import type { Service } from "../../model/types.ts";
+import type { ClusterView, DeclarationKind, KubeDeclaration, KubeWritten } from "./objects.ts";
+import { versionsByApp, whyNotCalled } from "./translate-declarations.ts";
+import { contentNames, type PodSource, podTemplate, podText } from "./translate-pod-template.ts";
+import { appObjects, type Belongs, externalService, routerService, versionDeployment, versionService, whyNotHere } from "./translate-workloads.ts";
+import { type Owner, type WrittenKind, type WrittenObject, writtenKey } from "./workload-objects.ts";
+
+/** One object that should be there. */
+export interface WantedObject {
+  readonly object: WrittenObject;
+  /** Keys of the declarations that it is for: `Version shop/web-v1`. */
+  readonly by: readonly string[];
+}
+
+export interface Wanted {
+  /** By `writtenKey`. */
+  readonly objects: ReadonlyMap<string, WantedObject>;
+  /** Declaration → one line why it cannot be as declared. */
+  readonly reasons: ReadonlyMap<string, string>;
+  /** Version → hash of what its pods are made from. */
+  readonly hashes: ReadonlyMap<string, string>;
+  /** Uids of declarations that are understood: what they no longer want may go. What others own is not ours to judge. */
+  readonly judges: ReadonlySet<string>;
+}
+
+type Input = Pick<ClusterView, "apps" | "versions" | "routers" | "externals" | "configs" | "secrets">;
+
+/** How a hash is made of a text. */
+export type Hash = (text: string) => string;
+
+const ownerKinds = { app: "App", service: "Version", router: "Router", external: "ExternalService" } as const satisfies Record<DeclarationKind, Owner["kind"]>;
+
+/** By what declarations are called in messages and maps: `Version shop/web-v1`. */
+export function declarationKey({ kind, namespace, name }: Pick<KubeDeclaration, "kind" | "namespace" | "name">): string {
+  return `${ownerKinds[kind]} ${namespace}/${name}`;
+}
+
+/** What declarations want, one after the other. */
+interface Claim {
+  readonly by: readonly KubeDeclaration[];
+  readonly objects: readonly WrittenObject[];
+}
+
+/** All that should be there. Of two declarations that want one name the older has it. */
+export function wantedObjects(view: Input, hash: Hash): Wanted {
+  const all: readonly KubeDeclaration[] = [view.apps, view.versions, view.routers, view.externals].flatMap((objects) => [...objects.values()]);
+  const there = all.filter(({ terminating, value }) => !terminating && value !== undefined);
+  const reasons = new Map<string, string>();
+  for (const declaration of all) {
+    const reason = declaration.problems[0]?.message ?? whyNot(declaration);
+    if (reason !== undefined) reasons.set(declarationKey(declaration), reason);
+  }
+  const hashes = new Map<string, string>();
+  const claims = [...appClaims(view), ...versionClaims(view, hash, hashes), ...addressClaims(view)].toSorted((a, b) => ageOf(a) - ageOf(b) || byName(a, b));
+  const objects = new Map<string, WantedObject>();
+  for (const { by, objects: wanted } of claims) {
+    const names = by.map(declarationKey);
+    for (const object of wanted) {
+      const key = writtenKey(object);
+      const taken = objects.get(key);
+      if (taken === undefined) objects.set(key, { object, by: names });
+      else for (const name of names) reasons.set(name, `it needs the name ${object.metadata.name}, which is that of ${taken.by[0] ?? "another"}`);
+    }
+  }
+  return { objects, reasons, hashes, judges: new Set(there.map(({ uid }) => uid)) };
+}
+
+/** Objects of ours that nothing understood wants any longer. What belongs to nobody of now, the cluster takes away itself. */
+export function unwanted(held: ReadonlyMap<string, KubeWritten>, { objects, judges }: Wanted): readonly KubeWritten[] {
+  return [...held].flatMap(([key, object]) => (objects.has(key) || object.terminating || !object.owners.some((uid) => judges.has(uid)) ? [] : [object]));
+}
+
+/** All objects that Weir wrote, by `writtenKey`. */
+export function heldObjects(view: Pick<ClusterView, "deployments" | "ownServices" | "ownAccounts" | "ownBudgets">): ReadonlyMap<string, KubeWritten> {
+  const all: readonly KubeWritten[] = [view.deployments, view.ownServices, view.ownAccounts, view.ownBudgets].flatMap((objects) => [...objects.values()]);
+  return new Map(all.map((object) => [heldKey(object.kind, object), object]));
+}
+
+function heldKey(kind: WrittenKind, { namespace, name }: KubeWritten): string {
+  return `${kind} ${namespace}/${name}`;
+}
+
+function whyNot(declaration: KubeDeclaration): string | undefined {
+  const { kind, value } = declaration;
+  if (value === undefined) return undefined;
+  return kind === "service" && "service" in value ? whyNotHere(value.service) : whyNotCalled(declaration);
+}
+
+function ageOf({ by }: Claim): number {
+  return Math.min(...by.map(({ createdAt }) => createdAt));
+}
+
+function byName(a: Claim, b: Claim): number {
+  const [left, right] = [a, b].map(({ by }) => by.map(declarationKey).join()) as [string, string];
+  return left < right ? -1 : 1;
+}
+
+function belongsTo(...declarations: readonly KubeDeclaration[]): Belongs {
+  const stack = declarations[0]?.labels[stackLabel];
+  return {
+    owners: declarations.map(({ kind, name, uid }) => ({ kind: ownerKinds[kind], name, uid })),
+    ...(stack === undefined ? {} : { stack }),
+  };
+}
+
+function appClaims({ apps, versions }: Input): readonly Claim[] {
+  return [...versionsByApp(versions)].map(([key, [first, ...others]]): Claim => {
+    const declared = apps.get(key);
+    const all = first === undefined ? [] : [first, ...others];
+    // Without an App of its own it is its versions', for as long as there is one.
+    const by = declared === undefined || declared.terminating || declared.value === undefined ? all : [declared];
+    const weights = declared?.value?.weights ?? {};
+    const services = all.flatMap(({ value }) => value?.service ?? []).toSorted((a, b) => (weights[b.version] ?? 0) - (weights[a.version] ?? 0));
+    const [namespace = "", app = ""] = key.split("/");
+    return { by, objects: appObjects(namespace as Namespace, app as AppName, services, belongsTo(...by)) };
+  });
+}
+
+function versionClaims(view: Input, hash: Hash, hashes: Map<string, string>): readonly Claim[] {
+  return [...view.versions.values()].flatMap((version): Claim[] => {
+    const { value, terminating } = version;
+    if (value === undefined || terminating || whyNotHere(value.service) !== undefined) return [];
+    const made = versionObjects(version, hash, ...contentHashes(value.service, view).flat());
+    hashes.set(declarationKey(version), made.hash);
+    return [{ by: [version], objects: made.objects }];
+  });
+}
+
+/** Pairs of what a version uses and the hash of its contents, for what exists. */
+function contentHashes(service: Service, { configs, secrets }: Input): readonly (readonly [string, string])[] {
+  return contentNames(service).flatMap((reference) => {
+    const [kind = "", name = ""] = reference.split("/");
+    const found = (kind === "config" ? configs : secrets).get(objectKey(service.namespace, name));
+    return found === undefined ? [] : [[reference, found.hash] as const];
+  });
+}
+
+const versionObjects = memoizeLast(
+  (version: KubeDeclaration<"service">, hash: Hash, ...pairs: readonly string[]): { readonly hash: string; readonly objects: readonly WrittenObject[] } => {
+    if (version.value === undefined) return { hash: "", objects: [] };
+    const { service, restarts } = version.value;
+    const contents = new Map(pairs.flatMap((name, at) => (at % 2 === 0 ? [[name, pairs[at + 1] ?? ""] as const] : [])));
+    const source: PodSource = { service, restarts, contents };
+    const made = hash(podText(podTemplate(source), source));
+    const own = versionService(service, belongsTo(version));
+    return { hash: made, objects: [versionDeployment(source, made, belongsTo(version)), ...(own === undefined ? [] : [own])] };
+  },
+);
+
+function addressClaims({ routers, externals }: Input): readonly Claim[] {
+  const claim = (declaration: KubeDeclaration, object: WrittenObject | undefined): Claim[] =>
+    object === undefined ? [] : [{ by: [declaration], objects: [object] }];
+  return [
+    ...[...routers.values()].flatMap((one) => (one.value === undefined || one.terminating ? [] : claim(one, routerService(one.value, belongsTo(one))))),
+    ...[...externals.values()].flatMap((one) =>
+      one.value === undefined || one.terminating || whyNotCalled(one) !== undefined ? [] : claim(one, externalService(one.value, belongsTo(one))),
+    ),
+  ];
+}

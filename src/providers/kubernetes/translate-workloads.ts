@@ -1,0 +1,135 @@
+/** Declared apps, versions, routers and external services → the Kubernetes objects that make them run and be called. */
+import { stackLabel } from "../../model/declared-kinds.ts";
+import type { AppName, Namespace, VersionName } from "../../model/names.ts";
+import type { ExternalService, Port, Protocol, Router, Service } from "../../model/types.ts";
+import { type PodSource, type PodTemplate, podTemplate, portNames, versionSelector } from "./translate-pod-template.ts";
+import { appLabel, hashLabel, type Labels, type Owner, type WrittenObject, writtenObject } from "./workload-objects.ts";
+
+/** Who owns an object, and the stack that it belongs to, if any. */
+export interface Belongs {
+  readonly owners: readonly Owner[];
+  readonly stack?: string;
+}
+
+/** Why a version cannot run on a cluster; undefined: it can. */
+export function whyNotHere({ image, stopSignal }: Pick<Service, "image" | "stopSignal">): string | undefined {
+  if (image === undefined) return "it has no image: on a cluster `image` says what its containers are made from";
+  if (stopSignal !== "SIGTERM") return `stopSignal ${stopSignal} is not possible on a cluster: containers are stopped by SIGTERM, or by what the image says`;
+  return undefined;
+}
+
+/** The Deployment of a version that can run here. `hash` is that of `podText`. */
+export function versionDeployment(source: PodSource, hash: string, belongs: Belongs): WrittenObject {
+  const { service } = source;
+  const template = podTemplate(source);
+  const selector = versionSelector(service);
+  return object("Deployment", versionName(service.app, service.version), service.namespace, belongs, selector, {
+    spec: {
+      replicas: service.scale,
+      revisionHistoryLimit: 2,
+      // One more first, then one less: there are never fewer than declared.
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: 0 } },
+      selector: { matchLabels: selector },
+      template: withHash(template, hash),
+    },
+  });
+}
+
+function withHash(template: PodTemplate, hash: string): PodTemplate {
+  return { ...template, metadata: { ...template.metadata, labels: { ...template.metadata.labels, [hashLabel]: hash } } };
+}
+
+/** The Service of one version alone; undefined: it has no ports. */
+export function versionService(service: Service, belongs: Belongs): WrittenObject | undefined {
+  const selector = versionSelector(service);
+  return serviceObject(versionName(service.app, service.version), service.namespace, belongs, { labels: selector, selector, ports: meant(service) });
+}
+
+/** What callers see of an app: its identity, its address, and what drains may do with it. `versions`: the one whose ports count first. */
+export function appObjects(namespace: Namespace, app: AppName, versions: readonly Service[], belongs: Belongs): readonly WrittenObject[] {
+  const selector = { [appLabel]: app };
+  const ports = [...new Map(versions.toReversed().flatMap((service) => meant(service).map((port) => [port.port, port] as const))).values()];
+  const service = serviceObject(app, namespace, belongs, { labels: selector, selector, ports });
+  const replicas = versions.reduce((sum, { scale }) => sum + scale, 0);
+  // Pods that do not come up are no reason to keep a node from being drained.
+  const budget = { maxUnavailable: 1, selector: { matchLabels: selector }, unhealthyPodEvictionPolicy: "AlwaysAllow" };
+  return [
+    object("ServiceAccount", app, namespace, belongs, selector, { automountServiceAccountToken: false }),
+    ...(service === undefined ? [] : [service]),
+    // Of one replica, a budget would make every drain of its node wait for ever.
+    ...(replicas > 1 ? [object("PodDisruptionBudget", app, namespace, belongs, selector, { spec: budget })] : []),
+  ];
+}
+
+/** Routers answer HTTP, on the port that needs no saying. */
+const routerPort: MeantPort = { port: 80, protocol: "http", target: 80 };
+
+/** A router's address: a Service without pods, which the mesh answers for. */
+export function routerService({ namespace, name }: Router, belongs: Belongs): WrittenObject {
+  return addressOnly(name, namespace, belongs, [routerPort]);
+}
+
+/** The same for an external service; undefined: it has no ports. */
+export function externalService({ namespace, name, ports }: ExternalService, belongs: Belongs): WrittenObject | undefined {
+  const meantPorts = ports.map(({ port, containerPort, protocol }) => ({ port, protocol, target: containerPort }));
+  return meantPorts.length === 0 ? undefined : addressOnly(name, namespace, belongs, meantPorts);
+}
+
+/** The name of a version's objects: `web-v2`. */
+export function versionName(app: AppName, version: VersionName): string {
+  return `${app}-${version}`;
+}
+
+interface MeantPort {
+  readonly port: number;
+  readonly protocol: Protocol;
+  /** A number, or the name of a pod's port. */
+  readonly target: number | string;
+}
+
+function meant({ ports }: Service): readonly MeantPort[] {
+  const names = portNames(ports);
+  return ports.map(({ port, containerPort, protocol }: Port) => ({ port, protocol, target: names.get(containerPort) ?? containerPort }));
+}
+
+function object(
+  kind: WrittenObject["kind"],
+  name: string,
+  namespace: Namespace,
+  belongs: Belongs,
+  labels: Labels,
+  fields: Record<string, unknown>,
+): WrittenObject {
+  const all = belongs.stack === undefined ? labels : { ...labels, [stackLabel]: belongs.stack };
+  return writtenObject(kind, { namespace, name, owners: belongs.owners, labels: all, fields });
+}
+
+interface ServiceOptions {
+  readonly labels: Labels;
+  readonly selector: Labels;
+  readonly ports: readonly MeantPort[];
+}
+
+function serviceObject(name: string, namespace: Namespace, belongs: Belongs, { labels, selector, ports }: ServiceOptions): WrittenObject | undefined {
+  if (ports.length === 0) return undefined;
+  return object("Service", name, namespace, belongs, labels, { spec: { type: "ClusterIP", selector, ports: servicePorts(ports) } });
+}
+
+function addressOnly(name: string, namespace: Namespace, belongs: Belongs, ports: readonly MeantPort[]): WrittenObject {
+  return object("Service", name, namespace, belongs, {}, { spec: { type: "ClusterIP", ports: servicePorts(ports) } });
+}
+
+/** As Kubernetes says what a port speaks (KEP-3726, and plain words where it has none). */
+const appProtocols: Readonly<Record<Protocol, string>> = { http: "http", http2: "kubernetes.io/h2c", grpc: "grpc", tcp: "tcp" };
+
+function servicePorts(ports: readonly MeantPort[]): readonly object[] {
+  return ports
+    .toSorted((a, b) => a.port - b.port)
+    .map(({ port, protocol, target }) => ({
+      name: `${protocol}-${port}`,
+      port,
+      targetPort: target,
+      protocol: "TCP",
+      appProtocol: appProtocols[protocol],
+    }));
+}

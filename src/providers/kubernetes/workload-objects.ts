@@ -1,0 +1,74 @@
+/** Kubernetes objects that Weir writes for what is declared, as plain values, and the labels by which they are found again. */
+import { weirGroup, weirVersion } from "../../model/declared-kinds.ts";
+import type { Namespace } from "../../model/names.ts";
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Who an object belongs to: when all its owners are deleted, the cluster deletes the object. */
+export interface Owner {
+  readonly kind: "App" | "Version" | "Router" | "ExternalService";
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Kinds that Weir writes, with the names that addresses have. */
+export const writtenKinds = {
+  Deployment: { apiVersion: "apps/v1", group: "apps", version: "v1", resource: "deployments" },
+  PodDisruptionBudget: { apiVersion: "policy/v1", group: "policy", version: "v1", resource: "poddisruptionbudgets" },
+  Service: { apiVersion: "v1", group: "", version: "v1", resource: "services" },
+  ServiceAccount: { apiVersion: "v1", group: "", version: "v1", resource: "serviceaccounts" },
+} as const;
+export type WrittenKind = keyof typeof writtenKinds;
+
+/** One object to apply: all fields that are Weir's. */
+export interface WrittenObject {
+  readonly apiVersion: string;
+  readonly kind: WrittenKind;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: Namespace;
+    readonly labels: Labels;
+    readonly ownerReferences: readonly object[];
+  };
+  readonly [field: string]: unknown;
+}
+
+export const appLabel = "weir.dev/app";
+export const versionLabel = "weir.dev/version";
+/** Of what a pod is made from: a pod with another value is one of before. */
+export const hashLabel = "weir.dev/hash";
+/** Every object that Weir wrote says so: what does not, it leaves alone. */
+export const managedLabel = { key: "weir.dev/managed-by", value: "weir" } as const;
+export const managedSelector = `${managedLabel.key}=${managedLabel.value}`;
+/** Of the pod template: counts the restarts that were asked for. */
+export const restartsAnnotation = "weir.dev/restarts";
+
+interface ObjectOptions {
+  readonly namespace: Namespace;
+  readonly name: string;
+  readonly owners: readonly Owner[];
+  readonly labels: Labels;
+  /** Everything beside kind and metadata. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** An object of ours: with our label, and with its owners. */
+export function writtenObject(kind: WrittenKind, { namespace, name, owners, labels, fields }: ObjectOptions): WrittenObject {
+  const { apiVersion } = writtenKinds[kind];
+  // Of several owners none can be the one that counts.
+  const controller = owners.length === 1;
+  const ownerReferences = owners.map((owner) => ({
+    apiVersion: `${weirGroup}/${weirVersion}`,
+    kind: owner.kind,
+    name: owner.name,
+    uid: owner.uid,
+    controller,
+  }));
+  const all = { ...labels, "app.kubernetes.io/managed-by": "weir", [managedLabel.key]: managedLabel.value };
+  return { apiVersion, kind, metadata: { name, namespace, labels: all, ownerReferences }, ...fields };
+}
+
+/** What a map of objects is kept by: `Deployment shop/web-v1`. */
+export function writtenKey({ kind, metadata: { namespace, name } }: Pick<WrittenObject, "kind" | "metadata">): string {
+  return `${kind} ${namespace}/${name}`;
+}
