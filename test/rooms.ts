@@ -36,7 +36,8 @@ export const rooms: Readonly<Record<string, Room>> = {
   daemon: {
     may: ["lib", "model", "release", "compile", "emit", "rpc", "xds", "registry", "store", "providers", "dataplane", "agent", "identity", "telemetry", "api"],
   },
-  cli: { may: ["lib", "model", "api/contract.ts", "emit/export.ts", "install"], packages: ["commander", "yaml"] },
+  front: { may: ["lib", "model", "release", "compile", "api", "store", "providers", "install/cluster/connect.ts"] },
+  cli: { may: ["lib", "model", "api/contract.ts", "emit/export.ts", "install", "front"], packages: ["commander", "yaml"] },
 };
 
 /** Packages that take long to load: only one room may import them, and only when they are needed (`await import(…)`; types are free). */

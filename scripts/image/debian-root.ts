@@ -10,13 +10,14 @@ const packages = [
   ..."iproute2 libbpf1 libelf1 libcap2 zlib1g libzstd1".split(" "),
 ];
 
-/** Answers `dir`, with the packages unpacked in it; fetched only when the list changed. Throws when apt cannot. */
-export async function debianRoot(dir: string): Promise<string> {
+/** Answers `dir`, with Debian's packages (those of Weir's image, and `more`) unpacked in it; fetched only when the list changed. Throws when apt cannot. */
+export async function debianRoot(dir: string, more: readonly string[] = []): Promise<string> {
   const stamp = `${dir}.stamp`;
-  const wanted = packages.join("\n");
+  const all = [...packages, ...more];
+  const wanted = all.join("\n");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return dir;
   rmSync(dir, { recursive: true, force: true });
-  await fetchDebian(packages, dir);
+  await fetchDebian(all, dir);
   writeFileSync(stamp, wanted);
   return dir;
 }

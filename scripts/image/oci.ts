@@ -13,6 +13,13 @@ export interface ImageConfig {
   /** `NAME=VALUE`, beside PATH. */
   readonly environment?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
+  readonly workingDir?: string;
+}
+
+export interface NamedImage {
+  /** As pods name it: `weir-test/echo:1`; without a registry's host it is one of Docker's, as everywhere. */
+  readonly name: string;
+  readonly config: ImageConfig;
 }
 
 const mediaType = {
@@ -31,18 +38,20 @@ interface Descriptor {
   readonly size: number;
 }
 
-/**
- * Writes the folder `root` as an OCI archive to the file `tar`, which then is complete. Everything in it belongs to root. Throws when tar(1) fails.
- * @param name as pods name it: `weir-test/echo:1`; without a registry's host it is one of Docker's, as everywhere
- */
-export async function writeOciArchive(root: string, name: string, config: ImageConfig, tar: string): Promise<void> {
+/** Writes the folder `root` as an OCI archive of one image to the file `tar`, which then is complete. Everything in it belongs to root. Throws when tar(1) fails. */
+export function writeOciArchive(root: string, name: string, config: ImageConfig, tar: string): Promise<void> {
+  return writeOciImages(root, [{ name, config }], tar);
+}
+
+/** The same for several images with the same files: they share their one layer. */
+export async function writeOciImages(root: string, images: readonly NamedImage[], tar: string): Promise<void> {
   mkdirSync(path.dirname(tar), { recursive: true });
   const dir = mkdtempSync(`${tar}-`);
   try {
     const layout = path.join(dir, "layout");
     mkdirSync(path.join(layout, "blobs/sha256"), { recursive: true });
     await pack(root, path.join(dir, "layer"));
-    await writeLayout(layout, name, config, path.join(dir, "layer"));
+    await writeLayout(layout, images, path.join(dir, "layer"));
     await pack(layout, path.join(dir, "image.tar"));
     renameSync(path.join(dir, "image.tar"), tar);
   } finally {
@@ -55,20 +64,25 @@ async function pack(dir: string, tar: string): Promise<void> {
   await exec("tar", [...same, "-C", dir, "-cf", tar, "."]);
 }
 
-async function writeLayout(layout: string, name: string, { entrypoint, environment = [], labels }: ImageConfig, layerFile: string): Promise<void> {
+async function writeLayout(layout: string, images: readonly NamedImage[], layerFile: string): Promise<void> {
   const layer = { mediaType: mediaType.layer, digest: `sha256:${await hashOfFile(layerFile)}`, size: statSync(layerFile).size };
   renameSync(layerFile, blobPath(layout, layer));
-  const config = writeBlob(layout, mediaType.config, {
+  const manifests = images.map((image) => writeManifest(layout, image, layer));
+  writeFileSync(path.join(layout, "index.json"), JSON.stringify({ schemaVersion: 2, mediaType: mediaType.index, manifests }));
+  writeFileSync(path.join(layout, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
+}
+
+function writeManifest(layout: string, { name, config }: NamedImage, layer: Descriptor): object {
+  const { entrypoint, environment = [], labels, workingDir } = config;
+  const written = writeBlob(layout, mediaType.config, {
     architecture: architectures[process.arch],
     os: "linux",
-    config: { Entrypoint: entrypoint, Env: [`PATH=${searchPath}`, ...environment], Labels: labels },
+    config: { Entrypoint: entrypoint, Env: [`PATH=${searchPath}`, ...environment], Labels: labels, WorkingDir: workingDir },
     rootfs: { type: "layers", diff_ids: [layer.digest] },
   });
-  const manifest = writeBlob(layout, mediaType.manifest, { schemaVersion: 2, mediaType: mediaType.manifest, config, layers: [layer] });
+  const manifest = writeBlob(layout, mediaType.manifest, { schemaVersion: 2, mediaType: mediaType.manifest, config: written, layers: [layer] });
   const annotations = { "io.containerd.image.name": fullName(name), "org.opencontainers.image.ref.name": name.slice(name.lastIndexOf(":") + 1) };
-  const index = { schemaVersion: 2, mediaType: mediaType.index, manifests: [{ ...manifest, annotations }] };
-  writeFileSync(path.join(layout, "index.json"), JSON.stringify(index));
-  writeFileSync(path.join(layout, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
+  return { ...manifest, annotations };
 }
 
 /** The first part is a host when it has a dot or a port, or is localhost. */

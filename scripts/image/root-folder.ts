@@ -9,7 +9,7 @@ import { programs } from "./programs.ts";
 const exec = promisify(execFile);
 
 /** dist/NAME.js of the processes that run in a cluster. */
-const entries = ["control", "cluster-agent"];
+const entries = ["control", "cluster-agent", "gateway"];
 const programFolders = ["usr/sbin", "usr/bin", "sbin", "bin"];
 /** Folders that programs look for. /var/run is one, no link: what is mounted below it must not land in /run. */
 const folders = ["dev", "proc", "sys", "run", "tmp", "etc", "root", "var/run", "var/lib", "opt/weir/dist", "usr/local/bin", "usr/sbin", "usr/bin"];
@@ -22,19 +22,23 @@ const files: Readonly<Record<string, string>> = {
   "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 };
 
-/** Fills the folder `to`, which must not exist. `debian` holds the unpacked packages. Throws when something is missing. */
+/** Fills the folder `to`, which must not exist, with what Weir's image holds. `debian` holds the unpacked packages. Throws when something is missing. */
 export async function fillRootFolder(to: string, debian: string): Promise<void> {
+  await fillPrograms(to, debian, { "usr/local/bin/node": node, "usr/local/bin/envoy": envoy() }, programs);
+  copyFileSync(path.join(import.meta.dirname, "agent.sh"), path.join(to, "opt/weir/agent.sh"));
+  copyBundles(path.join(to, "opt/weir/dist"));
+}
+
+/** Fills the folder `to`, which must not exist: `own` (path inside → file here), programs of Debian's by name, the libraries that all of them load, and what every image has. */
+export async function fillPrograms(to: string, debian: string, own: Readonly<Record<string, string>>, names: readonly string[]): Promise<void> {
   for (const folder of [...folders, "usr/lib", "usr/lib64"]) mkdirSync(path.join(to, folder), { recursive: true });
   for (const [link, target] of Object.entries(merged)) symlinkSync(target, path.join(to, link));
   chmodSync(path.join(to, "tmp"), 0o1777);
   for (const [file, text] of Object.entries(files)) writeFileSync(path.join(to, file), text);
   writeCertificates(to, debian);
-  const own = { "usr/local/bin/node": node, "usr/local/bin/envoy": envoy() };
-  const theirs = Object.fromEntries(programs.map((name) => [`usr/bin/${name}`, findProgram(debian, name)]));
+  const theirs = Object.fromEntries(names.map((name) => [`usr/bin/${name}`, findProgram(debian, name)]));
   for (const [inside, file] of Object.entries({ ...own, ...theirs })) placeFile(to, inside, file);
   for (const library of await librariesOf(debian, Object.values({ ...own, ...theirs }))) placeFile(to, library, path.join(debian, library));
-  copyFileSync(path.join(import.meta.dirname, "agent.sh"), path.join(to, "opt/weir/agent.sh"));
-  copyBundles(path.join(to, "opt/weir/dist"));
 }
 
 function envoy(): string {

@@ -2,7 +2,10 @@
 import type { Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { Result } from "../lib/problem.ts";
 import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
+import type { Runs } from "../model/file/scope.ts";
+import type { VersionKey } from "../model/names.ts";
 import type { World } from "../model/world.ts";
 import type { ReplicaState } from "../release/progress.ts";
 import type { LogLine, ProxyView, SystemView } from "./contract.ts";
@@ -22,10 +25,15 @@ export interface Refused {
 export interface Observed {
   /** What was declared when the step was made. */
   readonly declared: DeclaredSnapshot;
-  readonly world: World;
+  /** `gateway` is absent where there is none. */
+  readonly world: Omit<World, "gateway"> & Partial<Pick<World, "gateway">>;
   readonly replicas: ReplicaState;
   /** Revision of the newest World that every proxy it concerns has acknowledged, apart from `refusals`; 0: none yet. */
   readonly ackedRevision: number;
+  /** What (`KIND KEY`) is not in Envoy as declared although the revisions agree, where objects are acknowledged one by one. */
+  readonly late?: ReadonlySet<string>;
+  /** Why something (`KIND KEY`) cannot become as declared, apart from what its replicas say: none may be made, its name is somebody else's. */
+  readonly hindrances?: ReadonlyMap<string, string>;
   /** What proxies refuse of the newest World; what they had stays in force. */
   readonly refusals: readonly Refused[];
   /** Whether the platform is heard of now, and has been told everything. */
@@ -38,12 +46,26 @@ export interface LogQuery {
   readonly since?: number;
 }
 
+/** How a command is started inside a workload: by this program here, or by the cluster's API server there. */
+export type ExecPlan =
+  | { readonly kind: "program"; readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }
+  | { readonly kind: "pod"; readonly namespace: string; readonly pod: string; readonly container: string };
+
+/** What services must say on this platform, and what must be there before something is declared. */
+export interface PlatformTraits {
+  readonly runs: Runs;
+  /** Makes namespaces that are missing. Absent: they need not be made. */
+  readonly makeNamespaces?: (names: readonly string[]) => Promise<Result<void>>;
+}
+
 /** The platform's and the proxies' side of the machine. */
 export interface Machine {
   readLogs(query: LogQuery): Promise<readonly LogLine[]>;
   followLogs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void>;
   /** Undefined when the workload does not run. */
-  exec(workload: string): Promise<{ readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> } | undefined>;
+  exec(workload: string): Promise<ExecPlan | undefined>;
+  /** What the platform noted lately about a version that does not come up, newest last; absent: it keeps no such notes. */
+  notes?(key: VersionKey): Promise<readonly string[]>;
   replaceProxies(): Promise<readonly string[]>;
   proxies(): Promise<readonly ProxyView[]>;
   agent(): Promise<SystemView["agent"]>;
@@ -55,6 +77,7 @@ export interface ApiContext {
   readonly store: DeclaredStore;
   readonly observed: Readable<Observed | undefined>;
   readonly machine: Machine;
+  readonly platform: PlatformTraits;
   readonly clock: Clock;
   readonly log: Log;
   readonly about: {

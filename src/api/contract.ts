@@ -53,7 +53,10 @@ export interface Plan {
 export interface PlanRequest {
   readonly source: StackSource;
   readonly stack?: string;
+  /** In place of what the file says. */
   readonly namespace?: string;
+  /** Where the file says none. */
+  readonly fallbackNamespace?: string;
 }
 
 /** `POST /v1/up`: answers a stream of `UpEvent`. Without `wait` it ends after `applied`. */
@@ -76,6 +79,8 @@ export interface UpFailure {
   /** One line: `exited with code 1 three times`, `ready check GET :8080/healthz: status 503`. */
   readonly reason: string;
   readonly lastLog: readonly string[];
+  /** What the platform noted about it lately, where it keeps notes: a cluster's events. */
+  readonly notes?: readonly string[];
 }
 
 export interface NamedUrl {
@@ -121,7 +126,10 @@ export interface RunRequest {
   readonly namespace: string;
   readonly app: string;
   readonly version: string;
+  /** Empty: the image's own. */
   readonly command: readonly string[];
+  /** What a cluster runs. */
+  readonly image?: string;
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;
   /** As written: `80:9000/http`. */
@@ -142,6 +150,7 @@ export interface StageRequest {
   readonly from?: string;
   readonly env: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
+  readonly image?: string;
   readonly dir?: string;
   readonly scale?: number;
   readonly wait: boolean;
@@ -241,13 +250,25 @@ export interface LogLine {
   readonly line: string;
 }
 
-/** `GET /v1/exec/NAMESPACE/REF?workload=`: how to start a command inside a workload; the client appends its own. */
-export interface ExecView {
-  readonly workload: string;
-  readonly argv: readonly string[];
-  /** The whole environment to start it with. */
-  readonly env: Readonly<Record<string, string>>;
-}
+/** `GET /v1/exec/NAMESPACE/REF?workload=`: how to start a command inside a workload. */
+export type ExecView =
+  | {
+      readonly kind: "program";
+      readonly workload: string;
+      /** The client appends its own command. */
+      readonly argv: readonly string[];
+      /** The whole environment to start it with. */
+      readonly env: Readonly<Record<string, string>>;
+    }
+  /** The cluster's API server starts it. */
+  | {
+      readonly kind: "pod";
+      readonly workload: string;
+      readonly namespace: string;
+      readonly pod: string;
+      readonly container: string;
+      readonly ports: readonly { readonly port: number; readonly containerPort: number }[];
+    };
 
 /** `GET /v1/stacks` */
 export interface StackView {

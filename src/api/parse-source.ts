@@ -1,4 +1,5 @@
 import type { Declared, DeclaredSnapshot, Kind } from "../model/declared.ts";
+import type { Runs } from "../model/file/scope.ts";
 import type { KnownNames } from "../model/known-names.ts";
 import type { Namespace } from "../model/names.ts";
 import { parseStack, stackNameOf } from "../model/parse-stack.ts";
@@ -7,8 +8,13 @@ import type { PlanRequest } from "./contract.ts";
 import { need, refuse } from "./refusal.ts";
 
 /** Reads the file of a request, with what is declared elsewhere. Refuses with all of its mistakes, each with its place. */
-export function parseSource(snapshot: DeclaredSnapshot, { source, stack, namespace }: PlanRequest): Stack {
-  const options = { ...(stack === undefined ? {} : { stack }), ...(namespace === undefined ? {} : { namespace: namespace as Namespace }) };
+export function parseSource(snapshot: DeclaredSnapshot, { source, stack, namespace, fallbackNamespace }: PlanRequest, runs: Runs): Stack {
+  const options = {
+    runs,
+    ...(stack === undefined ? {} : { stack }),
+    ...(namespace === undefined ? {} : { namespace: namespace as Namespace }),
+    ...(fallbackNamespace === undefined ? {} : { fallbackNamespace: fallbackNamespace as Namespace }),
+  };
   const own = stackNameOf(source, options);
   const parsed = need(parseStack(source, { ...options, known: knownNames(snapshot, own) }));
   if (isEmpty(parsed)) throw refuse("stack-empty", `${source.file} declares nothing`, { hint: `to take the stack down: weir down ${parsed.name}` });

@@ -1,5 +1,6 @@
 /** Checks of what clients send. The OpenAPI document is made from these. */
 import { z } from "zod";
+import { isImageName } from "../model/image.ts";
 import type {
   DownRequest,
   PlanRequest,
@@ -33,7 +34,8 @@ const durationMs = z
 const basisPoints = z.int().min(0).max(10_000).describe("basis points: 10 000 is 100 %");
 const scale = z.int().min(0).max(100);
 const env = z.record(z.string().regex(/^[^=\0]+$/, "is not a variable's name"), longText);
-const command = z.array(z.string().max(200_000)).min(1).max(1000);
+const command = z.array(z.string().max(200_000)).max(1000);
+const image = z.string().refine(isImageName, "must be the name of a container image");
 
 const source: z.ZodType<StackSource> = z.object({
   file: z.string().max(4096),
@@ -42,7 +44,7 @@ const source: z.ZodType<StackSource> = z.object({
   files: z.record(z.string(), longText),
   env: z.record(z.string(), longText),
 });
-const plan = z.object({ source, stack: name.exactOptional(), namespace: name.exactOptional() });
+const plan = z.object({ source, stack: name.exactOptional(), namespace: name.exactOptional(), fallbackNamespace: name.exactOptional() });
 
 export const planRequest: z.ZodType<PlanRequest> = plan;
 export const upRequest: z.ZodType<UpRequest> = plan.extend({ wait: z.boolean(), timeoutMs: z.int().min(1).max(day) });
@@ -51,6 +53,7 @@ export const runRequest: z.ZodType<RunRequest> = z.object({
   app: name,
   version: name,
   command,
+  image: image.exactOptional(),
   dir: absolute,
   env,
   ports: z.array(z.string().max(100)).max(100),
@@ -66,7 +69,8 @@ export const stageRequest: z.ZodType<StageRequest> = z.object({
   version: name,
   from: name.exactOptional(),
   env,
-  command: command.exactOptional(),
+  command: command.min(1).exactOptional(),
+  image: image.exactOptional(),
   dir: absolute.exactOptional(),
   scale: scale.exactOptional(),
   wait: z.boolean(),

@@ -9,10 +9,11 @@ import { crashLooping, progressOf, type VersionProgress, whyNotReady } from "../
 import { weightsAt } from "../release/rollout.ts";
 import type { Observed } from "./context.ts";
 import type { NamedUrl, ServiceState, ServiceView, WorkloadView } from "./contract.ts";
-import { describeRefusal } from "./waiting.ts";
+import { describeRefusal, hindranceOf } from "./waiting.ts";
 
-/** `http://web.localhost:8080` */
-export function gatewayUrl(gateway: GatewaySettings, namespace: Namespace, name: string): string {
+/** `http://web.localhost:8080`; undefined where there is no gateway. */
+export function gatewayUrl(gateway: Pick<GatewaySettings, "domain" | "port"> | undefined, namespace: Namespace, name: string): string | undefined {
+  if (gateway === undefined) return undefined;
   const host = namespace === defaultNamespace ? name : `${name}.${namespace}`;
   return `http://${host}.${gateway.domain}${gateway.port === 80 ? "" : `:${gateway.port}`}`;
 }
@@ -35,14 +36,15 @@ export function serviceView(observed: Observed, object: Declared<"service">, now
   const { namespace, app, version } = service;
   const key = versionKey(namespace, app, version);
   const progress = progressOf(observed.replicas, key);
-  const [state, why] = judge(observed, progress);
+  const [state, why] = judge(observed, progress, hindranceOf(observed, key));
   const refusal = observed.refusals.find(({ name }) => name.startsWith(`${app}@${version}.${namespace}:`) || name === `${app}.${namespace}`);
   const reason = why ?? (refusal === undefined ? undefined : describeRefusal(refusal));
   const weights = observed.declared.objects.app.get(appKey(namespace, app))?.value;
   const workloads = [...observed.replicas.workloads.values()]
     .filter((workload) => workload.key === key && workload.phase !== "exited")
     .toSorted((a, b) => compare(a.id, b.id));
-  const url = service.public && service.ports.some(isHttp) ? gatewayUrl(observed.world.gateway, namespace, app) : undefined;
+  const isPublic = service.public && service.ports.some(isHttp);
+  const [url, versionUrl] = isPublic ? [app, `${app}-${version}`].map((name) => gatewayUrl(observed.world.gateway, namespace, name)) : [];
   return {
     namespace,
     app,
@@ -53,7 +55,7 @@ export function serviceView(observed: Observed, object: Declared<"service">, now
     wanted: progress.wanted,
     weight: (weights === undefined ? undefined : weightsAt(weights, now).get(version)) ?? 0,
     targetWeight: weights?.weights[version] ?? 0,
-    ...(url === undefined ? {} : { url, versionUrl: gatewayUrl(observed.world.gateway, namespace, `${app}-${version}`) }),
+    ...(url === undefined || versionUrl === undefined ? {} : { url, versionUrl }),
     ports: service.ports.map(formatPort),
     createdAt: object.createdAt,
     restarts: workloads.reduce((sum, workload) => sum + workload.restarts, 0),
@@ -72,11 +74,12 @@ function workloadView(workload: Workload): WorkloadView {
   return { id, phase, since, restarts, ...(network === undefined ? {} : { address: network.address }), ...(reason === undefined ? {} : { reason }) };
 }
 
-function judge(observed: Observed, progress: VersionProgress): readonly [ServiceState, string | undefined] {
+function judge(observed: Observed, progress: VersionProgress, hindrance: string | undefined): readonly [ServiceState, string | undefined] {
   const { wanted, ready, available, oldReady, ending, current } = progress;
   if (wanted === 0) return ending > 0 ? ["draining", undefined] : ["stopped", undefined];
   if (!observed.platform.connected) return ["degraded", `the node agent does not answer: ${observed.platform.reason ?? "no connection"}`];
   const looping = crashLooping(current);
+  if (hindrance !== undefined && looping === undefined) return [ready + oldReady > 0 ? "degraded" : "failing", hindrance];
   const troubled =
     looping ??
     current.find((workload) => workload.phase === "unready" || workload.phase === "backoff") ??
@@ -94,15 +97,16 @@ function judge(observed: Observed, progress: VersionProgress): readonly [Service
 export function publicUrls(observed: Observed, stack: string): readonly NamedUrl[] {
   const { service, router } = observed.declared.objects;
   const { gateway } = observed.world;
+  if (gateway === undefined) return [];
+  const url = (namespace: Namespace, name: string): string => gatewayUrl(gateway, namespace, name) ?? "";
   const apps = new Map<string, NamedUrl>();
   for (const object of service.values()) {
     const { namespace, app, ports } = object.value.service;
-    if (object.stack === stack && object.value.service.public && ports.some(isHttp))
-      apps.set(`${namespace}/${app}`, { name: app, url: gatewayUrl(gateway, namespace, app) });
+    if (object.stack === stack && object.value.service.public && ports.some(isHttp)) apps.set(`${namespace}/${app}`, { name: app, url: url(namespace, app) });
   }
   const routers = [...router.values()]
     .filter((object) => object.stack === stack && object.value.public)
-    .map(({ value }) => ({ name: value.name, url: gatewayUrl(gateway, value.namespace, value.name) }));
+    .map(({ value }) => ({ name: value.name, url: url(value.namespace, value.name) }));
   return [...apps.values(), ...routers].toSorted((a, b) => compare(a.name, b.name));
 }
 

@@ -1,6 +1,6 @@
 /** Waiting until what was accepted is true. */
 import type { VersionKey } from "../model/names.ts";
-import { progressOf } from "../release/progress.ts";
+import { crashLooping, progressOf } from "../release/progress.ts";
 import { isMoving } from "../release/rollout.ts";
 import type { ApiContext, Observed, Refused } from "./context.ts";
 import { refuse } from "./refusal.ts";
@@ -22,7 +22,7 @@ export async function untilInEnvoy(
 ): Promise<Observed> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(wish.timeoutMs)]);
   const observed = await observe(context, deadline, (now) => {
-    if (now.declared.version < wish.version || now.ackedRevision < now.world.revision) return false;
+    if (now.declared.version < wish.version || !isInEnvoy(now, wish.app === undefined ? [] : [`app ${wish.app}`])) return false;
     const app = wish.app === undefined ? undefined : now.declared.objects.app.get(wish.app)?.value;
     return app === undefined || (!isMoving(app, context.clock.now()) && holdsTarget(now, wish.app ?? ""));
   });
@@ -47,10 +47,31 @@ function holdsTarget(observed: Observed, key: string): boolean {
   return Object.entries(target).every(([version, weight]) => weights.get(version) === weight);
 }
 
-/** Whether every one of `keys` is as declared: all replicas ready and in Envoy, no other one in use. */
-export function areSettled(observed: Observed, version: number, keys: readonly VersionKey[]): boolean {
-  if (observed.declared.version < version || observed.ackedRevision < observed.world.revision) return false;
+/** Whether the newest configuration is in Envoy or, where that is known of each object, these (`KIND KEY`) are. */
+export function isInEnvoy(observed: Observed, objects: readonly string[]): boolean {
+  return observed.ackedRevision >= observed.world.revision && objects.every((object) => observed.late?.has(object) !== true);
+}
+
+/** `app NAMESPACE/APP` of versions. */
+export function appsOf(keys: readonly VersionKey[]): readonly string[] {
+  return [...new Set(keys.map((key) => `app ${key.slice(0, key.lastIndexOf("@"))}`))];
+}
+
+/** Whether every one of `keys` is as declared: all replicas ready and in Envoy, no other one in use; and `others` (`KIND KEY`) are in Envoy. */
+export function areSettled(observed: Observed, version: number, keys: readonly VersionKey[], others: readonly string[] = []): boolean {
+  if (observed.declared.version < version || !isInEnvoy(observed, [...appsOf(keys), ...others])) return false;
   return keys.every((key) => progressOf(observed.replicas, key).settled);
+}
+
+/** Whether waiting longer for a version helps nobody. */
+export function isHopeless(observed: Observed, key: VersionKey): boolean {
+  return hindranceOf(observed, key) !== undefined || crashLooping(progressOf(observed.replicas, key).current) !== undefined;
+}
+
+/** Why a version, or the app that it is of, cannot become as declared; undefined: nothing but its replicas may hinder it. */
+export function hindranceOf({ hindrances }: Observed, key: VersionKey): string | undefined {
+  const [app = ""] = appsOf([key]);
+  return hindrances?.get(`service ${key}`) ?? hindrances?.get(app);
 }
 
 /** Whether nothing of these versions is left, not even on its way out. */

@@ -61,7 +61,8 @@ async function readAll(response: IncomingMessage): Promise<string> {
   return text;
 }
 
-function refused(status: number, text: string): Failure {
+/** The failure that an answer with an error status deserves. */
+export function refused(status: number, text: string): Failure {
   const problems = parseProblems(text) ?? [
     { code: "daemon-error", message: `the daemon answered ${status}: ${text.slice(0, 300)}`, hint: "see its log: weir system logs" },
   ];
@@ -76,18 +77,22 @@ function parseProblems(text: string): ApiError["problems"] | undefined {
   }
 }
 
+/** The JSON values of a stream of text, one a line. An empty line is a heartbeat. */
+export async function* readValues<T>(pieces: AsyncIterable<string>): AsyncGenerator<T> {
+  let rest = "";
+  for await (const piece of pieces) {
+    const lines = (rest + piece).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line !== "") yield JSON.parse(line) as T;
+  }
+}
+
 async function* readStream<T>(outgoing: Outgoing): AsyncGenerator<T> {
   try {
     const response = await send(outgoing);
     if ((response.statusCode ?? 500) >= 300) throw refused(response.statusCode ?? 500, await readAll(response));
     response.setEncoding("utf8");
-    let rest = "";
-    for await (const piece of response) {
-      const lines = (rest + (piece as string)).split("\n");
-      rest = lines.pop() ?? "";
-      // An empty line is a heartbeat.
-      for (const line of lines) if (line !== "") yield JSON.parse(line) as T;
-    }
+    yield* readValues<T>(response as AsyncIterable<string>);
   } catch (error) {
     if (outgoing.signal?.aborted === true) return;
     throw error instanceof Failure ? error : unreachable(error as NodeJS.ErrnoException);

@@ -9,12 +9,22 @@ export interface Option {
   readonly many?: boolean;
 }
 
+/** What commands act on: this machine, or a cluster. */
+export type Place =
+  | { readonly kind: "local" }
+  /** Of a kubeconfig; absent: its current context, the usual files. */
+  | { readonly kind: "cluster"; readonly context?: string; readonly kubeconfig?: string };
+
+/** anywhere: acts on nothing that runs, or chooses by itself · both: on what is chosen · machine, cluster: on that alone, and refuses while the other is chosen. */
+export type Where = "anywhere" | "both" | "machine" | "cluster";
+
 export interface Invocation {
   /** Positional arguments, in order; an optional one that was not given is absent from the end. */
   readonly args: readonly string[];
   /** What comes after `--`. */
   readonly rest: readonly string[];
   readonly options: Options;
+  readonly place: Place;
   readonly namespace: string;
   readonly format: Format;
 }
@@ -40,8 +50,7 @@ export interface Command {
   readonly namespaced?: boolean;
   /** Takes a command after `--`. */
   readonly takesCommand?: boolean;
-  /** Says that it also makes sense while a cluster is chosen (`weir context use`); any other command refuses then. */
-  readonly where?: "anywhere";
+  readonly where: Where;
   /** Answers the exit status. */
   readonly run: (invocation: Invocation) => Promise<number>;
 }

@@ -1,5 +1,6 @@
 /** All commands, in the order in which help shows them. */
 import type { Command } from "./command.ts";
+import { attach } from "./commands/attach.ts";
 import { check } from "./commands/check.ts";
 import { completion } from "./commands/completion.ts";
 import { context } from "./commands/context.ts";
@@ -11,6 +12,7 @@ import { inspect } from "./commands/inspect.ts";
 import { install, uninstall } from "./commands/install.ts";
 import { lists } from "./commands/lists.ts";
 import { logs } from "./commands/logs.ts";
+import { portForward } from "./commands/port-forward.ts";
 import { ps } from "./commands/ps.ts";
 import { restart } from "./commands/restart.ts";
 import { rm } from "./commands/rm.ts";
@@ -36,6 +38,8 @@ export const commands: readonly Command[] = [
   restart,
   logs,
   exec,
+  attach,
+  portForward,
   inspect,
   rm,
   down,

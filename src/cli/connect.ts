@@ -5,6 +5,7 @@ import type { SystemView } from "../api/contract.ts";
 import { type StatePaths, statePaths } from "../lib/state-paths.ts";
 import { accepts } from "./accepts.ts";
 import { type Client, createClient } from "./client.ts";
+import type { Place } from "./command.ts";
 import { exitCode } from "./exit-code.ts";
 import { failure } from "./failure.ts";
 import { say } from "./output.ts";
@@ -42,11 +43,53 @@ function daemonVersion(): string | undefined {
   }
 }
 
-/** A client of the daemon, which is started when it does not run. `listen` is where the gateway should listen, `ADDRESS:PORT`. */
-export async function connect(listen?: string): Promise<Client> {
+/** What a command needs of whoever it talks to. */
+export interface Need {
+  readonly place: Place;
+  /** Those that it is about; with `wide`, every other one, too, as far as the user may see it. */
+  readonly namespaces: readonly string[];
+  readonly wide?: boolean;
+  /** Where the gateway of this machine should listen, `ADDRESS:PORT`. */
+  readonly listen?: string;
+}
+
+/** Clusters that commands are connected to: without end, if nobody ends it. */
+const open: (() => void)[] = [];
+
+/** Ends what `connect` began; call it when the command is done. */
+export function closeConnections(): void {
+  for (const close of open.splice(0)) close();
+}
+
+async function connectToCluster(need: Need & { readonly place: Extract<Place, { kind: "cluster" }> }): Promise<Client> {
+  const { connectFront } = await import("./cluster/front-client.ts");
+  const { client, close } = await connectFront(need);
+  open.push(close);
+  return client;
+}
+
+function isOnCluster(need: Need): need is Need & { readonly place: Extract<Place, { kind: "cluster" }> } {
+  return need.place.kind === "cluster";
+}
+
+/** A client of the cluster that is meant or else of the daemon, which is started when it does not run. */
+export async function connect(need: Need): Promise<Client> {
+  if (isOnCluster(need)) {
+    checkNoListen(need);
+    return connectToCluster(need);
+  }
+  const { listen } = need;
   const running = await connectToOurs();
   if (running !== undefined && listen !== undefined) await checkListen(running, listen);
   return running ?? startDaemon(listen === undefined ? [] : ["--listen", listen]);
+}
+
+function checkNoListen({ listen }: Need): void {
+  if (listen === undefined) return;
+  throw failure("option-elsewhere", "--listen is about the gateway of this machine, and the context is a cluster", {
+    hint: "leave it out, or add --context local",
+    exit: exitCode.badInput,
+  });
 }
 
 async function checkListen(client: Client, listen: string): Promise<void> {
@@ -59,7 +102,8 @@ async function checkListen(client: Client, listen: string): Promise<void> {
 }
 
 /** A client for commands that only look: starts the daemon only when there is something declared that it should run. */
-export async function connectToLook(): Promise<Client> {
+export async function connectToLook(need: Need): Promise<Client> {
+  if (isOnCluster(need)) return connectToCluster(need);
   const running = await connectToOurs();
   if (running !== undefined) return running;
   if (existsSync(path.join(paths().stateDir, "weir.db"))) return startDaemon([]);

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { statePaths } from "../lib/state-paths.ts";
-import type { Command } from "./command.ts";
+import type { Command, Options, Place } from "./command.ts";
 import { exitCode } from "./exit-code.ts";
 import { failure } from "./failure.ts";
 
@@ -59,13 +59,26 @@ export function writeChosen(chosen: Chosen): void {
   renameSync(`${file}-${process.pid}`, file);
 }
 
-/** Throws a `Failure` for a command that acts on this machine while a cluster is chosen. */
-export function checkPlace({ path: words, where }: Command): void {
-  if (where === "anywhere") return;
-  const chosen = readChosen();
-  if (chosen.kind === "local") return;
-  throw failure("context-not-supported", `weir ${words.join(" ")} acts on this machine only, and the context is the cluster ${chosen.context}`, {
+/** Where a command acts: what `--context` and `--kubeconfig` say, else what was chosen. Throws a `Failure` for a place where it cannot. */
+export function placeOf({ path: words, where }: Pick<Command, "path" | "where">, options: Options): Place {
+  if (where === "anywhere") return { kind: "local" };
+  const place = meantPlace(options);
+  if (where === "both" || (where === "machine") === (place.kind === "local")) return place;
+  const command = `weir ${words.join(" ")}`;
+  if (place.kind === "local")
+    throw failure("context-not-supported", `${command} acts on a cluster, and the context is this machine`, {
+      hint: "name a cluster with --context, or choose one: weir context use NAME",
+      exit: exitCode.badInput,
+    });
+  throw failure("context-not-supported", `${command} acts on this machine only, and the context is the cluster ${place.context ?? "of the kubeconfig"}`, {
     hint: "back to this machine: weir context use local",
     exit: exitCode.badInput,
   });
+}
+
+function meantPlace(options: Options): Place {
+  const [context, kubeconfig] = [options.text("context"), options.text("kubeconfig")];
+  if (context === localName && kubeconfig === undefined) return { kind: "local" };
+  if (context === undefined && kubeconfig === undefined) return readChosen();
+  return { kind: "cluster", ...(context === undefined ? {} : { context }), ...(kubeconfig === undefined ? {} : { kubeconfig }) };
 }

@@ -1,9 +1,11 @@
 /** Turns the list of commands into a commander program. */
 import { Command as Commander, CommanderError } from "commander";
 import { isLabel } from "../model/names.ts";
-import type { Command, Option, Options } from "./command.ts";
+import { clusterOptions } from "./cluster-options.ts";
+import type { Command, Option, Options, Place } from "./command.ts";
 import { commands } from "./commands.ts";
-import { checkPlace } from "./context-store.ts";
+import { closeConnections } from "./connect.ts";
+import { placeOf } from "./context-store.ts";
 import { exitCode } from "./exit-code.ts";
 import { failure } from "./failure.ts";
 import { parseFormat } from "./output.ts";
@@ -82,31 +84,37 @@ function addCommand(parent: Commander, command: Command, finish: (status: number
     .showSuggestionAfterError();
   for (const { syntax, description } of command.args ?? []) sub.argument(syntax, description);
   for (const option of command.options ?? []) addOption(sub, option);
-  if (command.namespaced !== false) sub.option("-n, --namespace <namespace>", "namespace (default: default)");
+  const onCluster = command.where === "both" || command.where === "cluster";
+  if (command.namespaced !== false) sub.option("-n, --namespace <namespace>", `namespace (default: default${onCluster ? "; on a cluster the context's" : ""})`);
   if (command.output === true) sub.option("-o, --output <format>", "table, wide, json, yaml or name");
+  if (onCluster) for (const option of clusterOptions) addOption(sub, option);
   const see = `see: weir ${command.path.join(" ")} --help`;
   sub.showHelpAfterError(command.takesCommand === true ? `(the command to run comes after --; ${see})` : `(${see})`);
   if (command.takesCommand === true) sub.usage(`${sub.usage()} -- COMMAND [ARGS...]`);
   sub.addHelpText("after", `\nExamples:\n${command.examples.map((example) => `  $ weir ${example}`).join("\n")}`);
   sub.action(async () => {
-    checkPlace(command);
-    const values = sub.opts<Record<string, unknown>>();
-    const options = optionsOf(values);
-    finish(
-      await command.run({
-        args: sub.processedArgs.flat().filter((argument): argument is string => typeof argument === "string"),
-        rest: afterDashes,
-        options,
-        namespace: parseNamespace(options.text("namespace")),
-        format: parseFormat(options.text("output")),
-      }),
-    );
+    const options = optionsOf(sub.opts<Record<string, unknown>>());
+    const place = placeOf(command, options);
+    const args = sub.processedArgs.flat().filter((argument): argument is string => typeof argument === "string");
+    const namespace = parseNamespace(options.text("namespace") ?? (await usualNamespace(place)));
+    try {
+      finish(await command.run({ args, rest: afterDashes, options, place, namespace, format: parseFormat(options.text("output")) }));
+    } finally {
+      closeConnections();
+    }
   });
 }
 
 function addOption(sub: Commander, option: Option): void {
   if (option.many === true) sub.option(option.flags, option.description, (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]);
   else sub.option(option.flags, option.description);
+}
+
+/** On a cluster the namespace of the context, as for kubectl. */
+async function usualNamespace(place: Place): Promise<string | undefined> {
+  if (place.kind === "local") return undefined;
+  const { namespaceOf } = await import("./cluster/contexts.ts");
+  return namespaceOf(place);
 }
 
 /** Checks `-n`. Throws a `Failure` for what can be no namespace. */

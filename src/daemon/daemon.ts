@@ -50,7 +50,8 @@ export async function startDaemon(settings: DaemonSettings, store: SqliteStore, 
   const stop = (): void => stopping.abort();
   const machine = createLocalMachine({ paths, clock, ads, store, release });
   const quit = (): void => void clock.sleep(quitMs).then(stop);
-  const context: ApiContext = { store, observed: control.observed, machine, clock, log, quit, about: aboutUs(settings, paths.xdsSocket, paths.agentSocket) };
+  const about = aboutUs(settings, paths.xdsSocket, paths.agentSocket);
+  const context: ApiContext = { store, observed: control.observed, machine, platform: { runs: "commands" }, clock, log, quit, about };
   // Before anybody can connect: a command that finds an older version there replaces us.
   writeFileSync(settings.paths.versionFile, `${weirVersion}\n`, { mode: 0o600 });
   const api = await listenOnSocket(createApi(context, allRoutes, stopping.signal), settings.paths.apiSocket);

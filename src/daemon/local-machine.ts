@@ -27,7 +27,10 @@ export function createLocalMachine({ paths, clock, ads, store, release }: LocalM
   return {
     readLogs: (query) => readLogs({ logDir: paths.logDir, ...query }),
     followLogs: (query, signal) => followLogs({ logDir: paths.logDir, ...query }, signal, clock),
-    exec: (workload) => exec(paths, workload),
+    exec: async (workload) => {
+      const plan = await exec(paths, workload);
+      return plan === undefined ? undefined : { ...plan, kind: "program" };
+    },
     async replaceProxies() {
       const { replaced } = await callUnix<ReplaceResult>(paths.agentSocket, "POST", "/envoy/replace", { timeoutMs: 120_000, body: {} });
       return replaced;

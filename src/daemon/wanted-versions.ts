@@ -43,10 +43,22 @@ export class WantedVersions {
     const known = this.#known.get(declared);
     if (known !== undefined && known.parts.length === parts.length && known.parts.every((part, i) => part === parts[i])) return known.template;
     const made = templateOf(snapshot, declared);
-    const template = { ...made, hash: createHash("sha256").update(templateText(made)).digest("hex").slice(0, 16) };
+    const template = {
+      ...made,
+      hash: createHash("sha256")
+        .update(templateText(withoutImage(made)))
+        .digest("hex")
+        .slice(0, 16),
+    };
     this.#known.set(declared, { parts, template });
     return template;
   }
+}
+
+/** Here a command runs; another image is no reason for another process. */
+function withoutImage(template: Omit<Template, "hash">): Omit<Template, "hash"> {
+  const { image: _image, ...service } = template.service;
+  return { ...template, service };
 }
 
 /** Key of a template in the store. */

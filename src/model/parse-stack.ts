@@ -8,7 +8,7 @@ import { buildExternal, type ExternalFields, externalShape } from "./file/extern
 import { Report } from "./file/report.ts";
 import { buildRouter, type RouterFields, routerShape } from "./file/router.ts";
 import { choice, label } from "./file/scalars.ts";
-import { asNamespace, NameIndex, type Scope } from "./file/scope.ts";
+import { asNamespace, NameIndex, type Runs, type Scope } from "./file/scope.ts";
 import { buildService, type ServiceFields, serviceShape } from "./file/service.ts";
 import { listOf, mapOf, type ObjectOf, object, optional } from "./file/shape.ts";
 import { readYaml } from "./file/yaml-tree.ts";
@@ -33,6 +33,10 @@ export interface ParseOptions {
   readonly stack?: string;
   /** Instead of the file's own default namespace. */
   readonly namespace?: Namespace;
+  /** Where the file says none; absent: `default`. */
+  readonly fallbackNamespace?: Namespace;
+  /** What the platform starts, so that services must say it; absent: a command or an image. */
+  readonly runs?: Runs;
   /** Names that exist apart from the file. */
   readonly known?: KnownNames;
 }
@@ -85,6 +89,16 @@ export function stackNameOf(source: SourceText, options: ParseOptions = {}): str
   return fields === undefined ? undefined : stackName(fields, { source, options, report });
 }
 
+/** The namespaces that a source is about, as far as it can be read; its own default one at least. */
+export function stackNamespaces(source: SourceText, options: ParseOptions = {}): readonly Namespace[] {
+  const report = new Report(source.file, source.text);
+  const tree = readYaml(source.text, report);
+  const fields = tree === undefined ? undefined : stackShape.read(tree, report, 0);
+  const usual = options.namespace ?? options.fallbackNamespace ?? defaultNamespace;
+  const found = fields === undefined ? [] : buildStack(fields, { source, options, report }).namespaces;
+  return found.length === 0 ? [usual] : found;
+}
+
 interface Reading {
   readonly source: SourceText;
   readonly options: ParseOptions;
@@ -93,8 +107,9 @@ interface Reading {
 
 function buildStack(fields: ObjectOf<typeof stackFields>, { source, options, report }: Reading): Stack {
   const known = options.known ?? nothingKnown;
-  const namespace = options.namespace ?? (fields.namespace === undefined ? defaultNamespace : asNamespace(fields.namespace.value));
-  const scope: Scope = { report, dir: source.dir, files: source.files, env: source.env, namespace, names: new NameIndex(known) };
+  const namespace =
+    options.namespace ?? (fields.namespace === undefined ? (options.fallbackNamespace ?? defaultNamespace) : asNamespace(fields.namespace.value));
+  const scope: Scope = { report, dir: source.dir, files: source.files, env: source.env, runs: options.runs, namespace, names: new NameIndex(known) };
   // In this order: what is referred to comes before what refers to it.
   const configs = (fields.configs?.value ?? []).flatMap((entry) => buildData("config", entry, scope) ?? []);
   const secrets = (fields.secrets?.value ?? []).flatMap((entry) => buildData("secret", entry, scope) ?? []);

@@ -31,6 +31,8 @@ export interface Workload {
   readonly restarts: number;
   /** One line why it is not ready. */
   readonly reason?: string;
+  /** Time alone does not mend `reason`: its image does not exist, a config that it needs is not there. */
+  readonly cannotStart?: true;
   /** One line how its process ended last: `exited with code 1`. */
   readonly lastExit?: string;
 }

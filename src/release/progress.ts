@@ -57,7 +57,7 @@ export const crashLoopExits = 3;
 
 /** The replica that shows best why a version does not come up; undefined while there is hope. A replica that was ready before may come back. */
 export function crashLooping(workloads: readonly Workload[]): Workload | undefined {
-  return workloads.find((workload) => workload.phase === "backoff" && workload.restarts + 1 >= crashLoopExits);
+  return workloads.find((workload) => workload.cannotStart === true || (workload.phase === "backoff" && workload.restarts + 1 >= crashLoopExits));
 }
 
 /** One line why a replica is not ready: `exited with code 1, 3 times`. Undefined when it is. */

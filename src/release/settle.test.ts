@@ -57,7 +57,7 @@ test("whatever comes and goes, weights and addresses fit, and taking it back giv
         const after = commit(store, writes);
         assertSound(after);
         const back = newStoreAt(after);
-        commit(back, settle(after, undo(before, after, { writes, version: after.version }), options));
+        commit(back, settle(after, undo(before, after, { writes, accepted: after }), options));
         const restored = back.snapshot.get().objects;
         for (const kind of ["service", "app", "address"] as const) assert.deepEqual(values(restored[kind]), values(before.objects[kind]), kind);
       }
@@ -78,10 +78,10 @@ test("taking back leaves alone what somebody changed since", () => {
   const plan = planStack(store.snapshot.get(), stack({ services: [service("web")], configs: [config("c", { a: "1" })] }), 1);
   assert.ok(plan.ok);
   const before = store.snapshot.get();
-  const { version } = commit(store, plan.value.writes);
+  const accepted = commit(store, plan.value.writes);
   commit(store, [{ op: "put", kind: "config", key: "default/c", stack: "shop", value: config("c", { a: "2" }) }]);
   const now = store.snapshot.get();
-  const writes = undo(before, now, { writes: plan.value.writes, version });
+  const writes = undo(before, now, { writes: plan.value.writes, accepted });
   assert.equal(
     writes.some((write) => write.kind === "config"),
     false,

@@ -3,6 +3,7 @@ import type { Declared, DeclaredApp, DeclaredSnapshot, Kinds, Write } from "../m
 import { type AppKey, type AppName, appKey, type Namespace, type VersionName } from "../model/names.ts";
 import { allocateAddresses, namesOf } from "./addresses.ts";
 import { newApp, setVersions } from "./app-weights.ts";
+import { sameValue } from "./diff.ts";
 
 export interface SettleOptions {
   readonly now: number;
@@ -61,21 +62,27 @@ export function appIn(snapshot: DeclaredSnapshot, writes: readonly Write[], key:
 }
 
 /**
- * What takes `writes` back: each object as it was in `before`, as long as nobody else changed it since (`now` still has the version of that commit).
+ * What takes `writes` back: each object as it was in `before`, as long as nobody else changed it since (`now` still has what `accepted`, the snapshot of that commit, has).
  * Settle the result: names and versions that came meanwhile stay.
  */
 export function undo(
   before: DeclaredSnapshot,
   now: DeclaredSnapshot,
-  { writes, version }: { readonly writes: readonly Write[]; readonly version: number },
+  { writes, accepted }: { readonly writes: readonly Write[]; readonly accepted: DeclaredSnapshot },
 ): readonly Write[] {
   return writes.flatMap(({ kind, key }): Write[] => {
     const [old, current]: readonly [Declared | undefined, Declared | undefined] = [before.objects[kind].get(key), now.objects[kind].get(key)];
-    if (current !== undefined && current.version !== version) return [];
+    if (current !== undefined && !isStill(current, accepted.objects[kind].get(key))) return [];
     if (old === undefined) return current === undefined ? [] : [{ op: "delete", kind, key }];
     if (current === undefined || current.value !== old.value || current.stack !== old.stack) {
       return [{ op: "put", kind, key, value: old.value, ...(old.stack === undefined ? {} : { stack: old.stack }) } as Write];
     }
     return [];
   });
+}
+
+/** Whether nobody declared anything else since. Its version says nothing: where others keep notes on the same object, they count it up. */
+function isStill(current: Declared, accepted: Declared | undefined): boolean {
+  if (current === accepted) return true;
+  return accepted !== undefined && current.createdAt === accepted.createdAt && current.stack === accepted.stack && sameValue(current.value, accepted.value);
 }

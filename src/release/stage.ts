@@ -13,6 +13,7 @@ export interface StageOptions {
   readonly from?: VersionName;
   readonly env: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
+  readonly image?: string;
   readonly dir?: string;
   readonly scale?: number;
 }
@@ -53,6 +54,7 @@ function changed(service: Service, options: StageOptions): Service {
     version: options.version,
     env: { ...service.env, ...env },
     command: options.command ?? service.command,
+    ...(options.image === undefined ? {} : { image: options.image }),
     dir: options.dir ?? service.dir,
     scale: options.scale ?? service.scale,
   };

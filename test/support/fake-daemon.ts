@@ -49,6 +49,7 @@ export function startFakeDaemon(t: TestContext, fate: (replica: ReplicaOrder) =>
     store,
     observed: control.observed,
     machine: fakeMachine(),
+    platform: { runs: "commands" },
     clock: realClock,
     log,
     about: { version: "test", pid: 1, startedAt: 0, stateDir: "/state", sockets: {}, gatewayUrl: "http://127.0.0.1:8080" },
@@ -117,7 +118,7 @@ function fakeMachine(): Machine {
         await realClock.sleep(2, signal);
       }
     },
-    exec: async (workload) => ({ argv: ["enter", workload], env: { A: "1" } }),
+    exec: async (workload) => ({ kind: "program", argv: ["enter", workload], env: { A: "1" } }),
     replaceProxies: async () => ["node"],
     proxies: async () => [],
     agent: async () => ({ state: "running" }),

@@ -79,7 +79,9 @@ async function exec(
   }
   const plan = await context.machine.exec(chosen.id);
   if (plan === undefined) throw refuse("not-running", `${chosen.id} does not run now`, { hint: "try again in a moment", status: 422 });
-  return { workload: chosen.id, ...plan };
+  if (plan.kind === "program") return { ...plan, workload: chosen.id };
+  const ports = context.store.snapshot.get().objects.service.get(chosen.key)?.value.service.ports ?? [];
+  return { ...plan, workload: chosen.id, ports: ports.map(({ port, containerPort }) => ({ port, containerPort })) };
 }
 
 export const logRoutes = [

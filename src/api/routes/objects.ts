@@ -10,6 +10,7 @@ import { refuse } from "../refusal.ts";
 import { route } from "../route.ts";
 import { namespaceQuery, refPath } from "../schemas.ts";
 import { gatewayUrl, serviceView, serviceViews, sharesAt } from "../views.ts";
+import { isInEnvoy } from "../waiting.ts";
 
 function inNamespace<K extends "router" | "external" | "config" | "secret">(context: ApiContext, kind: K, namespace: string): readonly Declared<K>[] {
   const objects = [...(context.store.snapshot.get().objects[kind] as ReadonlyMap<string, Declared<K>>).values()];
@@ -17,8 +18,8 @@ function inNamespace<K extends "router" | "external" | "config" | "secret">(cont
 }
 
 function routerView(router: Router, observed: Observed | undefined): RouterView {
-  const url = router.public && observed !== undefined ? { url: gatewayUrl(observed.world.gateway, router.namespace, router.name) } : {};
-  return { namespace: router.namespace, name: router.name, hosts: router.hosts, ...url, rules: router.rules.map(ruleView) };
+  const url = router.public ? gatewayUrl(observed?.world.gateway, router.namespace, router.name) : undefined;
+  return { namespace: router.namespace, name: router.name, hosts: router.hosts, ...(url === undefined ? {} : { url }), rules: router.rules.map(ruleView) };
 }
 
 function ruleView(rule: RouteRule): RouterView["rules"][number] {
@@ -96,7 +97,7 @@ function inspectFound(context: ApiContext, observed: Observed, found: Found): Om
         kind: "service",
         name: `${service.app}@${service.version}`,
         spec: service,
-        status: { ...view, ...about, inEnvoy: { endpoints: told, acknowledged: isAcked(observed) } },
+        status: { ...view, ...about, inEnvoy: { endpoints: told, acknowledged: isInEnvoy(observed, [`app ${appKey(service.namespace, service.app)}`]) } },
       };
     }
     case "router":
@@ -104,14 +105,14 @@ function inspectFound(context: ApiContext, observed: Observed, found: Found): Om
         kind: "router",
         name: found.object.key.slice(found.namespace.length + 1),
         spec: found.object.value,
-        status: { ...routerView(found.object.value as Router, observed), inEnvoy: { acknowledged: isAcked(observed) } },
+        status: { ...routerView(found.object.value as Router, observed), inEnvoy: { acknowledged: isInEnvoy(observed, [`router ${found.object.key}`]) } },
       };
     case "external":
       return {
         kind: "external",
         name: found.object.key.slice(found.namespace.length + 1),
         spec: found.object.value,
-        status: { inEnvoy: { acknowledged: isAcked(observed) } },
+        status: { inEnvoy: { acknowledged: isInEnvoy(observed, [`external ${found.object.key}`]) } },
       };
     case "config":
       return { kind: "config", name: (found.object.value as Config).name, spec: found.object.value, status: dataView(found.object as Declared<"config">) };
@@ -123,11 +124,7 @@ function inspectFound(context: ApiContext, observed: Observed, found: Found): Om
 }
 
 function envoyOfApp(observed: Observed, key: AppKey): { readonly weights: unknown; readonly acknowledged: boolean } {
-  return { weights: Object.fromEntries(observed.world.apps.get(key)?.weights ?? []), acknowledged: isAcked(observed) };
-}
-
-function isAcked(observed: Observed): boolean {
-  return observed.ackedRevision >= observed.world.revision;
+  return { weights: Object.fromEntries(observed.world.apps.get(key)?.weights ?? []), acknowledged: isInEnvoy(observed, [`app ${key}`]) };
 }
 
 export const objectRoutes = [

@@ -8,7 +8,7 @@ import { type Found, findRef } from "../refs.ts";
 import { need, refuse } from "../refusal.ts";
 import { route } from "../route.ts";
 import { downRequest, removeRequest } from "../schemas.ts";
-import { areGone, observe } from "../waiting.ts";
+import { appsOf, areGone, isInEnvoy, observe } from "../waiting.ts";
 
 type RemovableKind = "service" | "router" | "external" | "config" | "secret";
 const removableKinds = ["service", "router", "external", "config", "secret"] as const satisfies readonly RemovableKind[];
@@ -74,9 +74,10 @@ async function remove(context: ApiContext, { namespace, refs }: RemoveRequest, s
   const snapshot = context.store.snapshot.get();
   const objects = refs.flatMap((ref) => objectsOf(findRef(snapshot, ref, namespace)));
   checkUnused(snapshot, objects);
-  const { version, removed } = await commitRemoval(context, objects, `rm ${refs.join(" ")}`);
+  const { version, removed, keys } = await commitRemoval(context, objects, `rm ${refs.join(" ")}`);
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(unreachableTimeoutMs)]);
-  await observe(context, deadline, (now) => now.declared.version >= version && now.ackedRevision >= now.world.revision);
+  const left = [...keys].map((key) => `service ${key}`);
+  await observe(context, deadline, (now) => now.declared.version >= version && isInEnvoy(now, [...appsOf([...keys]), ...left]));
   return { removed };
 }
 

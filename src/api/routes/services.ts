@@ -5,7 +5,6 @@ import { parsePortArg } from "../../model/ref.ts";
 import type { Port, Service } from "../../model/types.ts";
 import { changeWeights } from "../../release/app-weights.ts";
 import { checkNames } from "../../release/names.ts";
-import { crashLooping, progressOf } from "../../release/progress.ts";
 import { appIn, settle } from "../../release/settle.ts";
 import { stageVersion } from "../../release/stage.ts";
 import type { ApiContext, Observed } from "../context.ts";
@@ -15,7 +14,7 @@ import { need, refuse } from "../refusal.ts";
 import { route } from "../route.ts";
 import { restartRequest, runRequest, scaleRequest, servicesQuery, stageRequest } from "../schemas.ts";
 import { serviceView, serviceViews } from "../views.ts";
-import { areSettled, observe } from "../waiting.ts";
+import { areSettled, isHopeless, observe } from "../waiting.ts";
 
 const settleTimeoutMs = 300_000;
 /** Between two states of a watch: storms are one. */
@@ -31,9 +30,7 @@ async function settledViews(
 ): Promise<readonly ServiceView[]> {
   const { version, wait, signal } = options;
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(wait ? settleTimeoutMs : 10_000)]);
-  const isOver = (now: Observed): boolean =>
-    areSettled(now, version, keys) ||
-    (now.declared.version >= version && keys.some((key) => crashLooping(progressOf(now.replicas, key).current) !== undefined));
+  const isOver = (now: Observed): boolean => areSettled(now, version, keys) || (now.declared.version >= version && keys.some((key) => isHopeless(now, key)));
   const observed = (await observe(context, deadline, (now) => (wait ? isOver(now) : now.declared.version >= version))) ?? context.observed.get();
   if (observed === undefined)
     throw refuse("platform-starting", "the node agent has not answered yet; what you asked for is declared and will be done", { status: 503 });
@@ -71,6 +68,7 @@ function serviceOf(request: RunRequest): Service {
     app: request.app as AppName,
     version: request.version as VersionName,
     command: request.command,
+    ...(request.image === undefined ? {} : { image: request.image }),
     dir: request.dir,
     env,
     ports,
@@ -80,9 +78,16 @@ function serviceOf(request: RunRequest): Service {
   };
 }
 
+function checkStart({ platform }: ApiContext, { command, image }: Service): void {
+  if (platform.runs === "commands" && command.length === 0) throw refuse("command-missing", "there is no command to run", { hint: "write it after --" });
+  if (platform.runs === "images" && image === undefined) throw refuse("image-missing", "there is no image to run", { hint: "add --image IMAGE" });
+}
+
 async function run(context: ApiContext, request: RunRequest, signal: AbortSignal): Promise<ServiceView> {
   const service = serviceOf(request);
+  checkStart(context, service);
   const { namespace, app, version } = service;
+  need((await context.platform.makeNamespaces?.([namespace])) ?? ok(undefined));
   const key = versionKey(namespace, app, version);
   const snapshot = context.store.snapshot.get();
   if (snapshot.objects.service.has(key))

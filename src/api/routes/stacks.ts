@@ -1,3 +1,4 @@
+import { ok } from "../../lib/problem.ts";
 import type { Declared, DeclaredSnapshot } from "../../model/declared.ts";
 import type { VersionKey } from "../../model/names.ts";
 import { planStack, type StackPlan } from "../../release/plan.ts";
@@ -10,7 +11,7 @@ import { need } from "../refusal.ts";
 import { route } from "../route.ts";
 import { planRequest, upRequest } from "../schemas.ts";
 import { keysOf, publicUrls, serviceView } from "../views.ts";
-import { areSettled, describeRefusal } from "../waiting.ts";
+import { areSettled, describeRefusal, hindranceOf, isHopeless } from "../waiting.ts";
 
 const lastLines = 10;
 /** Between two reports of progress. */
@@ -18,7 +19,17 @@ const progressPauseMs = 100;
 
 function planOf(context: ApiContext, request: PlanRequest): StackPlan {
   const snapshot = context.store.snapshot.get();
-  return need(planStack(snapshot, parseSource(snapshot, request), context.clock.now()));
+  return need(planStack(snapshot, parseSource(snapshot, request, context.platform.runs), context.clock.now()));
+}
+
+function namespacesOf({ writes }: StackPlan): readonly string[] {
+  const keys = writes.filter((write) => write.op === "put" && write.kind !== "stack").map(({ key }) => key.slice(0, key.indexOf("/")));
+  return [...new Set(keys)].toSorted();
+}
+
+/** `KIND KEY` of what Envoy has to take besides versions. */
+function namesOf({ writes }: StackPlan): readonly string[] {
+  return writes.filter(({ op, kind }) => op === "put" && (kind === "router" || kind === "external")).map(({ kind, key }) => `${kind} ${key}`);
 }
 
 function planView({ stack, changes, weights }: StackPlan): Plan {
@@ -29,8 +40,8 @@ function planView({ stack, changes, weights }: StackPlan): Plan {
 interface Up {
   readonly plan: StackPlan;
   readonly before: DeclaredSnapshot;
-  /** Of the commit. */
-  readonly version: number;
+  /** As the commit left it. */
+  readonly accepted: DeclaredSnapshot;
   /** Versions of the stack, and those that it gave up. */
   readonly keys: readonly VersionKey[];
   readonly startedAt: number;
@@ -40,28 +51,24 @@ async function* up(context: ApiContext, request: UpRequest, signal: AbortSignal)
   const startedAt = context.clock.now();
   const before = context.store.snapshot.get();
   const plan = planOf(context, request);
+  need((await context.platform.makeNamespaces?.(namespacesOf(plan))) ?? ok(undefined));
   const accepted = need(await context.store.commit(plan.writes));
   const gone = keysOf({ declared: before }, (object) => object.stack === plan.stack && !accepted.objects.service.has(object.key));
   const keys = [...keysOf({ declared: accepted }, (object) => object.stack === plan.stack), ...gone];
   yield { kind: "plan", plan: planView(plan) };
   yield { kind: "applied" };
   if (request.wait)
-    yield* progress(
-      context,
-      { plan, before, version: accepted.version, keys, startedAt },
-      AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)]),
-      signal,
-    );
+    yield* progress(context, { plan, before, accepted, keys, startedAt }, AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)]), signal);
 }
 
 async function* progress(context: ApiContext, up: Up, deadline: AbortSignal, signal: AbortSignal): AsyncGenerator<UpEvent, void, void> {
   let last = "";
   let newest: Observed | undefined;
   for await (const observed of context.observed.watch(deadline)) {
-    if (observed === undefined || observed.declared.version < up.version) continue;
+    if (observed === undefined || observed.declared.version < up.accepted.version) continue;
     newest = observed;
     const services = viewsOf(observed, up, context.clock.now());
-    const isSettled = areSettled(observed, up.version, up.keys);
+    const isSettled = areSettled(observed, up.accepted.version, up.keys, namesOf(up.plan));
     if (isSettled && observed.refusals.some((refusal) => refusal.at >= up.startedAt)) {
       yield await fail(context, up, { observed, keys: [] });
       return;
@@ -70,9 +77,10 @@ async function* progress(context: ApiContext, up: Up, deadline: AbortSignal, sig
       yield { kind: "done", services, urls: publicUrls(observed, up.plan.stack), tookMs: context.clock.now() - up.startedAt };
       return;
     }
-    const failing = up.keys.filter((key) => crashLooping(progressOf(observed.replicas, key).current) !== undefined);
-    if (failing.length > 0) {
-      yield await fail(context, up, { observed, keys: failing });
+    const failing = up.keys.filter((key) => isHopeless(observed, key));
+    const stuck = namesOf(up.plan).filter((name) => observed.hindrances?.has(name) === true);
+    if (failing.length + stuck.length > 0) {
+      yield await fail(context, up, { observed, keys: failing, names: stuck });
       return;
     }
     if (JSON.stringify(services) === last) continue;
@@ -96,9 +104,10 @@ function viewsOf(observed: Observed, up: Up, now: number): readonly ServiceView[
 async function fail(
   context: ApiContext,
   up: Up,
-  { observed, keys }: { readonly observed: Observed | undefined; readonly keys: readonly VersionKey[] },
+  { observed, keys, names = [] }: { readonly observed: Observed | undefined; readonly keys: readonly VersionKey[]; readonly names?: readonly string[] },
 ): Promise<Extract<UpEvent, { kind: "failed" }>> {
-  const failures = observed === undefined ? [] : await Promise.all(keys.map((key) => explain(context, observed, key)));
+  const services = observed === undefined ? [] : await Promise.all(keys.map((key) => explain(context, observed, key)));
+  const failures = [...services, ...names.map((name) => explainName(observed, name))];
   const restored = await restore(context, up);
   const nobody: UpFailure = { namespace: "", name: up.plan.stack, reason: reasonWithout(observed, up.startedAt), lastLog: [] };
   return { kind: "failed", failures: failures.length === 0 ? [nobody] : failures, restored };
@@ -111,19 +120,31 @@ function reasonWithout(observed: Observed | undefined, since: number): string {
   return refused === undefined ? "Envoy did not acknowledge the change in time" : describeRefusal(refused);
 }
 
+/** `router shop/www` or the like. */
+function explainName(observed: Observed | undefined, name: string): UpFailure {
+  const [kind = "", key = ""] = name.split(" ");
+  const [namespace = "", own = ""] = key.split("/");
+  return { namespace, name: `${kind}/${own}`, reason: observed?.hindrances?.get(name) ?? "", lastLog: [] };
+}
+
 async function explain(context: ApiContext, observed: Observed, key: VersionKey): Promise<UpFailure> {
   const service = observed.declared.objects.service.get(key)?.value.service;
   const { current, ready, wanted } = progressOf(observed.replicas, key);
   const culprit = crashLooping(current) ?? current.find((workload) => workload.phase !== "ready");
-  const lines = culprit === undefined ? [] : await context.machine.readLogs({ workloads: [culprit.id], tail: lastLines });
-  const reason = (culprit === undefined ? undefined : whyNotReady(culprit)) ?? (ready >= wanted ? "Envoy did not acknowledge it in time" : "not ready in time");
+  const [lines, notes] = await Promise.all([
+    culprit === undefined ? [] : context.machine.readLogs({ workloads: [culprit.id], tail: lastLines }),
+    context.machine.notes?.(key),
+  ]);
+  const hindrance = crashLooping(current) === undefined ? hindranceOf(observed, key) : undefined;
+  const why = hindrance ?? (culprit === undefined ? undefined : whyNotReady(culprit));
+  const reason = why ?? (ready >= wanted ? "Envoy did not acknowledge it in time" : "not ready in time");
   const [namespace = "", name = key] = key.split("/");
-  return { namespace: service?.namespace ?? namespace, name, reason, lastLog: lines.map((line) => line.line) };
+  return { namespace: service?.namespace ?? namespace, name, reason, lastLog: lines.map((line) => line.line), ...(notes === undefined ? {} : { notes }) };
 }
 
 async function restore(context: ApiContext, up: Up): Promise<boolean> {
   const now = context.store.snapshot.get();
-  const writes = undo(up.before, now, { writes: up.plan.writes, version: up.version });
+  const writes = undo(up.before, now, { writes: up.plan.writes, accepted: up.accepted });
   if (writes.length === 0) return false;
   const result = await context.store.commit(settle(now, writes, { now: context.clock.now(), change: `up ${up.plan.stack} taken back` }));
   if (!result.ok) context.log.warn("could not take a failed up back", { stack: up.plan.stack, problems: result.problems });

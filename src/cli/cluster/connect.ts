@@ -1,8 +1,9 @@
 /** The cluster that a command means, connected to. */
 
+import type { KubeconfigOptions } from "../../front/connect.ts";
 import { type ClusterConnection, connectCluster } from "../../install/cluster/connect.ts";
 import type { Problem, Result } from "../../lib/problem.ts";
-import type { Options } from "../command.ts";
+import type { Options, Place } from "../command.ts";
 import { readChosen } from "../context-store.ts";
 import { type ExitCode, exitCode } from "../exit-code.ts";
 import { Failure } from "../failure.ts";
@@ -23,6 +24,13 @@ export async function connectMeant(options: Options): Promise<MeantCluster> {
   return { ...connection, label: context === undefined ? connection.server : `${context} (${connection.server})` };
 }
 
+/** The cluster of a place, as the providers want it said. This machine has none: a caller that asks has a bug. */
+export function clusterOf(place: Place): KubeconfigOptions {
+  if (place.kind === "local") throw new Error("this machine is no cluster");
+  const { context, kubeconfig } = place;
+  return { env: process.env, ...(context === undefined ? {} : { context }), ...(kubeconfig === undefined ? {} : { file: kubeconfig }) };
+}
+
 const exits: Readonly<Record<string, ExitCode>> = {
   "cluster-unreachable": exitCode.unavailable,
   "install-not-ready": exitCode.timeout,
@@ -31,10 +39,12 @@ const exits: Readonly<Record<string, ExitCode>> = {
   "kube-context-unknown": exitCode.notFound,
   "kubeconfig-invalid": exitCode.badInput,
   "kubeconfig-missing": exitCode.badInput,
+  "pod-unreachable": exitCode.unavailable,
   "trust-domain-differs": exitCode.conflict,
   "uninstall-in-use": exitCode.conflict,
   "uninstall-not-gone": exitCode.timeout,
   "uninstall-not-released": exitCode.timeout,
+  "weir-not-installed": exitCode.unavailable,
 };
 
 /** The value. Throws a `Failure` with the exit status that belongs to the first problem. */

@@ -26,6 +26,15 @@ export function clusterContexts(file: string | undefined): readonly ClusterConte
   });
 }
 
+/** The namespace of the context that is meant; undefined when it says none. Throws a `Failure` for a file that is none. */
+export function namespaceOf({ context, kubeconfig }: { readonly context?: string; readonly kubeconfig?: string }): string | undefined {
+  const configs = files(kubeconfig).map(read);
+  const name = context ?? configs.map((config) => config["current-context"]).find((current) => typeof current === "string" && current !== "");
+  const contexts = new Map(configs.flatMap((config) => named(config["contexts"], "context")).toReversed());
+  const namespace = contexts.get(String(name))?.["namespace"];
+  return typeof namespace === "string" && namespace !== "" ? namespace : undefined;
+}
+
 function files(file: string | undefined): readonly string[] {
   const variable = process.env["KUBECONFIG"] ?? "";
   const usual = variable === "" ? [path.join(homedir(), ".kube/config")] : variable.split(path.delimiter).filter((name) => name !== "");

@@ -22,6 +22,7 @@ export const check: Command = {
   summary: "what this machine offers and what is wrong, with the fix for each",
   namespaced: false,
   output: true,
+  where: "machine",
   examples: ["check", "check -o json"],
   run,
 };

@@ -1,10 +1,11 @@
 /** What may stand where the cursor is. */
 import type { ServiceView } from "../../api/contract.ts";
 import type { Client } from "../client.ts";
+import { clusterOptions } from "../cluster-options.ts";
 import type { Command } from "../command.ts";
 import { commands } from "../commands.ts";
-import { connectIfRunning } from "../connect.ts";
-import { localName, readChosen } from "../context-store.ts";
+import { connectIfRunning, connectToLook } from "../connect.ts";
+import { localName, placeOf } from "../context-store.ts";
 import { formats } from "../output.ts";
 
 /** Words after `weir`; the last one is in progress, and may be empty. Answers those that begin with it; none where a shell's own (files) are better. */
@@ -24,26 +25,46 @@ async function candidates(before: readonly string[], current: string): Promise<r
   const previous = before.at(-1);
   if (command.output === true && (previous === "-o" || previous === "--output")) return formats;
   if (current.startsWith("-")) return optionsOf(command);
-  return (await namesFor(command, namespaceIn(before))) ?? [];
+  return (await namesFor(command, before)) ?? [];
 }
 
 function optionsOf(command: Command): readonly string[] {
-  const own = (command.options ?? []).flatMap(({ flags }) => flags.match(/--[a-z-]+/) ?? []);
+  const onCluster = command.where === "both" || command.where === "cluster";
+  const own = [...(command.options ?? []), ...(onCluster ? clusterOptions : [])].flatMap(({ flags }) => flags.match(/--[a-z-]+/) ?? []);
   return [...own, ...(command.namespaced === false ? [] : ["--namespace"]), ...(command.output === true ? ["--output"] : []), "--help"];
 }
 
-function namespaceIn(before: readonly string[]): string {
-  const at = before.findLastIndex((word) => word === "-n" || word === "--namespace");
-  return (at < 0 ? undefined : before[at + 1]) ?? "default";
+/** The value that was typed for an option. */
+function typedFor(before: readonly string[], ...names: readonly string[]): string | undefined {
+  const at = before.findLastIndex((word) => names.includes(word));
+  return at < 0 ? undefined : before[at + 1];
+}
+
+/** Whoever can name what runs; undefined where nothing does. */
+async function connectTyped(command: Command, before: readonly string[]): Promise<{ readonly client: Client; readonly namespace: string } | undefined> {
+  const typed = { context: typedFor(before, "--context"), kubeconfig: typedFor(before, "--kubeconfig") };
+  const place = placeOf(command, {
+    text: (name) => (name === "context" || name === "kubeconfig" ? typed[name] : undefined),
+    flag: () => false,
+    many: () => [],
+  });
+  const said = typedFor(before, "-n", "--namespace");
+  if (place.kind === "local") {
+    const client = await connectIfRunning();
+    return client === undefined ? undefined : { client, namespace: said ?? "default" };
+  }
+  const { namespaceOf } = await import("../cluster/contexts.ts");
+  const namespace = said ?? namespaceOf(place) ?? "default";
+  return { client: await connectToLook({ place, namespaces: [namespace] }), namespace };
 }
 
 /** Names that a command takes as arguments; undefined: it takes none, or a place in the file system. */
-async function namesFor(command: Command, namespace: string): Promise<readonly string[] | undefined> {
+async function namesFor(command: Command, before: readonly string[]): Promise<readonly string[] | undefined> {
   const ask = async (kinds: readonly NameKind[]): Promise<readonly string[]> => {
-    const client = await connectIfRunning();
-    return client === undefined ? [] : (await Promise.all(kinds.map((kind) => namesOf(client, kind, namespace)))).flat();
+    const typed = await connectTyped(command, before);
+    if (typed === undefined) return [];
+    return (await Promise.all(kinds.map((kind) => namesOf(typed.client, kind, typed.namespace)))).flat();
   };
-  if (command.where !== "anywhere" && readChosen().kind !== "local") return undefined;
   switch (command.path.join(" ")) {
     case "promote":
     case "weight":

@@ -50,7 +50,7 @@ test("names are asked for in the namespace that is typed", async () => {
 });
 
 test("options where a dash is typed, formats after -o, nothing after --", async () => {
-  assert.deepEqual(await words("ps", "--"), ["--all-namespaces", "--watch", "--namespace", "--output", "--help"]);
+  assert.deepEqual(await words("ps", "--"), ["--all-namespaces", "--watch", "--context", "--kubeconfig", "--namespace", "--output", "--help"]);
   assert.deepEqual(await words("ps", "-o", "j"), ["json"]);
   assert.deepEqual(await words("exec", "web", "--", "c"), []);
   assert.deepEqual(await words("up", ""), [], "the shell knows folders better");

@@ -72,12 +72,26 @@ test("what is not said to work anywhere refuses while a cluster is chosen", asyn
   await weir("context", "use", "staging");
   const anywhere = commands.filter(({ where }) => where === "anywhere").map((command) => command.path.join(" "));
   assert.deepEqual(anywhere, ["export", "schema", "explain", "install", "uninstall", "context list", "context use", "context show", "completion", "version"]);
-  const { code, stderr } = await weir("ps");
+  const machine = commands.filter(({ where }) => where === "machine").map((command) => command.path.join(" "));
+  assert.deepEqual(machine, ["check", "system status", "system stop", "system replace-envoy", "system logs"]);
+  const { code, stderr } = await weir("system", "status");
   assert.equal(code, 2);
   assert.match(
     stderr,
-    /error\[context-not-supported\]: weir ps acts on this machine only, and the context is the cluster staging\n {2}hint: .*weir context use local/,
+    /error\[context-not-supported\]: weir system status acts on this machine only, and the context is the cluster staging\n {2}hint: .*weir context use local/,
   );
+});
+
+test("--context says it for one command; what needs a cluster refuses on this machine", async () => {
+  await weir("context", "use", "staging");
+  assert.match((await weir("ps", "--context", "local")).stderr, /error\[nothing-running\]/);
+  assert.match((await weir("ps", "--context", "prod")).stderr, /error\[kube-context-unknown\]/);
+  assert.match((await weir("down", "--all")).stderr, /error\[option-elsewhere\]/);
+  assert.match((await weir("run", "-n", "x", "--", "y")).stderr, /error\[image-missing\]: there is no image to run/);
+  await weir("context", "use", "local");
+  const { code, stderr } = await weir("port-forward", "web", "80");
+  assert.equal(code, 2);
+  assert.match(stderr, /error\[context-not-supported\]: weir port-forward acts on a cluster, and the context is this machine/);
 });
 
 test("a damaged choice is never taken for this machine", async () => {

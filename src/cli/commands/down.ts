@@ -17,18 +17,25 @@ export const down: Command = {
   options: [
     { flags: "-f, --file <file>", description: "the stack that this file declares" },
     { flags: "--stack <name>", description: "the stack of this name, also where a folder has the same one" },
-    { flags: "--all", description: "everything in every namespace, and Weir's own processes" },
+    { flags: "--all", description: "everything in every namespace, and Weir's own processes (this machine only)" },
   ],
+  where: "both",
   examples: ["down", "down examples/shop", "down --stack shop", "down --all"],
   run,
 };
 
-async function run({ args, options, namespace }: Invocation): Promise<number> {
+async function run({ args, options, place, namespace }: Invocation): Promise<number> {
   const all = options.flag("all");
+  if (all && place.kind === "cluster")
+    throw failure("option-elsewhere", "--all takes down everything of this machine, and the context is a cluster", {
+      hint: "one namespace: weir down -n NAMESPACE; Weir itself: weir uninstall",
+      exit: exitCode.badInput,
+    });
   const stack = await stackToRemove(args[0], options);
   if (all && stack !== undefined)
     throw failure("all-or-one", `--all takes down everything, not only the stack ${stack}`, { hint: "leave one of them out", exit: exitCode.badInput });
-  const client = all ? await connectIfRunning().then((running) => running ?? connectToLook().catch(() => undefined)) : await connectToLook();
+  const need = { place, namespaces: [namespace], wide: stack !== undefined };
+  const client = all ? await connectIfRunning().then((running) => running ?? connectToLook(need).catch(() => undefined)) : await connectToLook(need);
   if (client === undefined) {
     say("nothing runs here");
     return exitCode.ok;

@@ -8,7 +8,7 @@ import { commandInside } from "./exec.ts";
 const daemon = await startCannedDaemon();
 
 function plan(argv: readonly string[]): void {
-  const view: ExecView = { workload: "web-v1-0", argv, env: { PATH: process.env["PATH"] ?? "", GREETING: "hi" } };
+  const view: ExecView = { kind: "program", workload: "web-v1-0", argv, env: { PATH: process.env["PATH"] ?? "", GREETING: "hi" } };
   daemon.answers = { "GET /v1/exec/default/web": { json: view }, "GET /v1/exec/prod/web%40v2": { json: view } };
 }
 

@@ -14,19 +14,36 @@ export const exec: Command = {
   args: [{ syntax: "<ref>", description: "APP or APP@VERSION" }],
   options: [{ flags: "--workload <id>", description: "which replica (default: a ready one)" }],
   takesCommand: true,
+  where: "both",
   examples: ["exec web -- sh", "exec web@v2 -- curl -s http://cart/"],
   run,
 };
 
-async function run({ args, rest, options, namespace }: Invocation): Promise<number> {
+async function run(invocation: Invocation): Promise<number> {
+  const { rest, place } = invocation;
   if (rest.length === 0)
     throw failure("command-missing", "there is no command to run", { hint: "write it after --, like: weir exec web -- sh", exit: exitCode.badInput });
+  const plan = await execPlanOf(invocation);
+  switch (plan.kind) {
+    case "program":
+      return start(plan, rest);
+    case "pod": {
+      const { execInPod } = await import("../cluster/pod-streams.ts");
+      return execInPod(place, plan, rest);
+    }
+    default:
+      return plan satisfies never;
+  }
+}
+
+/** How commands are started in the workload that the first argument and `--workload` mean. */
+export async function execPlanOf({ args, options, place, namespace }: Invocation): Promise<ExecView> {
   const ref = appRef(args[0] ?? "", namespace);
   const workload = options.text("workload");
   const name = `${ref.name}${ref.version === undefined ? "" : `@${ref.version}`}`;
   const query = workload === undefined ? "" : `?workload=${encodeURIComponent(workload)}`;
-  const plan = await (await connectToLook()).get<ExecView>(`/v1/exec/${ref.namespace}/${encodeURIComponent(name)}${query}`);
-  return start(plan, rest);
+  const client = await connectToLook({ place, namespaces: [ref.namespace] });
+  return client.get<ExecView>(`/v1/exec/${ref.namespace}/${encodeURIComponent(name)}${query}`);
 }
 
 /** util-linux's `script`, which gives a command a terminal of its own. */
@@ -42,7 +59,7 @@ export function commandInside(command: readonly string[], terminal: boolean): re
 }
 
 /** The terminal (or pipe) is the command's own; so is its exit status, as a shell would tell it. */
-function start(plan: ExecView, command: readonly string[]): Promise<number> {
+function start(plan: Extract<ExecView, { kind: "program" }>, command: readonly string[]): Promise<number> {
   const [file = "", ...args] = plan.argv;
   const terminal = process.stdin.isTTY && process.stdout.isTTY && existsSync(scriptFile);
   const child = spawn(file, [...args, ...commandInside(command, terminal)], { stdio: "inherit", env: { ...plan.env, TERM: process.env["TERM"] ?? "dumb" } });

@@ -19,9 +19,12 @@ function list<T extends { readonly name: string }>({ noun, endpoint, summary, co
     path: [noun, "ls"],
     summary,
     output: true,
+    where: "both",
     examples: [`${noun} ls`, `${noun} ls -o json`],
-    run: async ({ namespace, format }: Invocation) => {
-      const items = await (await connectToLook()).get<readonly T[]>(`/v1/${endpoint}?namespace=${encodeURIComponent(namespace)}`);
+    run: async ({ place, namespace, format }: Invocation) => {
+      const items = await (await connectToLook({ place, namespaces: [namespace], wide: noun === "stack" })).get<readonly T[]>(
+        `/v1/${endpoint}?namespace=${encodeURIComponent(namespace)}`,
+      );
       await printList({ items, columns, name: (item) => item.name, empty: `there is no ${noun} here` }, format);
       return exitCode.ok;
     },
@@ -70,6 +73,7 @@ const router: Command = {
   path: ["router", "show"],
   summary: "one router: its rules, its state and what Envoy was told",
   args: [{ syntax: "<name>", description: "NAME" }],
+  where: "both",
   examples: ["router show shop", "router show shop -o json"],
   run: (invocation) => inspect.run({ ...invocation, args: [routerRef(invocation.args[0] ?? "")] }),
 };

@@ -3,7 +3,7 @@ import type { Command, Invocation, Options } from "../command.ts";
 import { connectToLook } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { emphasis, out } from "../output.ts";
-import { durationOption, wholeNumber } from "./names.ts";
+import { durationOption, namespacesOf, wholeNumber } from "./names.ts";
 
 export const logs: Command = {
   path: ["logs"],
@@ -16,18 +16,19 @@ export const logs: Command = {
     { flags: "--timestamps", description: "with the time of every line" },
   ],
   output: true,
+  where: "both",
   examples: ["logs web -f", "logs web@v2 cart --tail 50", "logs --since 5m -o json"],
   run,
 };
 
 const styles = ["cyan", "green", "yellow", "dim"] as const;
 
-async function run({ args, options, namespace, format }: Invocation): Promise<number> {
+async function run({ args, options, place, namespace, format }: Invocation): Promise<number> {
   const query = new URLSearchParams({ namespace, tail: String(wholeNumber(options.text("tail") ?? "200", "--tail")), follow: String(options.flag("follow")) });
   const since = options.text("since");
   if (since !== undefined) query.set("since", String(Date.now() - durationOption(since, "since", 0)));
   for (const ref of args) query.append("ref", ref);
-  const client = await connectToLook();
+  const client = await connectToLook({ place, namespaces: namespacesOf(args, namespace) });
   const colours = new Map<string, (typeof styles)[number]>();
   for await (const line of client.stream<LogLine>("GET", `/v1/logs?${query.toString()}`)) {
     const isNew = !colours.has(line.workload);

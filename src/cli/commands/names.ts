@@ -58,6 +58,12 @@ export function environment(pairs: readonly string[]): Readonly<Record<string, s
   return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
 }
 
+/** The namespaces of refs as the user wrote them; one that cannot be read is somebody else's to refuse. */
+export function namespacesOf(refs: readonly string[], namespace: string): readonly string[] {
+  const read = refs.map((text) => parseRef(text, namespace as Namespace)).map((ref) => (ref.ok ? ref.value.namespace : namespace));
+  return read.length === 0 ? [namespace] : [...new Set(read)];
+}
+
 /** The namespace that all refs of one command share. Throws a failure when they differ. */
 export function commonNamespace(refs: readonly { readonly namespace: Namespace }[]): Namespace {
   const namespaces = [...new Set(refs.map((ref) => ref.namespace))];

@@ -16,14 +16,16 @@ export const ps: Command = {
     { flags: "-w, --watch", description: "again whenever something changes, until Ctrl-C" },
   ],
   output: true,
+  where: "both",
   examples: ["ps", "ps -A -o wide", "ps -o json", "ps --watch"],
   run,
 };
 
 async function run(invocation: Invocation): Promise<number> {
-  const client = await connectToLook();
-  const { format } = invocation;
-  const namespace = encodeURIComponent(invocation.options.flag("allNamespaces") ? "*" : invocation.namespace);
+  const { format, place } = invocation;
+  const wide = invocation.options.flag("allNamespaces");
+  const client = await connectToLook({ place, namespaces: [invocation.namespace], wide });
+  const namespace = encodeURIComponent(wide ? "*" : invocation.namespace);
   if (!invocation.options.flag("watch")) {
     const [services, warnings] = await Promise.all([client.get<readonly ServiceView[]>(`/v1/services?namespace=${namespace}`), warningsFor(client, format)]);
     await print(services, warnings, format);

@@ -11,17 +11,18 @@ export const restart: Command = {
   args: [{ syntax: "<apps...>", description: "APP or APP@VERSION" }],
   options: [{ flags: "--wait", description: "return when the old ones are gone" }],
   output: true,
+  where: "both",
   examples: ["restart web", "restart web@v2 --wait"],
   run,
 };
 
-async function run({ args, options, namespace, format }: Invocation): Promise<number> {
+async function run({ args, options, place, namespace, format }: Invocation): Promise<number> {
   const refs = args.map((text) => appRef(text, namespace));
   const request: RestartRequest = {
     namespace: commonNamespace(refs),
     targets: refs.map((ref) => ({ app: ref.name, ...(ref.version === undefined ? {} : { version: ref.version }) })),
     wait: options.flag("wait"),
   };
-  const answer = (await connect()).post<readonly ServiceView[]>("/v1/restart", request);
+  const answer = (await connect({ place, namespaces: [request.namespace] })).post<readonly ServiceView[]>("/v1/restart", request);
   return printChanged(await (request.wait ? whileWaiting("waits until every replica is replaced", answer) : answer), { format, waited: request.wait });
 }

@@ -13,11 +13,12 @@ export const scale: Command = {
   args: [{ syntax: "<targets...>", description: "APP=COUNT or APP@VERSION=COUNT" }],
   options: [{ flags: "--wait", description: "return when all of them are ready, or gone" }],
   output: true,
+  where: "both",
   examples: ["scale hello=3", "scale web@v2=0 cart=2 --wait"],
   run,
 };
 
-async function run({ args, options, namespace, format }: Invocation): Promise<number> {
+async function run({ args, options, place, namespace, format }: Invocation): Promise<number> {
   const targets = args.map((text) => {
     const cut = text.lastIndexOf("=");
     if (cut < 0) throw failure("scale-invalid", `"${text}" says no count`, { hint: "write APP=COUNT, like hello=3", exit: exitCode.badInput });
@@ -28,6 +29,6 @@ async function run({ args, options, namespace, format }: Invocation): Promise<nu
     targets: targets.map(({ ref, count }) => ({ app: ref.name, scale: count, ...(ref.version === undefined ? {} : { version: ref.version }) })),
     wait: options.flag("wait"),
   };
-  const answer = (await connect()).post<readonly ServiceView[]>("/v1/scale", request);
+  const answer = (await connect({ place, namespaces: [request.namespace] })).post<readonly ServiceView[]>("/v1/scale", request);
   return printChanged(await (request.wait ? whileWaiting("waits for the replicas", answer) : answer), { format, waited: request.wait });
 }

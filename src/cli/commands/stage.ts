@@ -19,18 +19,20 @@ export const stage: Command = {
   options: [
     { flags: "-e, --env <name=value>", description: "environment variable, over the copied ones", many: true },
     { flags: "--command <command>", description: "another command" },
-    { flags: "--dir <folder>", description: "another working directory" },
+    { flags: "--image <image>", description: "another image, on a cluster" },
+    { flags: "--dir <folder>", description: "another working directory, on this machine" },
     { flags: "--scale <count>", description: "how many replicas (default: as the copied one)" },
     { flags: "--no-wait", description: "return before it is ready" },
   ],
   output: true,
+  where: "both",
   examples: ["stage web v2 --env BANNER=new", "stage web@v1 v3 --command 'node server2.js' --dir ./web2"],
   run,
 };
 
-async function run({ args, options, namespace, format }: Invocation): Promise<number> {
+async function run({ args, options, place, namespace, format }: Invocation): Promise<number> {
   const ref = appRef(args[0] ?? "", namespace);
-  const [command, dir, scale] = ["command", "dir", "scale"].map((name) => options.text(name));
+  const [command, image, dir, scale] = ["command", "image", "dir", "scale"].map((name) => options.text(name));
   const request: StageRequest = {
     namespace: ref.namespace,
     app: ref.name,
@@ -39,10 +41,11 @@ async function run({ args, options, namespace, format }: Invocation): Promise<nu
     wait: options.flag("wait"),
     ...(ref.version === undefined ? {} : { from: ref.version }),
     ...(command === undefined ? {} : { command: words(command) }),
+    ...(image === undefined ? {} : { image }),
     ...(dir === undefined ? {} : { dir: path.resolve(dir) }),
     ...(scale === undefined ? {} : { scale: wholeNumber(scale, "--scale") }),
   };
-  const client = await connect();
+  const client = await connect({ place, namespaces: [ref.namespace] });
   const answer = client.post<ServiceView>("/v1/stage", request);
   return printChanged([await (request.wait ? whileWaiting(`waits until ${ref.name}@${request.version} is ready`, answer) : answer)], {
     format,

@@ -17,6 +17,7 @@ const status: Command = {
   summary: "daemon, agent, proxies and the state of their configuration",
   namespaced: false,
   output: true,
+  where: "machine",
   examples: ["system status", "system status -o json"],
   run: runStatus,
 };
@@ -26,6 +27,7 @@ const stop: Command = {
   summary: "stop everything; what is declared comes back with the next command",
   options: [{ flags: "--purge", description: "also forget everything that is declared" }],
   namespaced: false,
+  where: "machine",
   examples: ["system stop", "system stop --purge"],
   run: runStop,
 };
@@ -34,6 +36,7 @@ const replace: Command = {
   path: ["system", "replace-envoy"],
   summary: "new Envoy processes for old, without losing a request",
   namespaced: false,
+  where: "machine",
   examples: ["system replace-envoy"],
   run: runReplace,
 };
@@ -43,14 +46,18 @@ const logs: Command = {
   summary: "the last lines of Weir's own logs",
   options: [{ flags: "-t, --tail <lines>", description: "of each file (default: 20)" }],
   namespaced: false,
+  where: "machine",
   examples: ["system logs", "system logs --tail 100"],
   run: runLogs,
 };
 
+/** These commands are about this machine alone. */
+const here = { place: { kind: "local" }, namespaces: [] } as const;
+
 export const system: readonly Command[] = [status, stop, replace, logs];
 
 async function runStatus({ format }: Invocation): Promise<number> {
-  const view = await (await connectToLook()).get<SystemView>("/v1/system");
+  const view = await (await connectToLook(here)).get<SystemView>("/v1/system");
   if (format === "json" || format === "yaml") {
     await printValue(view, format);
     return exitCode.ok;
@@ -83,7 +90,7 @@ async function runStatus({ format }: Invocation): Promise<number> {
 async function runStop({ options }: Invocation): Promise<number> {
   const purge = options.flag("purge");
   // Also when only the agent runs: the daemon ends it.
-  const client = (await connectIfRunning()) ?? (await connectToLook().catch(() => undefined));
+  const client = (await connectIfRunning()) ?? (await connectToLook(here).catch(() => undefined));
   if (client === undefined) say("nothing runs here");
   else await whileWaiting("stops", stopEverything(client, purge));
   return exitCode.ok;
@@ -105,7 +112,7 @@ function isAlive(pid: number): boolean {
 }
 
 async function runReplace(): Promise<number> {
-  const result = await whileWaiting("replaces Envoy", (await connect()).post<ReplaceEnvoyResult>("/v1/system/replace-envoy", {}));
+  const result = await whileWaiting("replaces Envoy", (await connect(here)).post<ReplaceEnvoyResult>("/v1/system/replace-envoy", {}));
   out(result.replaced.map((name) => `replaced ${name}\n`).join(""));
   return exitCode.ok;
 }

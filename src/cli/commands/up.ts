@@ -1,4 +1,5 @@
 import type { NamedUrl, Plan, PlanRequest, ServiceView, UpEvent, UpFailure, UpRequest } from "../../api/contract.ts";
+import type { Namespace } from "../../model/names.ts";
 import type { Command, Invocation } from "../command.ts";
 import { connect } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
@@ -21,20 +22,23 @@ export const up: Command = {
     { flags: "--stack <name>", description: "name of what this file owns (default: the file's `stack`, else its folder's name)" },
   ],
   output: true,
+  where: "both",
   examples: ["up examples/shop", "up -f shop.yaml --plan", "up --plan -o json", "up --timeout 30s"],
   run,
 };
 
-async function run({ args, options, namespace, format }: Invocation): Promise<number> {
+async function run({ args, options, place, namespace, format }: Invocation): Promise<number> {
   const { readSource } = await import("./source.ts");
   const stack = options.text("stack");
   const given = options.text("namespace");
   const request: PlanRequest = {
     source: readSource(options.text("file") ?? args[0] ?? "."),
     ...(stack === undefined ? {} : { stack }),
-    ...(given === undefined ? {} : { namespace }),
+    ...(given !== undefined ? { namespace } : place.kind === "cluster" ? { fallbackNamespace: namespace } : {}),
   };
-  const client = await connect(options.text("listen"));
+  const listen = options.text("listen");
+  const namespaces = place.kind === "local" ? [] : await namespacesIn(request);
+  const client = await connect({ place, namespaces, wide: true, ...(listen === undefined ? {} : { listen }) });
   if (options.flag("plan")) {
     const plan = await client.post<Plan>("/v1/plan", request);
     if (format === "json" || format === "yaml") await printValue(plan, format);
@@ -44,6 +48,14 @@ async function run({ args, options, namespace, format }: Invocation): Promise<nu
   const wanted: UpRequest = { ...request, wait: options.flag("wait"), timeoutMs: durationOption(options.text("timeout"), "timeout", 120_000) };
   const events = client.stream<UpEvent>("POST", "/v1/up", { body: wanted });
   return follow(events, format === "json" || format === "yaml" ? format : undefined);
+}
+
+/** The namespaces that the file is about: all that a user without rights on the whole cluster can be shown. */
+async function namespacesIn({ source, namespace, fallbackNamespace }: PlanRequest): Promise<readonly string[]> {
+  const { stackNamespaces } = await import("../../model/parse-stack.ts");
+  const label = (text: string | undefined) => (text === undefined ? undefined : (text as Namespace));
+  const [own, fallback] = [label(namespace), label(fallbackNamespace)];
+  return stackNamespaces(source, { ...(own === undefined ? {} : { namespace: own }), ...(fallback === undefined ? {} : { fallbackNamespace: fallback }) });
 }
 
 /** Shows what happens. For a script (`data`) stdout gets the last event, as it is, and nothing else. */
@@ -131,9 +143,10 @@ function doneText(services: readonly ServiceView[], urls: readonly NamedUrl[], t
 }
 
 function failedText(failures: readonly UpFailure[], restored: boolean): string {
-  const parts = failures.flatMap(({ namespace, name, reason, lastLog }) => [
+  const parts = failures.flatMap(({ namespace, name, reason, lastLog, notes = [] }) => [
     `${emphasis("red", "failed")} ${namespace === "default" ? "" : `${namespace}:`}${name}: ${reason}`,
     ...(lastLog.length === 0 ? [] : ["  its last lines:", ...lastLog.map((line) => `    ${line}`)]),
+    ...(notes.length === 0 ? [] : ["  what the cluster noted:", ...notes.map((line) => `    ${line}`)]),
   ]);
   return [...parts, restored ? "what ran before runs on, and is what is declared again" : "what is declared stays as it is now"].join("\n");
 }

@@ -8,7 +8,7 @@ import type { Command, Invocation } from "../command.ts";
 import { connect, connectToLook } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { failure } from "../failure.ts";
-import { type Format, out, printList, printValue } from "../output.ts";
+import { out, printList, printValue } from "../output.ts";
 import { allChecked, appRef, commonNamespace, durationOption, versionRef, wholeNumber } from "./names.ts";
 import { percent } from "./services.ts";
 import { whileWaiting } from "./waiting.ts";
@@ -22,6 +22,7 @@ export const weight: Command = {
   args: [{ syntax: "<weights...>", description: "APP@VERSION=PERCENT, several for one app at once" }],
   options: [duration, wait],
   output: true,
+  where: "both",
   examples: ["weight web@v2=10 --duration 10s", "weight web@v1=20 web@v2=80 --wait"],
   run: runWeight,
 };
@@ -32,6 +33,7 @@ export const promote: Command = {
   args: [{ syntax: "<version>", description: "APP@VERSION" }],
   options: [duration, wait],
   output: true,
+  where: "both",
   examples: ["promote web@v2 --wait", "promote web@v2 --duration 5m"],
   run: runPromote,
 };
@@ -42,6 +44,7 @@ export const rollback: Command = {
   args: [{ syntax: "<app>", description: "APP" }],
   options: [{ flags: "--to <revision>", description: "a number from `weir history APP`" }, wait],
   output: true,
+  where: "both",
   examples: ["rollback web --wait", "rollback web --to 3"],
   run: runRollback,
 };
@@ -51,6 +54,7 @@ export const history: Command = {
   summary: "every change of an app's weights, newest first",
   args: [{ syntax: "<app>", description: "APP" }],
   output: true,
+  where: "both",
   examples: ["history web", "history web -o json"],
   run: runHistory,
 };
@@ -68,7 +72,7 @@ async function runWeight(invocation: Invocation): Promise<number> {
     durationMs: durationOption(invocation.options.text("duration"), "duration", 0),
     wait: invocation.options.flag("wait"),
   };
-  return change("/v1/weight", request, invocation.format);
+  return change("/v1/weight", request, invocation);
 }
 
 function runPromote(invocation: Invocation): Promise<number> {
@@ -80,7 +84,7 @@ function runPromote(invocation: Invocation): Promise<number> {
     durationMs: durationOption(invocation.options.text("duration"), "duration", 0),
     wait: invocation.options.flag("wait"),
   };
-  return change("/v1/promote", request, invocation.format);
+  return change("/v1/promote", request, invocation);
 }
 
 function runRollback(invocation: Invocation): Promise<number> {
@@ -92,11 +96,11 @@ function runRollback(invocation: Invocation): Promise<number> {
     wait: invocation.options.flag("wait"),
     ...(to === undefined ? {} : { revision: wholeNumber(to, "--to") }),
   };
-  return change("/v1/rollback", request, invocation.format);
+  return change("/v1/rollback", request, invocation);
 }
 
-async function change(path: string, request: { readonly wait: boolean }, format: Format): Promise<number> {
-  const client = await connect();
+async function change(path: string, request: { readonly namespace: string; readonly wait: boolean }, { place, format }: Invocation): Promise<number> {
+  const client = await connect({ place, namespaces: [request.namespace] });
   const answer = client.post<WeightsView>(path, request);
   const view = await (request.wait ? whileWaiting("waits until it is true in Envoy", answer) : answer);
   if (format === "json" || format === "yaml") await printValue(view, format);
@@ -115,7 +119,7 @@ function describe(view: WeightsView): string {
 
 async function runHistory(invocation: Invocation): Promise<number> {
   const ref = appRef(invocation.args[0] ?? "", invocation.namespace);
-  const client = await connectToLook();
+  const client = await connectToLook({ place: invocation.place, namespaces: [ref.namespace] });
   const items = await client.get<readonly HistoryEntry[]>(`/v1/apps/${ref.namespace}/${ref.name}/history`);
   const now = Date.now();
   await printList(

@@ -3,6 +3,7 @@ import { didYouMean } from "../../lib/did-you-mean.ts";
 import { formatDuration, parseDuration } from "../../lib/duration.ts";
 import { failed, ok, type Result } from "../../lib/problem.ts";
 import { re2Error } from "../../lib/re2.ts";
+import { isImageName } from "../image.ts";
 import { isLabel } from "../names.ts";
 import { quote } from "../quote.ts";
 import { nameProblem } from "../ref.ts";
@@ -17,6 +18,17 @@ export const text: Shape<string> = scalar("text", "text", { type: ["string", "nu
 /** Text with at least one character. */
 export const filledText: Shape<string> = scalar("text", "text", { type: ["string", "number", "boolean"], minLength: 1 }, ({ text: value }) =>
   value === "" || value.includes("\0") ? failed({ code: "text-invalid", message: `${quote(value)} can't be used here` }) : ok(value),
+);
+
+/** What a container is made from: `registry/name:tag` or `name@sha256:…`, as container runtimes read it. */
+export const imageName: Shape<string> = scalar("an image", "registry.example.com/web:1.0", { type: "string", minLength: 1 }, ({ text: written }) =>
+  isImageName(written)
+    ? ok(written)
+    : failed({
+        code: "image-invalid",
+        message: `${quote(written)} is no image`,
+        hint: "write it like registry.example.com/web:1.0, in lower case but for the tag",
+      }),
 );
 
 /** `true` or `false`. */

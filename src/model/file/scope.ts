@@ -8,12 +8,17 @@ import type { Port, Service } from "../types.ts";
 import type { Report } from "./report.ts";
 import type { Located, LocatedEntry } from "./shape.ts";
 
+/** What services must say: one machine starts their commands, a cluster runs their images. */
+export type Runs = "commands" | "images";
+
 export interface Scope {
   readonly report: Report;
   /** Absolute folder that relative paths start from. */
   readonly dir: string;
   readonly files: Readonly<Record<string, string>>;
   readonly env: Readonly<Record<string, string>>;
+  /** What the platform starts; undefined: either, for nothing is started. */
+  readonly runs: Runs | undefined;
   /** Of everything that does not say its own. */
   readonly namespace: Namespace;
   readonly names: NameIndex;

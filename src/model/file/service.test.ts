@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mistakesOf } from "../../../test/support/parse.ts";
+import { mistakesOf, stackOf } from "../../../test/support/parse.ts";
 
 /** One service with more keys. */
 function service(keys: string): string {
@@ -44,13 +44,8 @@ const mistakes: readonly (readonly [string, readonly string[]])[] = [
       '1:18 unknown-key: a service has no "comand" (did you mean "command"?)',
     ],
   ],
-  [
-    "services: {web: {image: x}}",
-    [
-      '1:12 missing-key: a service needs "command" (what to start: one line, or a list)',
-      '1:18 unknown-key: a service has no "image" (did you mean "command"?)',
-    ],
-  ],
+  ["services: {web: {image: 'We b'}}", ['1:25 image-invalid: "We b" is no image (write it like registry.example.com/web:1.0, in lower case but for the tag)']],
+  ["services: {web: {image: x, args: [a]}}", ['1:34 missing-key: a service with "args" needs "command" (write the program under command)']],
   [
     "services: {web: {replicas: 3, environment: {}}}",
     [
@@ -135,4 +130,24 @@ const mistakes: readonly (readonly [string, readonly string[]])[] = [
 
 test("every mistake in a service is found at its place", () => {
   for (const [text, expected] of mistakes) assert.deepEqual(mistakesOf(text, { env: { HOME: "/x" } }), expected, text);
+});
+
+test("one machine needs a command, a cluster an image, at the place of the service", () => {
+  const file = "services:\n  both: {command: x, image: a.b:5000/c/d:V1}\n  command: {command: x}\n  image: {image: x@sha256:" + "0".repeat(64) + "}";
+  assert.deepEqual(mistakesOf(file), []);
+  assert.deepEqual(mistakesOf(file, {}, { runs: "commands" }), [
+    '4:3 missing-key: a service needs "command" (one machine starts a command: one line, or a list)',
+  ]);
+  assert.deepEqual(mistakesOf(file, {}, { runs: "images" }), [
+    '3:3 missing-key: a service needs "image" on a cluster (add image: NAME[:TAG]; a cluster runs containers)',
+  ]);
+  const { services } = stackOf(file);
+  assert.deepEqual(
+    services.map(({ app, command, image }) => [app, command, image]),
+    [
+      ["both", ["x"], "a.b:5000/c/d:V1"],
+      ["command", ["x"], undefined],
+      ["image", [], `x@sha256:${"0".repeat(64)}`],
+    ],
+  );
 });

@@ -7,7 +7,7 @@ import type { EnvValue, Mount, Port, Service, WantedWeight } from "../types.ts";
 import { words } from "./command.ts";
 import { buildHealth, healthShape } from "./health.ts";
 import type { Report } from "./report.ts";
-import { absolutePath, choice, duration, filledText, flag, integer, label, percent, portNumber, text } from "./scalars.ts";
+import { absolutePath, choice, duration, filledText, flag, imageName, integer, label, percent, portNumber, text } from "./scalars.ts";
 import { asAppName, asNamespace, asVersionName, checkDataRef, readKey, type Scope } from "./scope.ts";
 import {
   byKind,
@@ -19,6 +19,7 @@ import {
   object,
   oneOrMany,
   optional,
+  orElse,
   refine,
   required,
   type Shape,
@@ -55,11 +56,15 @@ const mountShape = soundOnly(
   object("a mount", { ...dataRefFields, path: required(absolutePath, "where it appears in the workload: a file for one key, else a folder") }),
 );
 
+/** In place of a command that was wrong: it was there, and what is wrong with it was said. */
+const unreadWords: readonly string[] = [];
+
 const serviceFields = {
   app: optional(label("app"), "the name that clients call (default: the key)"),
   version: optional(label("version"), "which version of the app this is (default v1)"),
   namespace: optional(label("namespace"), "where it lives (default: the file's)"),
-  command: required(words, "what to start: one line, or a list"),
+  command: optional(orElse(words, unreadWords), "what to start: one line, or a list; on a cluster in place of the image's own"),
+  image: optional(orElse(imageName, ""), "container image; what a cluster runs (one machine starts the command)"),
   args: optional(words, "more arguments"),
   dir: optional(filledText, "working directory, from the file's folder"),
   env: optional(envShape, "environment variables"),
@@ -78,10 +83,14 @@ export type ServiceFields = ObjectOf<typeof serviceFields>;
 
 /** Words that users of other tools know. */
 const synonyms = {
-  cmd: "command", entrypoint: "command", image: "command", run: "command", environment: "env", replicas: "scale", port: "ports", volumes: "mounts",
+  cmd: "command", entrypoint: "command", container: "image", run: "command", environment: "env", replicas: "scale", port: "ports", volumes: "mounts",
   healthcheck: "health", workingDir: "dir", working_dir: "dir", cwd: "dir", stop_grace_period: "grace", expose: "ports",
 }; // biome-ignore format: one table
-export const serviceShape: Shape<ServiceFields> = object("a service", serviceFields, synonyms);
+const fieldsShape: Shape<ServiceFields> = object("a service", serviceFields, synonyms);
+export const serviceShape: Shape<ServiceFields> = {
+  ...fieldsShape,
+  schema: { ...fieldsShape.schema, anyOf: [{ required: ["command"] }, { required: ["image"] }] },
+};
 
 /** A service as the file has it, with the places that later checks point to. */
 export interface ReadService {
@@ -99,10 +108,12 @@ export function buildService(entry: LocatedEntry<ServiceFields>, scope: Scope): 
   const before = scope.report.count;
   const names = readNames(entry, scope);
   if (names === undefined) return undefined;
+  checkStart(entry, scope);
   const ports = readPorts(fields.ports?.value ?? [], scope.report);
   const service: Service = {
     ...names,
     command: readCommand(fields, scope.report),
+    ...(fields.image === undefined ? {} : { image: fields.image.value }),
     dir: resolvePath(scope.dir, fields.dir?.value ?? "."),
     env: readEnv(fields, names.namespace, scope),
     ports,
@@ -137,7 +148,25 @@ function readNames(entry: LocatedEntry<ServiceFields>, scope: Scope): Pick<Servi
   };
 }
 
+/** Each platform needs its own: one machine starts a command, a cluster runs an image. */
+function checkStart({ value: { command, image, args }, keyAt }: LocatedEntry<ServiceFields>, { report, runs }: Scope): void {
+  const missing = (key: string, hint: string): void => report.add(keyAt, "missing-key", `a service needs ${key}`, hint);
+  switch (runs) {
+    case "commands":
+      if (command === undefined) missing('"command"', "one machine starts a command: one line, or a list");
+      break;
+    case "images":
+      if (image === undefined) missing('"image" on a cluster', "add image: NAME[:TAG]; a cluster runs containers");
+      break;
+    case undefined:
+      if (command === undefined && image === undefined) missing('"command"', "what to start: one line, or a list");
+  }
+  if (args !== undefined && command === undefined)
+    report.add(args.at, "missing-key", 'a service with "args" needs "command"', "write the program under command");
+}
+
 function readCommand({ command, args }: ServiceFields, report: Report): readonly string[] {
+  if (command?.value === unreadWords) return [];
   if (command !== undefined && (command.value[0] ?? "") === "") report.add(command.at, "command-invalid", "the command names no program");
   const program = command?.value[0] ?? "";
   if (command !== undefined && /^[A-Za-z_]\w*=/.test(program)) {

@@ -200,6 +200,11 @@ export function soundOnly<T>(shape: Shape<T>): Shape<T> {
   return refine(shape, (value, _at, _report, isSound) => (isSound ? value : undefined));
 }
 
+/** The same, but what is wrong (and was reported) reads as `fallback`: later checks would else say that it is missing. */
+export function orElse<T>(shape: Shape<T>, fallback: T): Shape<T> {
+  return { schema: shape.schema, read: (node, report, ownerAt) => shape.read(node, report, ownerAt) ?? fallback };
+}
+
 function isNothing(node: YamlNode): boolean {
   return node.kind === "scalar" && node.value === null;
 }

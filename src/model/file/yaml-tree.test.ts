@@ -50,11 +50,11 @@ const mistakes: readonly (readonly [string, readonly string[]])[] = [
   ["services: web", ['1:11 wrong-type: expected the services here, found "web" (write name: value)']],
   [
     "services:\n  web:",
-    ["2:3 value-missing: expected a service here, found nothing (write a map with app, version, namespace, command, args, dir, env, ports, …)"],
+    ["2:3 value-missing: expected a service here, found nothing (write a map with app, version, namespace, command, image, args, dir, env, …)"],
   ],
   [
     "services:\n  web: node x.js",
-    ['2:8 wrong-type: expected a service here, found "node x.js" (write a map with app, version, namespace, command, args, dir, env, ports, …)'],
+    ['2:8 wrong-type: expected a service here, found "node x.js" (write a map with app, version, namespace, command, image, args, dir, env, …)'],
   ],
   ["services: {web: {command: x}}\nservices: {}", ['2:1 duplicate-key: the key "services" is here twice (the first is on line 1)']],
   [

@@ -112,6 +112,11 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The text is no DNS name.",
     next: "Write the name alone, like `shop.example`; a router also takes `*.shop.example`.",
   },
+  "image-invalid": {
+    title: "not an image",
+    explanation: "The text can be no name of a container image.",
+    next: "Write `[HOST[:PORT]/]NAME[:TAG]`, like `registry.example.com/web:1.0`; only a tag may have capital letters.",
+  },
   "key-invalid": {
     title: "not a key",
     explanation: "Keys of configs and secrets become file names, and this cannot be one.",

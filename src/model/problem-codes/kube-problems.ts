@@ -58,6 +58,16 @@ export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "Nothing says how to reach a cluster: no file was named, `KUBECONFIG` names none that exists, and there is no `~/.kube/config`.",
     next: "Name the file, or set `KUBECONFIG`.",
   },
+  "namespace-ending": {
+    title: "a namespace on its way out",
+    explanation: "The namespace is being deleted, so nothing can be declared in it.",
+    next: "Wait until it is gone, then repeat the command, which makes it anew.",
+  },
+  "namespace-missing": {
+    title: "no such namespace",
+    explanation: "The namespace is not there, and the cluster does not let you make it.",
+    next: "Ask somebody who may: `kubectl create namespace NAME`, and a RoleBinding to the ClusterRole `edit` in it for you.",
+  },
   "namespace-unseen": {
     title: "a namespace that was not looked at",
     explanation: "Your rights are those of some namespaces, so a command looks at the ones that it was asked about; this change would reach another one.",
@@ -68,6 +78,16 @@ export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation:
       "There is a ConfigMap or Secret by the name of a config or secret, without the label `weir.dev/kind`: Weir has not made it and does not write over it.",
     next: "Choose another name, or hand it over with the `kubectl label` that the hint says.",
+  },
+  "pod-broken": {
+    title: "the connection into a pod broke off",
+    explanation: "A command in a pod, or a connection to one of its ports, ended before it was over: the pod ended, or the way to it.",
+    next: "`weir ps` shows whether it still runs; run the command again.",
+  },
+  "pod-unreachable": {
+    title: "no way into the pod",
+    explanation: "The API server does not connect to the pod: it is gone, or you may not (`pods/exec`, `pods/attach`, `pods/portforward`).",
+    next: "See `weir ps`; the ClusterRole `edit` allows it.",
   },
   "undo-incomplete": {
     title: "not everything could be taken back",

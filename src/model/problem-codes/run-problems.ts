@@ -92,6 +92,11 @@ export const runProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The gateway listens on another address already.",
     next: "To move it: `weir system stop`, then the command again.",
   },
+  "image-missing": {
+    title: "no image",
+    explanation: "A cluster runs containers, and nothing says what this one is made from.",
+    next: "Add `--image IMAGE`, like `--image registry.example.com/web:1.0`.",
+  },
   "in-use": {
     title: "still used",
     explanation: "Something else refers to what was to be removed.",
@@ -162,6 +167,11 @@ export const runProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "No daemon runs, so that there is nothing to show or change.",
     next: "Start with `weir up DIR`.",
   },
+  "option-elsewhere": {
+    title: "an option of another place",
+    explanation: "The option is about this machine, and the context is a cluster.",
+    next: "Leave it out, or act on this machine with `--context local`.",
+  },
   "owned-by-other": {
     title: "another stack's",
     explanation: "An object belongs to another stack, and only one file can own it.",
@@ -172,6 +182,11 @@ export const runProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The node agent has not answered yet.",
     next: "Try again in a moment.",
   },
+  "port-absent": {
+    title: "no such port",
+    explanation: "The app has no port of this number, neither for callers nor in its container.",
+    next: "Name one of those that the message lists.",
+  },
   "port-clash": {
     title: "two users of one port",
     explanation: "A TCP port at the gateway can lead to one service only.",
@@ -181,6 +196,11 @@ export const runProblems: Readonly<Record<string, ProblemEntry>> = {
     title: "a port twice",
     explanation: "The service has the same port twice.",
     next: "Remove one of them.",
+  },
+  "port-taken": {
+    title: "the local port is taken",
+    explanation: "`weir port-forward` cannot listen on the port of this machine.",
+    next: "Name another one: `LOCALPORT:PORT`; 0 is any free one.",
   },
   "ref-invalid": {
     title: "names nothing",

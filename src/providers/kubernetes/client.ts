@@ -204,6 +204,20 @@ export class KubeClient {
     }
   }
 
+  /** Reads lines as they come, for as long as the API server sends any, which may be never: until it ends, the connection breaks or `signal` aborts. A refusal has no lines. */
+  async *follow(path: string, query: Query, signal: AbortSignal): AsyncGenerator<string, void, void> {
+    try {
+      const response = await this.#send({ method: "GET", path, query }, signal);
+      if (response.statusCode !== 200) {
+        response.resume();
+        return;
+      }
+      for await (const lines of linesOf(response)) yield* lines;
+    } catch {
+      // Whoever wants more asks again.
+    }
+  }
+
   async #call(call: Call, signal?: AbortSignal): Promise<ApiResult<unknown>> {
     const dog = new Watchdog(this.#clock, this.#patienceMs, signal);
     try {

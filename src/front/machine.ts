@@ -1,0 +1,32 @@
+/** A cluster as the machine that the API talks to. */
+import type { Machine } from "../api/context.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { KubeClient } from "../providers/kubernetes/client.ts";
+import type { RunningPod } from "../providers/kubernetes/translate-running.ts";
+import { followPodLogs, readPodLogs } from "./logs.ts";
+import { notesOf } from "./notes.ts";
+
+interface ClusterMachineOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  /** The pod of a workload's id, as it is now. */
+  readonly pod: (id: string) => RunningPod | undefined;
+}
+
+/** Logs, commands in pods and events of the cluster. Nodes' agents and proxies are DaemonSets: they are the cluster's own to replace and to end. */
+export function createClusterMachine({ client, clock, pod }: ClusterMachineOptions): Machine {
+  const logs = { client, clock, pod };
+  return {
+    readLogs: (query) => readPodLogs(logs, query),
+    followLogs: (query, signal) => followPodLogs(logs, query, signal),
+    exec: async (workload) => {
+      const found = pod(workload);
+      return found === undefined ? undefined : { kind: "pod", namespace: found.namespace, pod: found.pod, container: found.container };
+    },
+    notes: (key) => notesOf(client, key),
+    replaceProxies: () => Promise.reject(new Error("on a cluster, nodes' proxies are replaced with their DaemonSet")),
+    proxies: async () => [],
+    agent: async () => ({ state: "running" }),
+    stop: () => Promise.reject(new Error("on a cluster, `weir uninstall` ends Weir")),
+  };
+}

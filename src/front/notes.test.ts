@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readNotes } from "./notes.ts";
+
+function event(kind: string, name: string, at: string, said: Readonly<Record<string, unknown>> = {}): unknown {
+  return { involvedObject: { kind, name }, reason: "Failed", message: `${name} failed`, lastTimestamp: at, type: "Warning", ...said };
+}
+
+test("notes are about one version: its Deployment, its ReplicaSets and pods; the newest, oldest first, each once", () => {
+  const notes = readNotes(
+    [
+      event("Pod", "web-v1-5f7-abcde", "2026-01-01T00:00:03Z", { reason: "FailedScheduling", message: "0/2 nodes\n are available", count: 7 }),
+      event("Pod", "web-v1-5f7-abcdf", "2026-01-01T00:00:02Z", { message: "x" }),
+      event("Pod", "web-v1-5f7-abcdg", "2026-01-01T00:00:04Z", { message: "x" }),
+      event("ReplicaSet", "web-v1-5f7", "2026-01-01T00:00:01Z", { reason: "FailedCreate", message: "exceeded quota" }),
+      event("Deployment", "web-v1", "", { eventTime: "2026-01-01T00:00:00.5Z", message: "first" }),
+      event("Pod", "web-v10-5f7-abcde", "2026-01-01T00:00:01Z"),
+      event("Deployment", "web-v1-2", "2026-01-01T00:00:01Z"),
+      event("Pod", "web-v1", "2026-01-01T00:00:01Z"),
+      {},
+    ],
+    "web-v1",
+  );
+  assert.deepEqual(notes, ["Failed: first", "FailedCreate: exceeded quota", "Failed: x", "FailedScheduling: 0/2 nodes are available (7 times)"]);
+});
