@@ -168,8 +168,10 @@ function container(name: string, namespace: string, { image, trustDomain, contro
       { name: "WEIR_TOKEN", value: "/var/run/weir/token" },
       { name: "WEIR_TRUST_DOMAIN", value: trustDomain },
     ],
+    // A busy node takes its time to start it; killed for that, it would never come up.
+    startupProbe: { ...probe("/healthz", 1), failureThreshold: 120 },
     readinessProbe: probe("/readyz", 1),
-    livenessProbe: probe("/healthz", 10),
+    livenessProbe: { ...probe("/healthz", 10), failureThreshold: 6 },
     resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
     volumeMounts: [
