@@ -172,7 +172,7 @@ function container(name: string, namespace: string, { image, trustDomain, contro
     startupProbe: { ...probe("/healthz", 1), failureThreshold: 120 },
     readinessProbe: probe("/readyz", 1),
     livenessProbe: { ...probe("/healthz", 10), failureThreshold: 6 },
-    resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
+    resources: { requests: { cpu: "50m", memory: "192Mi" }, limits: { memory: "1Gi" } },
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
     volumeMounts: [
       { name: "run", mountPath: "/run/weir" },
