@@ -8,7 +8,7 @@ import { rule } from "../../../test/support/stacks.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { translateCluster } from "../../providers/kubernetes/translate.ts";
 import type { InForce } from "./cluster-loop.ts";
-import { clusterWorld } from "./cluster-world.ts";
+import { clusterGateway, clusterWorld } from "./cluster-world.ts";
 import { type StatusInput, type WantedStatus, wantedStatuses } from "./declared-statuses.ts";
 
 const now = 1_000_000;
@@ -28,7 +28,7 @@ const hashes = new Map([
 
 function inForceOf(view: ClusterView, at = now): InForce {
   const translation = translateCluster(view);
-  return { world: clusterWorld(translation, at, undefined), view, declaredApps: translation.declaredApps, refusals: [] };
+  return { world: clusterWorld(translation, at, clusterGateway("localhost"), undefined), view, declaredApps: translation.declaredApps, refusals: [] };
 }
 
 function said(changes: Raw, more: Partial<StatusInput> = {}): ReadonlyMap<string, WantedStatus> {
