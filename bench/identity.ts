@@ -39,8 +39,11 @@ async function rate(authority: CertificateAuthority, csr: Uint8Array, count: num
 
 /** What the certificate service does when `nodes` nodes ask at once for `each` identities. */
 async function storm(authority: CertificateAuthority, csr: Uint8Array, nodes: number, each: number): Promise<void> {
-  const options = { authority, trustDomain: defaultTrustDomain, log: silentLog, identitiesOf: () => new Set([id]) };
-  const service = createCertificateService({ ...options, authenticate: (token) => Promise.resolve(ok(token)) });
+  const options = { authority, log: silentLog, identitiesOf: () => new Set([id]) };
+  const service = createCertificateService({
+    ...options,
+    authenticate: (token) => Promise.resolve(ok({ name: token, id: nodeId(defaultTrustDomain, token) })),
+  });
   const method = service.get(issueMethod);
   if (method?.kind !== "unary") throw new Error("the service has no such method");
   const request = toBinary(IssueRequestSchema, create(IssueRequestSchema, { requests: Array.from({ length: each }, () => ({ spiffeId: id, csr })) }));

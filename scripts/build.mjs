@@ -16,6 +16,7 @@ const entries = {
   node: "src/agent/node-main.ts",
   "cluster-agent": "src/agent/cluster/main.ts",
   control: "src/daemon/cluster/main.ts",
+  gateway: "src/agent/cluster/gateway-main.ts",
 };
 
 const startedAt = new Date();

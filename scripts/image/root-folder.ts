@@ -9,7 +9,7 @@ import { programs } from "./programs.ts";
 const exec = promisify(execFile);
 
 /** dist/NAME.js of the processes that run in a cluster. */
-const entries = ["control", "cluster-agent"];
+const entries = ["control", "cluster-agent", "gateway"];
 const programFolders = ["usr/sbin", "usr/bin", "sbin", "bin"];
 /** Folders that programs look for. /var/run is one, no link: what is mounted below it must not land in /run. */
 const folders = ["dev", "proc", "sys", "run", "tmp", "etc", "root", "var/run", "var/lib", "opt/weir/dist", "usr/local/bin", "usr/sbin", "usr/bin"];

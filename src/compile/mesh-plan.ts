@@ -3,6 +3,7 @@
  * Emitters translate a plan to somebody's format and decide nothing.
  */
 import type { SourcePlace } from "../lib/problem.ts";
+import type { Cors } from "../model/gateway.ts";
 import type { AppName, Namespace, VersionName } from "../model/names.ts";
 import type { HeaderChanges, Protocol, Redirect, Retries, Rewrite, RouteMatch } from "../model/types.ts";
 import type { CapturePoint, Endpoint, GatewaySettings } from "../model/world.ts";
@@ -61,6 +62,8 @@ export interface Route {
         readonly refused?: number;
       }
     | { readonly kind: "redirect"; readonly redirect: Redirect };
+  /** At a cluster's gateways only. */
+  readonly cors?: Cors;
   readonly where?: SourcePlace;
 }
 

@@ -50,8 +50,7 @@ export interface NodePlan {
  */
 export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before?: NodePlan): NodePlan {
   const pods = [...(mesh.pinned.get(node) ?? [])].sort((a, b) => (a.uid < b.uid ? -1 : 1));
-  const known = new Map(before?.backends.map((one) => [one.backend.id, one]));
-  const backends = plan.backends.filter(isVersion).map((backend) => nodeBackend(backend, plan.endpoints.get(backend.id) ?? [], mesh, node, known));
+  const backends = placedBackends(plan, plan.backends.filter(isVersion), mesh, node, before?.backends);
   const remote = [...mesh.joined.values()]
     .filter((pod) => pod.node !== node)
     .map(({ address, identity }) => ({ address, identity }))
@@ -68,7 +67,23 @@ export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before
   };
 }
 
-function isVersion(backend: Backend): backend is VersionBackend {
+/**
+ * Backends with their places, as a proxy sees them that stands on `node` (undefined: a gateway, which is on none): by mutual TLS whoever is in the mesh and
+ * not on the same node. Those that say the same as in `before` are the same objects.
+ */
+export function placedBackends(
+  plan: MeshPlan,
+  backends: readonly VersionBackend[],
+  mesh: MeshPods,
+  node: string | undefined,
+  before: readonly NodeBackend[] = [],
+): readonly NodeBackend[] {
+  const known = new Map(before.map((one) => [one.backend.id, one]));
+  return backends.map((backend) => nodeBackend(backend, plan.endpoints.get(backend.id) ?? [], mesh, node, known));
+}
+
+/** Says whether a backend is a version's, not an external service's. */
+export function isVersion(backend: Backend): backend is VersionBackend {
   return backend.kind === "version";
 }
 
@@ -80,7 +95,7 @@ function nodeBackend(
   backend: VersionBackend,
   endpoints: readonly Endpoint[],
   mesh: MeshPods,
-  node: string,
+  node: string | undefined,
   known: ReadonlyMap<BackendId, NodeBackend>,
 ): NodeBackend {
   const places = endpoints.flatMap((endpoint) => nodeEndpoint(endpoint, backend, mesh, node) ?? []).sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -90,7 +105,7 @@ function nodeBackend(
 }
 
 /** Undefined: this endpoint does not have the backend's port. */
-function nodeEndpoint(endpoint: Endpoint, backend: VersionBackend, mesh: MeshPods, node: string): NodeEndpoint | undefined {
+function nodeEndpoint(endpoint: Endpoint, backend: VersionBackend, mesh: MeshPods, node: string | undefined): NodeEndpoint | undefined {
   const { id, address } = endpoint;
   const port = listeningPort(endpoint, backend);
   if (port === undefined) return undefined;

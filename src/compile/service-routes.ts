@@ -50,12 +50,24 @@ function routesOf(namespace: Namespace, name: string, { serviceRoutes }: World):
 }
 
 /** What a rule's name leads to: an app by its weights, or one version by its own name. */
-type Destination = App | Service;
+export type Destination = App | Service;
 
 /** What a route's rules name, where it exists, each once. */
 function destinationsOf({ rules }: ServiceRoute, world: World): readonly Destination[] {
-  const refs = rules.flatMap(({ action }) => (action.kind === "forward" ? [...action.destinations, ...(action.mirrors ?? [])].map(({ to }) => keyOf(to)) : []));
-  return [...new Set(refs)].flatMap((key) => world.apps.get(key) ?? versionsByName(world.apps).get(key) ?? []);
+  return destinationsNamed(
+    rules.flatMap(({ action }) => (action.kind === "forward" ? [...action.destinations, ...(action.mirrors ?? [])].map(({ to }) => to) : [])),
+    world,
+  );
+}
+
+/** What references name, where it exists, each once. */
+export function destinationsNamed(refs: readonly DestinationRef[], { apps }: World): readonly Destination[] {
+  return [...new Set(refs.map(keyOf))].flatMap((key) => apps.get(key) ?? versionsByName(apps).get(key) ?? []);
+}
+
+/** By the names that references have for them. */
+export function byKey(destinations: readonly Destination[]): Known {
+  return new Map(destinations.map((one) => [keyOfDestination(one), one]));
 }
 
 const versionsByName = memoize(
@@ -72,13 +84,14 @@ function keyOfDestination(to: Destination): AppKey {
 }
 
 const routedPort = memoizeLast((route: ServiceRoute, name: string, ...destinations: readonly Destination[]): RoutedPort => {
-  const known = new Map(destinations.map((one) => [keyOfDestination(one), one]));
+  const known = byKey(destinations);
   return { port: route.port, routes: route.rules.map((rule, index) => compileRule(rule, `${name}:${route.port}#${index}`, known)) };
 });
 
-type Known = ReadonlyMap<AppKey, Destination>;
+export type Known = ReadonlyMap<AppKey, Destination>;
 
-function compileRule({ match, requestHeaders, responseHeaders, action }: RouteRule, name: string, known: Known): Route {
+/** A rule whose destinations are apps, resolved to their backends. `name` is the route's. */
+export function compileRule({ match, requestHeaders, responseHeaders, action }: RouteRule, name: string, known: Known): Route {
   const common = { name, match, requestHeaders, responseHeaders };
   if (action.kind === "redirect") return { ...common, action };
   const { rewrite, timeoutMs, retries = safeRetries, tryTimeoutMs = 0, mirrors = [], refused } = action;
@@ -97,7 +110,8 @@ function compileRule({ match, requestHeaders, responseHeaders, action }: RouteRu
   };
 }
 
-function weighted({ to, weight, requestHeaders, responseHeaders }: WeightedDestination, known: Known): readonly WeightedBackend[] {
+/** One destination of several: its app's versions by the app's own weights. */
+export function weighted({ to, weight, requestHeaders, responseHeaders }: WeightedDestination, known: Known): readonly WeightedBackend[] {
   const headers = { ...(requestHeaders === undefined ? {} : { requestHeaders }), ...(responseHeaders === undefined ? {} : { responseHeaders }) };
   return backendsOf(to, known).map((one) => ({ ...one, weight: one.weight * weight, ...headers }));
 }

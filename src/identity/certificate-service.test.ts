@@ -16,7 +16,7 @@ import { RpcError, Status } from "../rpc/status.ts";
 import type { TlsMaterial } from "../rpc/tls.ts";
 import { bundlePem } from "./bundle.ts";
 import { createCertificateClient, createLocalClient } from "./certificate-client.ts";
-import { createCertificateService, issueMethod, maxRequests } from "./certificate-service.ts";
+import { createCertificateService, type Holder, issueMethod, maxRequests } from "./certificate-service.ts";
 import { createKeyPair } from "./keys.ts";
 import { keepNodeIdentities, type NodeIdentities } from "./node-identities.ts";
 import { createRequest } from "./request.ts";
@@ -35,6 +35,12 @@ function material({ svids, bundle }: NodeIdentities): TlsMaterial {
   return { chain: own.chain, key: own.key, roots: bundlePem(bundle) };
 }
 
+const refused = failed<Holder>({ code: "node-token-refused", message: "a bad token" });
+
+function holderOf(node: string): Holder {
+  return { name: node, id: nodeId(defaultTrustDomain, node) };
+}
+
 async function controlPlane(t: TestContext) {
   const ended = new AbortController();
   t.after(() => ended.abort());
@@ -45,11 +51,9 @@ async function controlPlane(t: TestContext) {
   await eventually(() => held.get().svids.size === 1, "the control plane's certificate");
   const methods = createCertificateService({
     authority,
-    trustDomain: defaultTrustDomain,
     log: silentLog,
-    authenticate: (token) =>
-      Promise.resolve(token.startsWith("token-of-") ? ok(token.slice(9)) : failed<string>({ code: "node-token-refused", message: "a bad token" })),
-    identitiesOf: (node) => new Set(onNode[node] ?? []),
+    authenticate: (token) => Promise.resolve(token.startsWith("token-of-") ? ok(holderOf(token.slice(9))) : refused),
+    identitiesOf: ({ name }) => new Set(onNode[name] ?? []),
   });
   const tls = { material: new Cell(material(held.get())), clientCertificate: "optional" as const };
   const rpc = createRpcServer({ clock: realClock, log: silentLog, methods, tls });

@@ -1,4 +1,4 @@
-/** The authority's side of the wire: gives each node the identities of what runs on it, and no others. */
+/** The authority's side of the wire: gives each node the identities of what runs on it, each gateway its own, and no others. */
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
   type CertificateRequest,
@@ -12,7 +12,7 @@ import {
 } from "../../gen/weir/identity/v1/certificates_pb.js";
 import type { Log } from "../lib/log.ts";
 import type { Problem, Result } from "../lib/problem.ts";
-import { nodeId, parseSpiffeId, type SpiffeId, type TrustDomain } from "../model/spiffe.ts";
+import { parseSpiffeId, type SpiffeId } from "../model/spiffe.ts";
 import type { CallContext, RpcMethod } from "../rpc/method.ts";
 import { RpcError, Status } from "../rpc/status.ts";
 import type { TrustBundle } from "./bundle.ts";
@@ -21,13 +21,19 @@ import type { Svid } from "./issue.ts";
 import { verifyRequest } from "./request.ts";
 import { createTurns } from "./turns.ts";
 
+/** Who holds certificates: a node, or a gateway. */
+export interface Holder {
+  /** Unique among all holders: by it the authority remembers what it holds. */
+  readonly name: string;
+  readonly id: SpiffeId;
+}
+
 export interface CertificateServiceOptions {
   readonly authority: CertificateAuthority;
-  readonly trustDomain: TrustDomain;
-  /** Which node the bearer of a token is. */
-  authenticate(token: string): Promise<Result<string>>;
-  /** The identities of the workloads on a node, as the registry knows them now. */
-  identitiesOf(node: string): ReadonlySet<SpiffeId>;
+  /** Who the bearer of a token is. */
+  authenticate(token: string): Promise<Result<Holder>>;
+  /** What a holder may be beside itself, now: a node its workloads. */
+  identitiesOf(holder: Holder): ReadonlySet<SpiffeId>;
   readonly log: Log;
 }
 
@@ -51,13 +57,13 @@ interface Service extends CertificateServiceOptions {
 }
 
 async function issue(bytes: Uint8Array, context: CallContext, options: Service): Promise<Uint8Array> {
-  const node = await callingNode(context, options);
+  const holder = await callingHolder(context, options);
   const request = parse(bytes);
   if (request.requests.length > maxRequests) throw new RpcError(Status.invalidArgument, `more than ${maxRequests} requests in one call`);
   if (request.report !== undefined) {
-    await options.authority.report(node, { trusts: request.report.trustedRoots, signedBy: request.report.signingRoots });
+    await options.authority.report(holder.name, { trusts: request.report.trustedRoots, signedBy: request.report.signingRoots });
   }
-  const response = await answer(node, request, context.signal, options);
+  const response = await answer(holder, request, context.signal, options);
   return toBinary(IssueResponseSchema, response);
 }
 
@@ -69,54 +75,58 @@ function parse(bytes: Uint8Array): IssueRequest {
   }
 }
 
-async function callingNode({ headers, peer }: CallContext, { authenticate, trustDomain, log }: CertificateServiceOptions): Promise<string> {
+async function callingHolder({ headers, peer }: CallContext, { authenticate, log }: CertificateServiceOptions): Promise<Holder> {
   const token = /^Bearer (\S+)$/i.exec(headers.authorization ?? "")?.[1];
   if (token === undefined) throw new RpcError(Status.unauthenticated, "the call carries no bearer token");
-  const node = await authenticate(token);
-  if (!node.ok) {
-    log.warn("node refused", { problems: node.problems });
-    throw new RpcError(Status.unauthenticated, node.problems[0]?.message ?? "the token is refused");
+  const holder = await authenticate(token);
+  if (!holder.ok) {
+    log.warn("holder refused", { problems: holder.problems });
+    throw new RpcError(Status.unauthenticated, holder.problems[0]?.message ?? "the token is refused");
   }
-  // A node that renews shows its certificate as well; the two must tell the same.
-  if (peer !== undefined && peer !== nodeId(trustDomain, node.value))
-    throw new RpcError(Status.permissionDenied, `the token is of ${node.value}, not of ${peer}`);
-  return node.value;
+  // Who renews shows its certificate as well; the two must tell the same.
+  if (peer !== undefined && peer !== holder.value.id) throw new RpcError(Status.permissionDenied, `the token is of ${holder.value.name}, not of ${peer}`);
+  return holder.value;
 }
 
-async function answer(node: string, request: IssueRequest, signal: AbortSignal, options: Service): Promise<IssueResponse> {
-  const { authority, trustDomain, log } = options;
-  const allowed = new Set([...options.identitiesOf(node), nodeId(trustDomain, node)]);
+async function answer(holder: Holder, request: IssueRequest, signal: AbortSignal, options: Service): Promise<IssueResponse> {
+  const { authority, log } = options;
+  const allowed = new Set([...options.identitiesOf(holder), holder.id]);
   const checked: Result<CertifiedKey>[] = [];
   for (const item of request.requests) {
     signal.throwIfAborted();
-    checked.push(await options.turns(() => check(item, node, allowed)));
+    checked.push(await options.turns(() => check(item, holder, allowed)));
   }
   const keys = checked.flatMap((result) => (result.ok ? [result.value] : []));
-  const svids = [...(await sign(options, node, keys, signal))];
+  const svids = [...(await sign(options, holder, keys, signal))];
   const results = request.requests.map((item, at): ResultInit => {
     const result = checked[at];
-    if (result?.ok === false) log.warn("identity refused", { node, id: item.spiffeId, problems: result.problems });
+    if (result?.ok === false) log.warn("identity refused", { holder: holder.name, id: item.spiffeId, problems: result.problems });
     const outcome = result?.ok === true ? certificate(svids.shift()) : refusal(result?.problems ?? []);
     return { spiffeId: item.spiffeId, outcome };
   });
-  if (keys.length > 0) log.info("identities issued", { node, count: keys.length });
+  if (keys.length > 0) log.info("identities issued", { holder: holder.name, count: keys.length });
   return create(IssueResponseSchema, { results, bundle: { domains: domainsOf(authority.bundle.get()) } });
 }
 
-async function check(item: CertificateRequest, node: string, allowed: ReadonlySet<SpiffeId>): Promise<Result<CertifiedKey>> {
+async function check(item: CertificateRequest, { name }: Holder, allowed: ReadonlySet<SpiffeId>): Promise<Result<CertifiedKey>> {
   const id = parseSpiffeId(item.spiffeId);
   if (!id.ok) return id;
   if (!allowed.has(id.value)) {
-    const message = `no workload with the identity ${id.value} runs on the node ${node}`;
+    const message = `no workload with the identity ${id.value} runs on the node ${name}`;
     return { ok: false, problems: [{ code: "identity-not-here", message, hint: "When it has just started there, ask again." }] };
   }
   const spki = await verifyRequest(item.csr);
   return spki.ok ? { ok: true, value: { id: id.value, spki: spki.value } } : spki;
 }
 
-async function sign({ authority, log }: CertificateServiceOptions, node: string, keys: readonly CertifiedKey[], signal: AbortSignal): Promise<readonly Svid[]> {
+async function sign(
+  { authority, log }: CertificateServiceOptions,
+  { name }: Holder,
+  keys: readonly CertifiedKey[],
+  signal: AbortSignal,
+): Promise<readonly Svid[]> {
   try {
-    return await authority.issue(node, keys, signal);
+    return await authority.issue(name, keys, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     log.error("the certificate authority cannot sign", { error });

@@ -1,4 +1,4 @@
-/** A node agent's ServiceAccount token, as the Kubernetes API reviewed it: which node speaks? Pure. */
+/** A ServiceAccount token that was made for us, as the Kubernetes API reviewed it: which node's agent, or which pod of which account, speaks? Pure. */
 import { failed, ok, type Result } from "../lib/problem.ts";
 
 /** The part of `authentication.k8s.io/v1` TokenReview's status that counts. */
@@ -16,19 +16,28 @@ export interface ExpectedAgent {
   readonly serviceAccount: string;
 }
 
-const nodeNameKey = "authentication.kubernetes.io/node-name";
+/** Whose token it is. Kubernetes puts node and pod into a token that it projects into a pod. */
+export type TokenBearer =
+  | { readonly kind: "node"; readonly node: string }
+  | { readonly kind: "pod"; readonly namespace: string; readonly serviceAccount: string; readonly pod: string };
 
-/** The name of the node on which the agent runs. Kubernetes puts it into the token when it is projected into a pod. */
-export function nodeOfTokenReview(status: TokenReviewStatus, expected: ExpectedAgent): Result<string> {
+const nodeNameKey = "authentication.kubernetes.io/node-name";
+const podNameKey = "authentication.kubernetes.io/pod-name";
+const accountPattern = /^system:serviceaccount:([^:]+):([^:]+)$/;
+
+/** A token of the agents' account is its node's; any other is its pod's, in the name of the pod's own account. */
+export function bearerOfTokenReview(status: TokenReviewStatus, agent: ExpectedAgent): Result<TokenBearer> {
   if (status.authenticated !== true) return refused(status.error ?? "the Kubernetes API does not accept it");
-  if (status.audiences?.includes(expected.audience) !== true) return refused(`it is not for the audience "${expected.audience}"`);
-  const username = `system:serviceaccount:${expected.namespace}:${expected.serviceAccount}`;
-  if (status.user?.username !== username) return refused(`it belongs to ${status.user?.username ?? "nobody"}, not to ${username}`);
-  const nodes = status.user.extra?.[nodeNameKey] ?? [];
-  const [node] = nodes;
-  return nodes.length === 1 && node !== undefined && node !== "" ? ok(node) : refused("it is not bound to a node");
+  if (status.audiences?.includes(agent.audience) !== true) return refused(`it is not for the audience "${agent.audience}"`);
+  const [, namespace, serviceAccount] = accountPattern.exec(status.user?.username ?? "") ?? [];
+  if (namespace === undefined || serviceAccount === undefined) return refused(`it belongs to ${status.user?.username ?? "nobody"}, which is no ServiceAccount`);
+  const isAgent = namespace === agent.namespace && serviceAccount === agent.serviceAccount;
+  const names = status.user?.extra?.[isAgent ? nodeNameKey : podNameKey] ?? [];
+  const [name] = names;
+  if (names.length !== 1 || name === undefined || name === "") return refused(`it is not bound to a ${isAgent ? "node" : "pod"}`);
+  return ok(isAgent ? { kind: "node", node: name } : { kind: "pod", namespace, serviceAccount, pod: name });
 }
 
-function refused(why: string): Result<string> {
-  return failed({ code: "node-token-refused", message: `the node's token is refused: ${why}`, hint: "Mount a projected token for the right audience." });
+function refused(why: string): Result<TokenBearer> {
+  return failed({ code: "node-token-refused", message: `the token is refused: ${why}`, hint: "Mount a projected token for the right audience." });
 }

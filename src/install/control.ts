@@ -54,6 +54,8 @@ function container({ image, trustDomain, plugIn }: InstallSettings): object {
     env: [
       { name: "POD_NAMESPACE", value: systemNamespace },
       { name: "WEIR_TRUST_DOMAIN", value: trustDomain },
+      // Gateways run the same.
+      { name: "WEIR_IMAGE", value: image },
       ...(plugIn === undefined ? [] : [{ name: "WEIR_CA_DIR", value: plugInDir }]),
     ],
     ports: [

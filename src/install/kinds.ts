@@ -34,9 +34,17 @@ export const installKinds: readonly InstallKind[] = [
   kindOf("apps/v1", "DaemonSet", "daemonsets"),
 ];
 
+const gatewayClass = kindOf("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", false);
+
+/** The kinds of what the control plane keeps for Gateways. */
+export const gatewayKinds: readonly InstallKind[] = [
+  gatewayClass,
+  ...installKinds.filter(({ kind }) => ["ServiceAccount", "ConfigMap", "Service", "Deployment"].includes(kind)),
+];
+
 /** The kind of an object. Throws for one that is not in the list: that is a bug. */
 export function installKind({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): InstallKind {
-  const found = installKinds.find((known) => known.apiVersion === apiVersion && known.kind === kind);
+  const found = [...installKinds, gatewayClass].find((known) => known.apiVersion === apiVersion && known.kind === kind);
   if (found === undefined) throw new Error(`${apiVersion} ${kind} is no kind of an installation`);
   return found;
 }

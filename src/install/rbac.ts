@@ -24,12 +24,15 @@ export const clusterRules: readonly Rule[] = [
   { apiGroups: [""], resources: ["services", "serviceaccounts"], verbs: write },
   { apiGroups: ["apps"], resources: ["deployments"], verbs: [...look, ...write] },
   { apiGroups: ["policy"], resources: ["poddisruptionbudgets"], verbs: [...look, ...write] },
+  // For gateways, which are where their Gateways are: whom they trust, and the class that Gateways name.
+  { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create", "patch"] },
+  { apiGroups: ["gateway.networking.k8s.io"], resources: ["gatewayclasses"], verbs: ["create", "patch"] },
   // Owners of what it writes: where the API server wants this right for that.
   { apiGroups: [weirGroup], resources: ["*/finalizers"], verbs: ["update"] },
 ];
 
 /**
- * Contents of configs and secrets: pods that use them are replaced when they change. Roles know no labels, so this is the right to read all of them;
+ * Contents of configs and secrets: pods that use them are replaced when they change, and gateways have the certificates that Gateways name. Roles know no labels, so this is the right to read all of them;
  * a role of its own, so that whoever does not want that can take its binding away.
  */
 export const contentRules: readonly Rule[] = [{ apiGroups: [""], resources: ["configmaps", "secrets"], verbs: ["list", "watch"] }];

@@ -1,6 +1,6 @@
 /** What whoever installs or uninstalls must be allowed to do. */
 import { definedKinds } from "./crds.ts";
-import { installKinds } from "./kinds.ts";
+import { gatewayKinds, installKinds } from "./kinds.ts";
 import { systemNamespace } from "./objects.ts";
 
 export interface Right {
@@ -19,7 +19,8 @@ export function installRights(): readonly Right[] {
 /** Rights for the end of an installation. */
 export function uninstallRights(): readonly Right[] {
   const declared = definedKinds.map(({ group, resource }) => ({ verb: "list", group, resource }));
-  return [...rightsFor(["list", "delete"]), ...declared, { verb: "list", group: "", resource: "pods", namespace: systemNamespace }];
+  const gateways = gatewayKinds.flatMap(({ group, resource }) => ["list", "delete"].map((verb) => ({ verb, group, resource })));
+  return [...rightsFor(["list", "delete"]), ...declared, ...gateways, { verb: "list", group: "", resource: "pods", namespace: systemNamespace }];
 }
 
 function rightsFor(verbs: readonly string[]): readonly Right[] {

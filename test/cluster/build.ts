@@ -49,10 +49,11 @@ function builds(): readonly GoBuild[] {
   ];
 }
 
-/** Gateway API's own suite, the program that it has in its pods, and where the module has its CRDs: for those who run it. */
+/** Gateway API's own suite, the programs that it has in its pods, and where the module has its CRDs: for those who run it. */
 const conformance: readonly GoBuild[] = [
   { dir: "go/conformance", output: "gateway-api-conformance", packages: ".", test: true },
   { dir: "go/meshecho", output: "meshecho/", packages: "tool" },
+  { dir: "go/gatewayecho", output: "gatewayecho/", packages: "tool" },
 ];
 
 /** Environment for a build with libseccomp: it is where scripts/setup.mjs unpacked it, and pkg-config, which would look elsewhere, is a script that says so. */
@@ -77,7 +78,7 @@ export async function buildPrograms(say: Say): Promise<void> {
   await buildAll(builds(), say);
 }
 
-/** Builds Gateway API's suite and the program of its pods. */
+/** Builds Gateway API's suite and the programs of its pods. */
 export async function buildConformance(say: Say): Promise<void> {
   await buildAll(conformance, say);
 }

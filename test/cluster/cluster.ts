@@ -48,8 +48,8 @@ export interface Cluster {
   kubectl(args: readonly string[], input?: string): Promise<string>;
   /** Writes a kubeconfig for a user with these groups; answers its path. What they may do, RBAC says. */
   kubeconfigFor(user: string, groups?: readonly string[]): Promise<string>;
-  /** Runs a program in the namespaces of the control plane, or of the node with this name. Never rejects for an exit code. */
-  inNamespace(words: readonly string[], node?: string): Promise<Ended>;
+  /** Runs a program in the namespaces of the control plane, or of the node with this name, for two minutes or `timeoutMs`. Never rejects for an exit code. */
+  inNamespace(words: readonly string[], node?: string, timeoutMs?: number): Promise<Ended>;
   /** Puts an OCI archive's images into the store of every node. */
   importImage(tar: string): Promise<void>;
   /** Ends the cluster and removes all that it made, its folder too. */
@@ -99,7 +99,7 @@ function clusterOf(dir: string, sandboxes: readonly Sandbox[]): Cluster {
     kubectl: (args, input) => kubectl(kubeconfig, args, input),
     kubeconfigFor: (user, groups = []) =>
       writeKubeconfig(path.join(dir, `${user}.json`), { pkiDir: pki, server: serverOf(kubeconfig), file: `user-${user}`, user: { name: user, groups } }),
-    inNamespace: async (words, node = "control") => tryRun(inside(findSandbox(sandboxes, node), words)),
+    inNamespace: async (words, node = "control", timeoutMs = 120_000) => tryRun(inside(findSandbox(sandboxes, node), words), { timeoutMs }),
     importImage: async (tar) => {
       await Promise.all(nodes.map((node) => importImage(node, tar)));
     },

@@ -6,19 +6,19 @@
  * WEIR_CONFORMANCE_TEST=NAME runs one test of it; WEIR_CONFORMANCE_REPORT=1 puts the report of a whole run into conformance/.
  */
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, parseAllDocuments } from "yaml";
-import { buildConformance, conformanceModule } from "../cluster/build.ts";
+import { buildConformance } from "../cluster/build.ts";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { writeImage } from "../cluster/image.ts";
 import { issue, makeAuthority } from "../cluster/pki.ts";
 import { binDir, root } from "../cluster/places.ts";
-import { tryRun } from "../cluster/run.ts";
 import { startTestCluster } from "../kubernetes/support/cluster.ts";
 import { type Mesh, startMesh } from "../kubernetes/support/mesh.ts";
+import { applyCrds, assertPassed, type ProfileReport, runSuite, suiteFolder } from "./suite.ts";
 
 /** What Weir says that it does, beyond the core of the profiles. */
 const features = [
@@ -50,8 +50,7 @@ before(
     await buildConformance((line) => console.error(`cluster: ${line}`));
     cluster = await startTestCluster();
     await cluster.importImage(await echoImage());
-    const crds = path.join(await conformanceModule("sigs.k8s.io/gateway-api"), "config/crd/standard");
-    await cluster.kubectl(["apply", "--server-side", "-f", crds]);
+    await applyCrds(cluster);
     mesh = await startMesh(cluster);
     await makeNamespaces();
   },
@@ -64,7 +63,7 @@ after(async () => {
 });
 
 async function suiteManifests(): Promise<string> {
-  return readFileSync(path.join(await conformanceModule("sigs.k8s.io/gateway-api/conformance"), "mesh/manifests.yaml"), "utf8");
+  return readFileSync(path.join(await suiteFolder(), "mesh/manifests.yaml"), "utf8");
 }
 
 /**
@@ -93,50 +92,15 @@ async function echoImage(): Promise<string> {
   return tar;
 }
 
-interface Report {
-  readonly profiles: readonly {
-    readonly name: string;
-    readonly core: { readonly result: string; readonly failedTests?: readonly string[] };
-    readonly extended?: { readonly result: string; readonly failedTests?: readonly string[] };
-  }[];
-}
-
-/** Runs the suite; answers its log and where its report is. */
-async function runSuite(): Promise<{ readonly log: string; readonly report: string }> {
-  const dir = path.join(cluster.dir, "conformance");
-  const report = path.join(dir, "report.yaml");
-  const only = process.env["WEIR_CONFORMANCE_TEST"];
-  const { version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as { readonly version: string };
-  const about = ["organization=weir", "project=weir", "url=https://weir.dev", `version=v${version}`, "contact=https://weir.dev"];
-  const flags = [
-    "conformance-profiles=MESH-HTTP,MESH-GRPC",
-    `supported-features=${features.join(",")}`,
-    "namespace-labels=weir.dev/mesh=on",
-    `report-output=${report}`,
-    ...about,
-    ...(only === undefined ? [] : [`run-test=${only}`]),
-  ];
-  const words = [path.join(binDir, "gateway-api-conformance"), "-test.v", "-test.timeout=30m", ...flags.map((flag) => `-${flag}`)];
-  const ended = await tryRun(words, { env: { KUBECONFIG: cluster.kubeconfig }, timeoutMs: 1_800_000 });
-  const log = ended.stdout + ended.stderr;
-  writeFileSync(path.join(root, ".cache/cluster/conformance.log"), log);
-  return { log, report };
-}
-
 test("the suite's profiles for meshes pass, core and extended", { timeout: 1_800_000 }, async (t) => {
-  const { log, report } = await runSuite();
-  const results = [...log.matchAll(/^ {4}--- (PASS|FAIL|SKIP): TestConformance\/(\S+)/gm)].map(([, result, name]) => `${result} ${name}`);
-  for (const result of results) t.diagnostic(result);
-  const failed = results.filter((result) => result.startsWith("FAIL"));
-  assert.deepEqual(failed, [], "see .cache/cluster/conformance.log");
-  assert.ok(
-    results.some((result) => result.startsWith("PASS")),
-    `nothing ran:\n${log.slice(-4_000)}`,
-  );
+  const flags = ["namespace-labels=weir.dev/mesh=on"];
+  const suite = await runSuite({ cluster, profiles: ["MESH-HTTP", "MESH-GRPC"], features, flags, name: "mesh" });
+  for (const result of suite.results) t.diagnostic(result);
+  assertPassed(suite);
   if (process.env["WEIR_CONFORMANCE_TEST"] !== undefined) return;
-  const { profiles } = parse(readFileSync(report, "utf8")) as Report;
+  const { profiles } = parse(readFileSync(suite.report, "utf8")) as { readonly profiles: readonly ProfileReport[] };
   for (const { name, core, extended } of profiles) assert.deepEqual([name, core.result, extended?.result ?? "success"], [name, "success", "success"]);
   if (process.env["WEIR_CONFORMANCE_REPORT"] === undefined) return;
   mkdirSync(path.join(root, "conformance"), { recursive: true });
-  copyFileSync(report, path.join(root, "conformance/mesh-report.yaml"));
+  copyFileSync(suite.report, path.join(root, "conformance/mesh-report.yaml"));
 });

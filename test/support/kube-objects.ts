@@ -1,8 +1,9 @@
 /** Kubernetes objects as an API server sends them, with only what a test cares about said. */
 import type { ClusterView, Objects } from "../../src/providers/kubernetes/objects.ts";
 import { contentReader, declarationReader, readDeployment, writtenReader } from "../../src/providers/kubernetes/read-declarations.ts";
+import { readGateway, readGatewayClass, readTlsSecret } from "../../src/providers/kubernetes/read-gateways.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "../../src/providers/kubernetes/read-objects.ts";
-import { readGrpcRoute, readHttpRoute, readReferenceGrant } from "../../src/providers/kubernetes/read-routes.ts";
+import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "../../src/providers/kubernetes/read-routes.ts";
 import { managedLabel } from "../../src/providers/kubernetes/workload-objects.ts";
 import type { FakeObject } from "./fake-kube-api.ts";
 
@@ -71,6 +72,11 @@ export interface Raw {
   readonly slices?: readonly FakeObject[];
   readonly httpRoutes?: readonly FakeObject[];
   readonly grpcRoutes?: readonly FakeObject[];
+  readonly tlsRoutes?: readonly FakeObject[];
+  readonly tcpRoutes?: readonly FakeObject[];
+  readonly gatewayClasses?: readonly FakeObject[];
+  readonly gateways?: readonly FakeObject[];
+  readonly tlsSecrets?: readonly FakeObject[];
   readonly grants?: readonly FakeObject[];
   readonly apps?: readonly FakeObject[];
   readonly versions?: readonly FakeObject[];
@@ -93,6 +99,11 @@ export function clusterView(raw: Raw): ClusterView {
     endpointSlices: read(raw.slices, readEndpointSlice),
     httpRoutes: read(raw.httpRoutes, readHttpRoute),
     grpcRoutes: read(raw.grpcRoutes, readGrpcRoute),
+    tlsRoutes: read(raw.tlsRoutes, readTlsRoute),
+    tcpRoutes: read(raw.tcpRoutes, readTcpRoute),
+    gatewayClasses: read(raw.gatewayClasses, readGatewayClass),
+    gateways: read(raw.gateways, readGateway),
+    tlsSecrets: read(raw.tlsSecrets, readTlsSecret),
     referenceGrants: read(raw.grants, readReferenceGrant),
     apps: read(raw.apps, declarationReader("app")),
     versions: read(raw.versions, declarationReader("service")),

@@ -1,13 +1,13 @@
 /** The agent of one Kubernetes node, put together: the pods' keeper, the node Envoy, the link to the control plane, the guard. */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { adminGet } from "../../dataplane/admin.ts";
 import { Envoy } from "../../dataplane/envoy.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { RpcClient } from "../../rpc/client.ts";
 import type { NodeOrder } from "./contract.ts";
 import { runControlLink } from "./control-link.ts";
+import { drainEnvoy } from "./drain.ts";
 import { findPods } from "./find-pods.ts";
 import { fileMemory } from "./memory.ts";
 import { runGuard } from "./pod-guard.ts";
@@ -73,7 +73,10 @@ export function startClusterAgent(settings: ClusterAgentSettings, parts: Cluster
       await running;
       await keeper.stop();
       if (onExit === "release") await keeper.letGo();
-      await drain(settings, onExit, clock);
+      // When the rules stay, it takes new connections during the first half: perhaps nobody else does yet. Another agent's Envoy on the same ports gets its
+      // share of them, and all when this one stops to listen.
+      const { drainSeconds } = settings;
+      await drainEnvoy({ adminSocket: adminSocketOf(settings), drainSeconds, mayEndEarly: onExit === "release", longestSeconds: 2 * drainSeconds, clock });
       if (onExit === "release") await keeper.release();
       await envoy.stop();
       log.info("stopped", { onExit });
@@ -102,28 +105,4 @@ function nodeEnvoy(settings: ClusterAgentSettings, { clock, log }: ClusterAgentP
 
 function adminSocketOf(settings: ClusterAgentSettings): string {
   return path.join(settings.runDir, "admin.sock");
-}
-
-/**
- * Asks Envoy to end its connections, and waits until none is left, for at most twice the drain time. When the rules stay it takes new ones during the first
- * half: perhaps nobody else does yet. Another agent's Envoy on the same ports gets its share of them, and all when this one stops to listen.
- */
-async function drain(settings: ClusterAgentSettings, onExit: ClusterAgentSettings["onExit"], clock: Clock): Promise<void> {
-  const admin = adminSocketOf(settings);
-  const startedAt = clock.now();
-  const drainMs = settings.drainSeconds * 1000;
-  if ((await adminGet(admin, "/drain_listeners?graceful", 1000, "POST")) === undefined) return;
-  for (;;) {
-    await clock.sleep(200);
-    const passed = clock.now() - startedAt;
-    if (passed >= 2 * drainMs) return;
-    if ((onExit === "release" || passed > drainMs) && (await activeConnections(admin)) === 0) return;
-  }
-}
-
-/** Connections that Envoy's listeners hold; 0 when it does not answer. */
-async function activeConnections(admin: string): Promise<number> {
-  const text = (await adminGet(admin, "/stats?filter=downstream_cx_active")) ?? "";
-  const counts = [...text.matchAll(/^listener\.(?!admin\.).*downstream_cx_active: (\d+)$/gm)].map((match) => Number(match[1]));
-  return counts.reduce((sum, one) => sum + one, 0);
 }

@@ -1,6 +1,7 @@
 /** The cluster agent's process: composition only. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { nodeId } from "../../model/spiffe.ts";
 import { connectRpc, type RpcClient } from "../../rpc/client.ts";
 import { fileLog } from "../file-log.ts";
 import { realClock as clock } from "../real-clock.ts";
@@ -20,7 +21,8 @@ async function startParts(): Promise<{ readonly connectControl: () => RpcClient;
     return { connectControl: () => connectRpc({ clock, target: { path: control.path }, keepaliveMs: 10_000 }), onIdentities: () => undefined };
   const sdsSocket = sdsSocketOf(settings);
   mkdirSync(path.dirname(sdsSocket), { recursive: true, mode: 0o700 });
-  const certificates = await startNodeCertificates({ node, control, sdsSocket, clock, log, random: Math.random }, ending.signal);
+  const identity = { own: nodeId(control.trustDomain, node), proxyId: `node/${node}` };
+  const certificates = await startNodeCertificates({ ...identity, control, sdsSocket, clock, log, random: Math.random }, ending.signal);
   return { connectControl: certificates.connect, onIdentities: certificates.want };
 }
 

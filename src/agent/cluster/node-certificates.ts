@@ -1,4 +1,4 @@
-/** The node's certificates: asked for with its token, renewed with it, served to the node's Envoy on a socket of its own. Keys never leave the node. */
+/** A node's certificates, or a gateway's: asked for with its token, renewed with it, served to its Envoy on a socket of its own. Keys never leave it. */
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { bundlePem } from "../../identity/bundle.ts";
@@ -8,7 +8,7 @@ import { encodeSecrets } from "../../identity/secrets.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { controlPlaneId, nodeId, type SpiffeId } from "../../model/spiffe.ts";
+import { controlPlaneId, type SpiffeId } from "../../model/spiffe.ts";
 import { connectRpc, type RpcClient } from "../../rpc/client.ts";
 import { createRpcServer, type RpcServer } from "../../rpc/server.ts";
 import { type AdsServer, createAdsServer } from "../../xds/server.ts";
@@ -16,7 +16,10 @@ import { createSnapshot, emptySnapshot, encodeResource } from "../../xds/snapsho
 import type { ControlAddress } from "./settings.ts";
 
 export interface NodeCertificatesOptions {
-  readonly node: string;
+  /** Who we are ourselves. */
+  readonly own: SpiffeId;
+  /** The id by which our Envoy asks for secrets. */
+  readonly proxyId: string;
   readonly control: ControlAddress & { readonly kind: "mtls" };
   readonly sdsSocket: string;
   readonly clock: Clock;
@@ -26,9 +29,9 @@ export interface NodeCertificatesOptions {
 }
 
 export interface NodeCertificates {
-  /** Sets whose certificates the node's pods need, beside the node's own. */
+  /** Sets whose certificates are needed beside our own. */
   want(identities: ReadonlySet<string>): void;
-  /** A connection to the control plane as this node. Throws before there is a certificate. */
+  /** A connection to the control plane as ourselves. Throws before there is a certificate. */
   connect(): RpcClient;
   readonly server: RpcServer;
 }
@@ -38,8 +41,7 @@ const keepaliveMs = 10_000;
 
 /** Begins to keep and serve certificates until `signal` aborts. */
 export async function startNodeCertificates(options: NodeCertificatesOptions, signal: AbortSignal): Promise<NodeCertificates> {
-  const { node, control, clock, log, random } = options;
-  const own = nodeId(control.trustDomain, node);
+  const { own, control, clock, log, random } = options;
   const wanted = new Cell<ReadonlySet<SpiffeId>>(new Set([own]), sameSet);
   const held = new Cell<Readable<NodeIdentities> | undefined>(undefined);
   const target = { host: control.host, port: control.port };
@@ -59,12 +61,12 @@ export async function startNodeCertificates(options: NodeCertificatesOptions, si
   const sds = createAdsServer({ clock, log });
   const server = createRpcServer({ clock, log, methods: sds.methods });
   await server.listen({ path: options.sdsSocket });
-  void serveSecrets({ identities, sds, id: `node/${node}`, onAcknowledged: (revision) => (proxy.acknowledged = revision) }, signal);
+  void serveSecrets({ identities, sds, id: options.proxyId, onAcknowledged: (revision) => (proxy.acknowledged = revision) }, signal);
   return {
     want: (ids) => wanted.set(new Set([own, ...([...ids] as SpiffeId[])])),
     connect() {
       const svid = identities.get().svids.get(own);
-      if (svid === undefined) throw new Error("the node has no certificate yet");
+      if (svid === undefined) throw new Error("there is no certificate yet");
       return connectRpc({ clock, target, tls: { roots: roots(), expect, own: svid }, keepaliveMs });
     },
     server,

@@ -106,14 +106,19 @@ function readFlags(args: readonly string[]): Readonly<Partial<Record<string, str
   }
 }
 
-function readControl(text: string | undefined, value: (flag: (typeof flags)[number]) => string | undefined): ControlAddress {
+/** Reads where the control plane is. `value` answers the flags that say who it is. Throws an Error with `usage`. */
+export function readControl(
+  text: string | undefined,
+  value: (flag: "trust-domain" | "token" | "roots") => string | undefined,
+  help: string = usage,
+): ControlAddress {
   if (text?.startsWith("unix:") === true) return { kind: "socket", path: path.resolve(text.slice("unix:".length)) };
   const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text ?? "");
   const host = parts?.[1] ?? parts?.[2];
   const port = Number(parts?.[3]);
-  if (host === undefined || port < 1 || port > 65_535) throw new Error(`--control ${text ?? "is missing"}: write unix:PATH or HOST:PORT\n${usage}`);
+  if (host === undefined || port < 1 || port > 65_535) throw new Error(`--control ${text ?? "is missing"}: write unix:PATH or HOST:PORT\n${help}`);
   const trustDomain = parseTrustDomain(value("trust-domain") ?? defaultTrustDomain);
-  if (!trustDomain.ok) throw new Error(`--trust-domain: ${trustDomain.problems[0]?.message}\n${usage}`);
+  if (!trustDomain.ok) throw new Error(`--trust-domain: ${trustDomain.problems[0]?.message}\n${help}`);
   const [tokenFile, rootsFile] = [value("token") ?? "/etc/weir/token/token", value("roots") ?? "/etc/weir/trust/roots.pem"];
   return { kind: "mtls", host, port, trustDomain: trustDomain.value, tokenFile, rootsFile };
 }

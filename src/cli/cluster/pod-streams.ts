@@ -10,8 +10,8 @@ type PodPlan = Extract<ExecView, { kind: "pod" }>;
 
 /** Runs a command in a pod's container with this process's input and output. Answers its exit status. Throws a `Failure`. */
 export function execInPod(place: Place, plan: PodPlan, command: readonly string[]): Promise<number> {
-  // Absent, whatever its type says, where it is no terminal.
-  const terminal = [process.stdin, process.stdout].every((stream) => Boolean(stream.isTTY));
+  // Where it is no terminal, it is absent, whatever its type says.
+  const terminal = [process.stdin, process.stdout].every((stream) => stream.isTTY);
   const query: [string, string][] = [
     ...command.map((word): [string, string] => ["command", word]),
     ...streamQuery(plan.container, terminal),

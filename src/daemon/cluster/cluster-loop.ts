@@ -1,22 +1,28 @@
 /** The loop of a cluster's control plane: whenever anything changed, one step from what the cluster has to what every node's Envoy and agent should do. */
 import type { NodeOrder, NodeReport, PodOrder } from "../../agent/cluster/contract.ts";
 import { type Compiled, compileWorld } from "../../compile/compile.ts";
+import { compileGateway, type GatewayPlan } from "../../compile/gateway-plan.ts";
 import { compileNode, type NodePlan } from "../../compile/node-plan.ts";
+import { canonicalJson } from "../../lib/canonical-json.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { sameFields, shareList } from "../../lib/memoize.ts";
+import type { Gateway } from "../../model/gateway.ts";
 import type { MeshPod, MeshPods } from "../../model/mesh-pod.ts";
 import type { AppName, Namespace } from "../../model/names.ts";
 import { type SpiffeId, type TrustDomain, workloadId } from "../../model/spiffe.ts";
 import type { World } from "../../model/world.ts";
 import type { ClusterView, KubePod } from "../../providers/kubernetes/objects.ts";
 import { type ClusterTranslation, translateCluster } from "../../providers/kubernetes/translate.ts";
-import type { RouteStatus } from "../../providers/kubernetes/translate-routes.ts";
+import { gatewayStatus } from "../../providers/kubernetes/translate-gateway-status.ts";
+import { gatewayObjectName } from "../../providers/kubernetes/translate-gateway-workloads.ts";
+import type { TranslatedGateway } from "../../providers/kubernetes/translate-gateways.ts";
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
 import { Alarm } from "../alarm.ts";
 import { clusterWorld, nextChangeAt } from "./cluster-world.ts";
-import type { ProxyLink, Refusal } from "./proxy-link.ts";
+import { gatewayProxyId, type ProxyLink, type Refusal } from "./proxy-link.ts";
+import type { WantedStatus } from "./status-writer.ts";
 
 export interface ClusterLoopOptions {
   readonly view: Readable<ClusterView | undefined>;
@@ -37,6 +43,8 @@ export interface ClusterState {
   readonly members: ReadonlyMap<string, Member>;
   /** Who may be whom: node → identities of its pods. */
   readonly identities: ReadonlyMap<string, ReadonlySet<SpiffeId>>;
+  /** Who gateways may be. */
+  readonly gateways: ReadonlySet<SpiffeId>;
 }
 
 /** What Envoys are sent, and what it was made from. */
@@ -67,8 +75,9 @@ const tickMs = 5_000;
 export class ClusterLoop {
   readonly #options: ClusterLoopOptions;
   readonly #wakes = new Cell(0);
-  readonly #state = new Cell<ClusterState>({ members: new Map(), identities: new Map() });
-  readonly #routeStatuses = new Cell<readonly RouteStatus[]>([]);
+  readonly #state = new Cell<ClusterState>({ members: new Map(), identities: new Map(), gateways: new Set() });
+  readonly #statuses = new Cell<readonly WantedStatus[]>([], isSameList);
+  readonly #gateways = new Cell<readonly TranslatedGateway[]>([]);
   readonly #inForce = new Cell<InForce | undefined>(undefined);
   readonly #alarm: Alarm;
   readonly #startedAt: number;
@@ -78,6 +87,7 @@ export class ClusterLoop {
   #compiled: Compiled | undefined;
   #mesh: MeshPods | undefined;
   #plans: ReadonlyMap<string, NodePlan> = new Map();
+  #gatewayPlans: ReadonlyMap<string, GatewayPlan> = new Map();
   /** What was sent, from the newest that is acknowledged everywhere; in order. */
   #rounds: readonly Round[] = [];
   #guarded: ReadonlyMap<string, string> = new Map();
@@ -93,9 +103,14 @@ export class ClusterLoop {
     return this.#state;
   }
 
-  /** What the statuses of Gateway API's routes should say. */
-  get routeStatuses(): Readable<readonly RouteStatus[]> {
-    return this.#routeStatuses;
+  /** What the statuses of Gateway API's objects should say. */
+  get statuses(): Readable<readonly WantedStatus[]> {
+    return this.#statuses;
+  }
+
+  /** The Gateways that are ours. */
+  get gateways(): Readable<readonly TranslatedGateway[]> {
+    return this.#gateways;
   }
 
   /** What is true in Envoy, everywhere; undefined before anything is. */
@@ -137,13 +152,17 @@ export class ClusterLoop {
     const reports = this.#reportsOf(seen, agents.reports.get());
     const translation = translateCluster(seen, this.#translation);
     this.#translation = translation;
-    this.#routeStatuses.set(translation.routeStatuses);
+    this.#gateways.set(translation.gateways);
+    const early: readonly WantedStatus[] = [...translation.classStatuses, ...translation.routeStatuses];
     const running = runningPods(seen);
     this.#guarded = guardedPods(this.#guarded, reports, running);
     const wanted = wantedPods(translation, trustDomain, this.#guarded);
     const identities = identitiesByNode(wanted);
+    const gateways = translation.gateways.map((one) => gatewayOf(one, trustDomain));
+    const known = { identities, gateways: new Set(gateways.map(({ identity }) => identity)) };
     if (!this.#maySend(seen, wanted, reports)) {
-      this.#state.set({ members: new Map(), identities });
+      this.#state.set({ members: new Map(), ...known });
+      this.#statuses.set(early);
       return;
     }
     const now = clock.now();
@@ -156,7 +175,7 @@ export class ClusterLoop {
       now,
     });
     this.#tell(members);
-    this.#state.set({ members, identities });
+    this.#state.set({ members, ...known });
     this.#mesh = meshPods(members, trustDomain, this.#mesh);
     this.#world = clusterWorld(translation, now, this.#world);
     this.#alarm.set(nextChangeAt(translation.declaredApps, now));
@@ -164,9 +183,28 @@ export class ClusterLoop {
     const { plan } = this.#compiled;
     const mesh = this.#mesh;
     this.#plans = new Map([...reports.keys()].map((node) => [node, compileNode(plan, mesh, node, this.#plans.get(node))]));
-    proxies.publish(this.#plans, this.#round({ world: this.#world, view: seen, declaredApps: translation.declaredApps }));
+    const world = this.#world;
+    this.#gatewayPlans = new Map(
+      gateways.map((gateway) => [gateway.identity, compileGateway(gateway, world, plan, mesh, this.#gatewayPlans.get(gateway.identity))]),
+    );
+    proxies.publish(
+      this.#plans,
+      this.#round({ world, view: seen, declaredApps: translation.declaredApps }),
+      [...this.#gatewayPlans.values()].map((one, index) => ({ plan: one, generation: translation.gateways[index]?.gateway.generation ?? 0 })),
+    );
     this.#acknowledge();
+    this.#statuses.set([...early, ...this.#gatewayStatuses(translation.gateways, seen)]);
     for (const node of reports.keys()) this.#order(node, members, translation);
+  }
+
+  #gatewayStatuses(gateways: readonly TranslatedGateway[], { services }: ClusterView): readonly WantedStatus[] {
+    const { proxies, trustDomain } = this.#options;
+    return gateways.map(({ gateway, listeners, attachments }) => {
+      const name = gatewayObjectName(gateway);
+      const id = gatewayProxyId({ identity: workloadId(trustDomain, gateway.namespace as Namespace, name as AppName), trustDomain });
+      const service = services.get(`${gateway.namespace}/${name}`);
+      return gatewayStatus(gateway, listeners, attachments, service, proxies.stateOf(id, gateway.generation));
+    });
   }
 
   /** The number of what is sent now. Views in which nothing declared is new are the same. */
@@ -234,6 +272,17 @@ export class ClusterLoop {
     this.#orders.set(node, { text, generation });
     this.#options.agents.order(node, { generation, pods, meshNamespaces: translation.meshNamespaces });
   }
+}
+
+/** Statuses are made anew in every step; the same ones must wake nobody. */
+function isSameList(a: readonly WantedStatus[], b: readonly WantedStatus[]): boolean {
+  return a.length === b.length && a.every((one, index) => one === b[index] || canonicalJson(one) === canonicalJson(b[index]));
+}
+
+function gatewayOf({ gateway, ports }: TranslatedGateway, trustDomain: TrustDomain): Gateway {
+  const { namespace, name } = gateway;
+  const identity = workloadId(trustDomain, namespace as Namespace, gatewayObjectName(gateway) as AppName);
+  return { namespace: namespace as Namespace, name, identity, ports };
 }
 
 function podOrder(member: Member, probePorts: readonly number[]): PodOrder {

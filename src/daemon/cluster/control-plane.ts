@@ -3,14 +3,15 @@ import { createServer, type Server } from "node:http";
 import { bundlePem } from "../../identity/bundle.ts";
 import type { CertificateAuthority } from "../../identity/certificate-authority.ts";
 import { createLocalClient } from "../../identity/certificate-client.ts";
-import { createCertificateService } from "../../identity/certificate-service.ts";
+import { createCertificateService, type Holder } from "../../identity/certificate-service.ts";
 import { keepNodeIdentities } from "../../identity/node-identities.ts";
-import { nodeOfTokenReview, type TokenReviewStatus } from "../../identity/token-review.ts";
+import { bearerOfTokenReview, type TokenReviewStatus } from "../../identity/token-review.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { failed, type Result } from "../../lib/problem.ts";
-import { controlPlaneId, type SpiffeId, subjectOf, type TrustDomain } from "../../model/spiffe.ts";
+import { failed, ok, type Result } from "../../lib/problem.ts";
+import type { AppName, Namespace } from "../../model/names.ts";
+import { controlPlaneId, nodeId, type SpiffeId, subjectOf, type TrustDomain, workloadId } from "../../model/spiffe.ts";
 import type { ClusterAccess } from "../../providers/kubernetes/access.ts";
 import { KubeClient } from "../../providers/kubernetes/client.ts";
 import { ClusterWatch } from "../../providers/kubernetes/watch.ts";
@@ -20,10 +21,11 @@ import { createAdsServer } from "../../xds/server.ts";
 import { createNodeSync } from "../node-sync.ts";
 import { openAuthority, runAuthority } from "./authority.ts";
 import { ClusterLoop } from "./cluster-loop.ts";
+import { runGateways } from "./gateways.ts";
 import { ProxyLink } from "./proxy-link.ts";
-import { RouteStatusWriter } from "./route-status.ts";
 import type { ControlSettings } from "./settings.ts";
 import { StatusReporter } from "./status-reporter.ts";
+import { StatusWriter } from "./status-writer.ts";
 import { WorkloadController } from "./workload-controller.ts";
 
 /** What nodes' tokens are made for: one for the Kubernetes API would not do. */
@@ -61,15 +63,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const nodes = createNodeSync({ log, peerOf: ({ peer }) => nodeOf(peer, trustDomain) });
   const proxies = new ProxyLink({ ads, clock });
   const loop = new ClusterLoop({ view: watch.view, agents: nodes, proxies, trustDomain, clock, log });
-  const statuses = new RouteStatusWriter({ client, clock, log, wanted: loop.routeStatuses });
+  const statuses = new StatusWriter({ client, clock, log, wanted: loop.statuses });
   const workloads = new WorkloadController({ view: watch.view, client, clock, log });
   const reporter = new StatusReporter({ client, view: watch.view, inForce: loop.inForce, workloads: workloads.state, clock, log });
   const certificates = createCertificateService({
     authority,
-    trustDomain,
     log,
-    authenticate: (token) => authenticate(client, settings.namespace, token),
-    identitiesOf: (node) => loop.state.get().identities.get(node) ?? new Set(),
+    authenticate: (token) => authenticate(client, settings, token, loop.state.get().gateways),
+    identitiesOf: ({ name }) => loop.state.get().identities.get(name) ?? new Set(),
   });
   const material = await ownMaterial(authority, options, signal);
   const rpc = createRpcServer({
@@ -86,6 +87,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     watch.start(signal),
     loop.start(signal),
     statuses.start(signal),
+    runGateways({ client, clock, log, settings, view: watch.view, gateways: loop.gateways, bundle: authority.bundle }, signal),
     workloads.start(signal),
     reporter.start(signal),
     runAuthority(authority, { client, settings, clock, log }, signal),
@@ -111,13 +113,26 @@ function nodeOf(peer: string | undefined, trustDomain: TrustDomain): string | un
   return subject.kind === "node" ? subject.node : undefined;
 }
 
-async function authenticate(client: KubeClient, namespace: string, token: string): Promise<Result<string>> {
+/** Nodes' agents and the pods of `gateways`; nobody else gets a certificate. */
+async function authenticate(
+  client: KubeClient,
+  { namespace, trustDomain }: ControlSettings,
+  token: string,
+  gateways: ReadonlySet<SpiffeId>,
+): Promise<Result<Holder>> {
   const kind = { group: "authentication.k8s.io", version: "v1", resource: "tokenreviews" };
   const review = { apiVersion: "authentication.k8s.io/v1", kind: "TokenReview", spec: { token, audiences: [tokenAudience] } };
   const answer = await client.create({ kind }, review);
-  if (!answer.ok) return failed({ code: "node-token-refused", message: `the node's token cannot be reviewed: ${answer.error.message}` });
+  if (!answer.ok) return failed({ code: "node-token-refused", message: `the token cannot be reviewed: ${answer.error.message}` });
   const { status = {} } = answer.value as { readonly status?: TokenReviewStatus };
-  return nodeOfTokenReview(status, { audience: tokenAudience, namespace, serviceAccount: nodeServiceAccount });
+  const bearer = bearerOfTokenReview(status, { audience: tokenAudience, namespace, serviceAccount: nodeServiceAccount });
+  if (!bearer.ok) return bearer;
+  if (bearer.value.kind === "node") return ok({ name: bearer.value.node, id: nodeId(trustDomain, bearer.value.node) });
+  const { serviceAccount, pod } = bearer.value;
+  const id = workloadId(trustDomain, bearer.value.namespace as Namespace, serviceAccount as AppName);
+  // A name that no node can have.
+  if (gateways.has(id)) return ok({ name: `gateway ${bearer.value.namespace}/${pod}`, id });
+  return failed({ code: "node-token-refused", message: `the token is refused: ${id} is neither a node's agent nor a gateway` });
 }
 
 /** Our own certificate, renewed for as long as we run. */

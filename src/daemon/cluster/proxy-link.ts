@@ -1,9 +1,13 @@
-/** From one plan per node to the nodes' Envoys and back: what each was sent, and what it acknowledged. */
+/** From one plan per node, and one per gateway, to their Envoys and back: what each was sent, and what it acknowledged. */
+import type { GatewayPlan } from "../../compile/gateway-plan.ts";
 import type { NodePlan } from "../../compile/node-plan.ts";
+import { emitClusterGateway } from "../../emit/envoy/cluster-gateway.ts";
 import { emitNodeProxy } from "../../emit/envoy/node-proxy.ts";
+import type { EnvoyResource } from "../../emit/envoy/resource.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { PinnedPod } from "../../model/mesh-pod.ts";
+import type { ProxyState } from "../../providers/kubernetes/translate-gateway-status.ts";
 import type { ProxyKnowledge } from "../../release/membership.ts";
 import type { AckOutcome, AdsServer } from "../../xds/server.ts";
 import { createResourceCache, createSnapshot, emptySnapshot, type Snapshot } from "../../xds/snapshot.ts";
@@ -15,8 +19,16 @@ interface Facts {
   readonly pods: ReadonlyMap<string, PinnedPod>;
   /** Addresses that are called by mutual TLS. */
   readonly tunnels: ReadonlySet<string>;
+  /** Of the Gateway that it was made for. */
+  readonly generation?: number;
   /** The newest round that came to the same. */
   readonly round: number;
+}
+
+/** A gateway's plan, and which generation of its Gateway it does. */
+export interface GatewayWork {
+  readonly plan: GatewayPlan;
+  readonly generation: number;
 }
 
 /** What an Envoy did not take of what it was sent. */
@@ -27,7 +39,10 @@ export interface Refusal {
 }
 
 interface NodeState {
-  readonly name: string;
+  /** By which its Envoys ask for their configuration. */
+  readonly id: string;
+  /** Absent: a gateway, which is on no node. */
+  readonly name?: string;
   readonly ended: AbortController;
   snapshot: Snapshot;
   /** What Envoy has, then everything sent since; empty before the first. */
@@ -35,6 +50,8 @@ interface NodeState {
   /** Of the first of `sent`: whether Envoy acknowledged it, and what it refused of it. */
   acked: boolean;
   refused: ReadonlySet<string>;
+  /** What Envoy said of what it refused. */
+  refusal: string;
   /** Since when no Envoy of the node is heard of; undefined while one is. */
   awaySince: number | undefined;
 }
@@ -45,6 +62,11 @@ const patienceMs = 30_000;
 /** The id by which a node's Envoy asks for its configuration. */
 export function proxyId(node: string): string {
   return `node/${node}`;
+}
+
+/** The id by which a gateway's Envoys ask for their configuration: their SPIFFE ID without the trust domain. */
+export function gatewayProxyId({ identity, trustDomain }: Pick<GatewayPlan, "identity" | "trustDomain">): string {
+  return identity.slice(`spiffe://${trustDomain}/`.length);
 }
 
 export interface ProxyLinkOptions {
@@ -69,25 +91,46 @@ export class ProxyLink {
     return this.#changes;
   }
 
-  /** Sends every node its plan; a node without one is forgotten. `round` numbers what all of it was made from, and never falls. */
-  publish(plans: ReadonlyMap<string, NodePlan>, round: number): void {
-    for (const [name, node] of this.#nodes) if (!plans.has(name)) this.#forget(node);
-    for (const [name, plan] of plans) this.#send(this.#nodes.get(name) ?? this.#add(name), plan, round);
+  /** Sends every node and every gateway its plan; one without a plan is forgotten. `round` numbers what all of it was made from, and never falls. */
+  publish(plans: ReadonlyMap<string, NodePlan>, round: number, gateways: readonly GatewayWork[] = []): void {
+    const wanted = new Set([...[...plans.keys()].map(proxyId), ...gateways.map(({ plan }) => gatewayProxyId(plan))]);
+    for (const [id, node] of this.#nodes) if (!wanted.has(id)) this.#forget(node);
+    for (const [name, plan] of plans) {
+      const facts = { pods: new Map(plan.pods.map((pod) => [pod.uid, pod])), tunnels: new Set(plan.remote.map(({ address }) => address)), round };
+      this.#send(this.#nodes.get(proxyId(name)) ?? this.#add({ id: proxyId(name), name }), emitNodeProxy(plan), facts);
+    }
+    for (const { plan, generation } of gateways) {
+      const id = gatewayProxyId(plan);
+      this.#send(this.#nodes.get(id) ?? this.#add({ id }), emitClusterGateway(plan), { pods: new Map(), tunnels: plan.tunnels, generation, round });
+    }
   }
 
-  /** The round up to which the Envoys of all nodes that have pods of the mesh acknowledged everything; those that are away for long are not waited for. */
+  /** How far a gateway's Envoys are with this generation of its Gateway. What changed since without one (endpoints, routes) does not count. */
+  stateOf(id: string, generation: number): ProxyState {
+    this.#look();
+    const node = this.#nodes.get(id);
+    if (node === undefined || !node.acked) return node?.awaySince === undefined || this.#isLost(node) ? { kind: "waiting" } : { kind: "unknown" };
+    if (node.sent[0]?.generation !== generation) return { kind: "waiting" };
+    if (node.refused.size > 0) return { kind: "refused", message: node.refusal };
+    return this.#isLost(node) ? { kind: "waiting" } : { kind: "working" };
+  }
+
+  /**
+   * The round up to which the Envoys of all nodes that have pods of the mesh, and of all gateways, acknowledged everything; those that are away for long are
+   * not waited for, nor gateways that never came.
+   */
   acknowledged(): number {
     this.#look();
     const rounds = this.#present()
-      .filter(({ sent }) => (sent.at(-1)?.pods.size ?? 0) > 0)
+      .filter(({ name, sent, acked }) => (name === undefined ? acked : (sent.at(-1)?.pods.size ?? 0) > 0))
       .map(({ acked, sent }) => (acked ? (sent[0]?.round ?? 0) : 0));
     return Math.min(...rounds);
   }
 
   /** What Envoys refused of what they have, but for pods' own listeners. */
   refusals(): readonly Refusal[] {
-    return [...this.#nodes.values()].flatMap(({ name, refused }) =>
-      [...refused].filter((resource) => !/^(in|out)\//.test(resource)).map((resource) => ({ node: name, resource })),
+    return [...this.#nodes.values()].flatMap(({ id, name, refused }) =>
+      [...refused].filter((resource) => !/^(in|out)\//.test(resource)).map((resource) => ({ node: name ?? id, resource })),
     );
   }
 
@@ -97,7 +140,7 @@ export class ProxyLink {
     const present = this.#present();
     return {
       hasListeners: (pod) => {
-        const node = this.#nodes.get(pod.node);
+        const node = this.#nodes.get(proxyId(pod.node));
         if (node === undefined || !node.acked || node.refused.has(`in/${pod.uid}`) || node.refused.has(`out/${pod.uid}`)) return false;
         return node.sent.every((facts) => isSamePod(facts.pods.get(pod.uid), pod));
       },
@@ -112,46 +155,51 @@ export class ProxyLink {
     for (const node of this.#nodes.values()) node.ended.abort();
   }
 
-  #add(name: string): NodeState {
+  #isLost({ awaySince }: NodeState): boolean {
+    return awaySince !== undefined && this.#clock.now() - awaySince >= patienceMs;
+  }
+
+  #add(named: { readonly id: string; readonly name?: string }): NodeState {
     const node: NodeState = {
-      name,
+      ...named,
       ended: new AbortController(),
       snapshot: emptySnapshot,
       sent: [],
       acked: false,
       refused: new Set(),
+      refusal: "",
       awaySince: this.#clock.now(),
     };
-    this.#nodes.set(name, node);
+    this.#nodes.set(node.id, node);
     return node;
   }
 
   #forget(node: NodeState): void {
     node.ended.abort();
-    this.#nodes.delete(node.name);
-    this.#ads.forget(proxyId(node.name));
+    this.#nodes.delete(node.id);
+    this.#ads.forget(node.id);
   }
 
   #present(): readonly NodeState[] {
-    return [...this.#nodes.values()].filter((node) => node.awaySince === undefined || this.#clock.now() - node.awaySince < patienceMs);
+    return [...this.#nodes.values()].filter((node) => !this.#isLost(node));
   }
 
-  #send(node: NodeState, plan: NodePlan, round: number): void {
-    const resources = emitNodeProxy(plan).map((one) => this.#cached(one.typeUrl, one.name, one, () => one.body));
+  #send(node: NodeState, emitted: readonly EnvoyResource[], meant: Omit<Facts, "revision">): void {
+    const resources = emitted.map((one) => this.#cached(one.typeUrl, one.name, one, () => one.body));
     node.snapshot = createSnapshot(resources, node.snapshot);
-    const revision = this.#ads.publish(proxyId(node.name), node.snapshot);
-    const last = node.sent.at(-1);
-    if (last?.revision === revision) {
-      node.sent = [...node.sent.slice(0, -1), { ...last, round }];
+    const revision = this.#ads.publish(node.id, node.snapshot);
+    const facts: Facts = { revision, ...meant };
+    // The same bytes may mean more: a gateway that calls none of the pods that joined has nothing to change for them.
+    if (node.sent.at(-1)?.revision === revision) {
+      node.sent = [...node.sent.slice(0, -1), facts];
       return;
     }
-    const pods = new Map(plan.pods.map((pod) => [pod.uid, pod]));
-    node.sent = [...node.sent, { revision, pods, tunnels: new Set(plan.remote.map(({ address }) => address)), round }];
+    node.sent = [...node.sent, facts];
     void this.#follow(node, revision);
   }
 
   async #follow(node: NodeState, revision: number): Promise<void> {
-    const outcome = await this.#ads.waitAcked(proxyId(node.name), revision, node.ended.signal);
+    const outcome = await this.#ads.waitAcked(node.id, revision, node.ended.signal);
     if (outcome.kind === "pending") return;
     const at = node.sent.findIndex((facts) => facts.revision === revision);
     // A newer one was acknowledged meanwhile.
@@ -159,6 +207,7 @@ export class ProxyLink {
     node.sent = node.sent.slice(at);
     node.acked = true;
     node.refused = refusedNames(outcome);
+    node.refusal = refusalOf(outcome);
     this.#changes.update((count) => count + 1);
   }
 
@@ -171,7 +220,7 @@ export class ProxyLink {
         .map((status) => status.nodeId),
     );
     for (const node of this.#nodes.values()) {
-      if (connected.has(proxyId(node.name))) node.awaySince = undefined;
+      if (connected.has(node.id)) node.awaySince = undefined;
       else node.awaySince ??= this.#clock.now();
     }
   }
@@ -180,6 +229,11 @@ export class ProxyLink {
 function refusedNames(outcome: AckOutcome): ReadonlySet<string> {
   if (outcome.kind !== "rejected") return new Set();
   return new Set([...outcome.types.values()].flatMap(({ rejected, heldBack }) => [...rejected.map(({ name }) => name), ...heldBack]));
+}
+
+function refusalOf(outcome: AckOutcome): string {
+  if (outcome.kind !== "rejected") return "";
+  return [...outcome.types.values()].flatMap(({ rejected }) => rejected.map(({ name, message }) => `${name}: ${message}`)).join("; ");
 }
 
 function isSamePod(a: PinnedPod | undefined, b: PinnedPod): boolean {

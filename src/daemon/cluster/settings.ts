@@ -13,12 +13,14 @@ export interface ControlSettings {
   readonly healthPort: number;
   /** Folder of the authority that the user brings; undefined: there is one of our own. */
   readonly plugInDir: string | undefined;
+  /** Our own image, as nodes pull it: gateways run it. Undefined: none are started. */
+  readonly image: string | undefined;
   /** A kubeconfig, when we do not run in the cluster; undefined: the pod's ServiceAccount, or the user's kubeconfig. */
   readonly kubeconfig: string | undefined;
 }
 
-const usage = "usage: control [--trust-domain NAME] [--namespace NAME] [--port N] [--health-port N] [--ca-dir DIR] [--kubeconfig FILE]";
-const flags = ["trust-domain", "namespace", "port", "health-port", "ca-dir", "kubeconfig"] as const;
+const usage = "usage: control [--trust-domain NAME] [--namespace NAME] [--port N] [--health-port N] [--ca-dir DIR] [--image REF] [--kubeconfig FILE]";
+const flags = ["trust-domain", "namespace", "port", "health-port", "ca-dir", "image", "kubeconfig"] as const;
 
 /** Each flag may also be a variable: `--trust-domain` is WEIR_TRUST_DOMAIN, `--namespace` also POD_NAMESPACE. Problems: `settings-invalid`, `trust-domain-invalid`. */
 export function readControlSettings(args: readonly string[], env: NodeJS.ProcessEnv): Result<ControlSettings> {
@@ -35,7 +37,15 @@ export function readControlSettings(args: readonly string[], env: NodeJS.Process
       hint: usage,
     });
   const namespace = value("namespace") ?? env["POD_NAMESPACE"] ?? "weir-system";
-  return ok({ trustDomain: trustDomain.value, namespace, port, healthPort, plugInDir: value("ca-dir"), kubeconfig: value("kubeconfig") });
+  return ok({
+    trustDomain: trustDomain.value,
+    namespace,
+    port,
+    healthPort,
+    plugInDir: value("ca-dir"),
+    image: value("image"),
+    kubeconfig: value("kubeconfig"),
+  });
 }
 
 function readFlags(args: readonly string[]): Readonly<Partial<Record<string, string>>> | undefined {

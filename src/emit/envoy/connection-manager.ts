@@ -15,11 +15,12 @@ import { gatewayRoutes, meshRoutes } from "./route-configuration.ts";
 
 /**
  * A filter of a filter chain: for what workloads of one machine send, for what pods of a node send, or for what comes in through the gateway. `routes` is the
- * route configuration, where it is not the usual one of the use.
+ * route configuration, where it is not the usual one of the use; `filters` are worked before the router.
  */
 export function httpConnectionManager(
   use: "machine" | "node" | "gateway",
   routes: string = use === "gateway" ? gatewayRoutes : meshRoutes,
+  filters: readonly HttpFilter[] = [],
 ): {
   readonly name: string;
   readonly configType: { readonly case: "typedConfig"; readonly value: Any };
@@ -28,7 +29,7 @@ export function httpConnectionManager(
     statPrefix: use === "gateway" ? use : "mesh",
     codecType: HttpConnectionManager_CodecType.AUTO,
     routeSpecifier: { case: "rds", value: { configSource: ads, routeConfigName: routes } },
-    httpFilters: [router],
+    httpFilters: [...filters, router],
     upgradeConfigs: [{ upgradeType: "websocket" }],
     // HTTP/1.0 need not name a host, and inside the mesh its address says enough.
     httpProtocolOptions: { acceptHttp10: true, defaultHostForHttp10: use === "gateway" ? "" : "mesh" },
@@ -44,6 +45,11 @@ export function httpConnectionManager(
     ...(use === "gateway" ? gateway : mesh),
   });
   return { name: "envoy.filters.network.http_connection_manager", configType: { case: "typedConfig", value } };
+}
+
+interface HttpFilter {
+  readonly name: string;
+  readonly configType: { readonly case: "typedConfig"; readonly value: Any };
 }
 
 /** Statistics by status code cost every request (docs/decisions/0014), and nobody reads Envoy's own: ours have our labels. */

@@ -96,9 +96,11 @@ const certificateOfCaller = {
   }),
 };
 
-/** Sessions are not resumed: they would be the sessions of whoever called first. */
-function clientSocket(trustDomain: TrustDomain, peers: readonly SpiffeId[]) {
-  const commonTlsContext = { ...common(trustDomain, peers), customTlsCertificateSelector: certificateOfCaller };
+/** `own`: whose certificate is shown; absent: the caller's. Sessions are not resumed: they would be the sessions of whoever called first. */
+function clientSocket(trustDomain: TrustDomain, peers: readonly SpiffeId[], own?: SpiffeId) {
+  const shown =
+    own === undefined ? { customTlsCertificateSelector: certificateOfCaller } : { tlsCertificateSdsSecretConfigs: [{ name: own, sdsConfig: fromAgent }] };
+  const commonTlsContext = { ...common(trustDomain, peers), ...shown };
   const context = any(UpstreamTlsContextSchema, { commonTlsContext, maxSessionKeys: 0 });
   return { name: "tls", configType: { case: "typedConfig" as const, value: context } };
 }
@@ -117,16 +119,22 @@ const mutual = "mutual";
  * depends on who the callers are: a pod that comes or goes changes no cluster, and so no connection.
  */
 export const peerSockets: (peers: readonly SpiffeId[], trustDomain: TrustDomain) => Sockets = memoizeLast(
-  (peers: readonly SpiffeId[], trustDomain: TrustDomain): Sockets => {
-    if (peers.length === 0) return {};
-    const socket = clientSocket(trustDomain, peers);
-    const transportSocketMatches = [
-      { name: plain.name, transportSocket: plain },
-      { name: mutual, transportSocket: socket },
-    ];
-    return { transportSocket: socket, transportSocketMatches, transportSocketMatcher: byTunnel };
-  },
+  (peers: readonly SpiffeId[], trustDomain: TrustDomain): Sockets => (peers.length === 0 ? {} : chosenSockets(clientSocket(trustDomain, peers))),
 );
+
+/** The same for a proxy that calls as itself, whoever asked it. */
+export const ownPeerSockets: (peers: readonly SpiffeId[], own: SpiffeId, trustDomain: TrustDomain) => Sockets = memoizeLast(
+  (peers: readonly SpiffeId[], own: SpiffeId, trustDomain: TrustDomain): Sockets =>
+    peers.length === 0 ? {} : chosenSockets(clientSocket(trustDomain, peers, own)),
+);
+
+function chosenSockets(socket: ReturnType<typeof clientSocket>): Sockets {
+  const transportSocketMatches = [
+    { name: plain.name, transportSocket: plain },
+    { name: mutual, transportSocket: socket },
+  ];
+  return { transportSocket: socket, transportSocketMatches, transportSocketMatcher: byTunnel };
+}
 
 /** The same where every endpoint is reached by mutual TLS and is `peer`. */
 export function directPeerSockets(peer: SpiffeId, trustDomain: TrustDomain): Sockets {

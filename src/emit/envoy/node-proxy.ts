@@ -38,7 +38,7 @@ export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
 }
 
 /** Another node's handshake is part of the time to connect. */
-const remoteConnectMs = 5_000;
+export const remoteConnectMs = 5_000;
 
 /** Linux: SOL_SOCKET, SO_MARK. */
 const marked: Pick<ClusterInit, "upstreamBindConfig"> = {
@@ -54,7 +54,8 @@ const nodeCluster = memoizeLast((node: NodeBackend, trustDomain: TrustDomain) =>
 /** The node itself reaches what is outside; its resolver is the cluster's. */
 const outsideCluster = memoize((external: External) => externalCluster(external, marked));
 
-const nodeAssignment = memoize(({ backend, endpoints }: NodeBackend) => {
+/** The places of a backend, each with how it is reached. */
+export const nodeAssignment: (node: NodeBackend) => EnvoyResource = memoize(({ backend, endpoints }) => {
   const lbEndpoints = endpoints.map(({ address, port, peer }) => ({
     hostIdentifier: { case: "endpoint" as const, value: { address: socketAddress(address, port) } },
     ...(peer === undefined ? {} : { metadata: tunnelMetadata }),

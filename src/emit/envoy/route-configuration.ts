@@ -3,6 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { VirtualHostSchema } from "../../../gen/envoy/config/route/v3/route_components_pb.js";
 import { RouteConfigurationSchema } from "../../../gen/envoy/config/route/v3/route_pb.js";
+import type { PlannedHost } from "../../compile/gateway-plan.ts";
 import type { Host, HostPort } from "../../compile/mesh-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { Namespace } from "../../model/names.ts";
@@ -34,6 +35,21 @@ export const gatewayRouteConfiguration: (hosts: readonly Host[]) => EnvoyResourc
   const rest = answer("unknown", 404, "weir: nothing public has this name; see the URLs there are: weir ps\n");
   const base = { name: gatewayRoutes, ignorePortInHostMatching: true, requestHeadersToRemove: [...envoysOwn] };
   return configuration(base, [...hosts.flatMap(gatewayHostsOf), virtualHost("unknown", ["*"], [rest])]);
+});
+
+/** What one port or server name of a cluster's gateway answers, by Host header. `misdirected` are domains that came on the wrong connection. */
+export function plannedRouteConfiguration(name: string, hosts: readonly PlannedHost[], misdirected: readonly string[]): EnvoyResource {
+  const wrong = answer("misdirected", 421, "weir: this host is served on connections of its own; connect to it by its name\n");
+  const isComplete = [...hosts.map(({ domain }) => domain), ...misdirected].includes("*");
+  const rest = isComplete ? [] : [virtualHost("unknown", ["*"], [answer("unknown", 404, "weir: no route of this gateway has this host\n")])];
+  const base = { name, ignorePortInHostMatching: true, requestHeadersToRemove: [...envoysOwn] };
+  return configuration(base, [...hosts.map(plannedHost), ...misdirected.map((domain) => virtualHost(`misdirected/${domain}`, [domain], [wrong])), ...rest]);
+}
+
+const plannedHost = memoize(({ domain, routes: planned }: PlannedHost): Uint8Array => {
+  const all = planned.flatMap(routes);
+  const none = answer(`${domain}#none`, 404, "weir: no route of this gateway matches this request\n");
+  return virtualHost(domain, [domain], planned.some(matchesEverything) ? all : [...all, none]);
 });
 
 /** Field 2 of RouteConfiguration is its virtual hosts: encoded ones are appended as they are, so that an unchanged host costs nothing. */

@@ -5,6 +5,7 @@ import { FractionalPercent_DenominatorType } from "../../../gen/envoy/type/v3/pe
 import type { Route, WeightedBackend } from "../../compile/mesh-plan.ts";
 import type { HeaderChanges, Redirect, Retries, Rewrite, RouteMatch } from "../../model/types.ts";
 import { fullWeight } from "../../model/weights.ts";
+import { corsOptions } from "./cors.ts";
 import { routeMatch, withoutSlash } from "./match.ts";
 import { duration, type Init, literal } from "./resource.ts";
 
@@ -28,6 +29,7 @@ function forMatch(route: Route, match: RouteMatch): RouteInit {
     requestHeadersToRemove: [...route.requestHeaders.remove],
     responseHeadersToAdd: headersToAdd(route.responseHeaders),
     responseHeadersToRemove: [...route.responseHeaders.remove],
+    ...(route.cors === undefined ? {} : { typedPerFilterConfig: corsOptions(route.cors) }),
   };
 }
 

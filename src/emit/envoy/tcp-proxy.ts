@@ -21,12 +21,10 @@ const maxConnectAttempts = 3;
 
 /** To one of several backends, chosen per connection. */
 export function tcpProxy(statPrefix: string, destinations: readonly WeightedBackend[]): Filter {
-  const [first, second] = destinations;
-  const clusterSpecifier =
-    second === undefined
-      ? { case: "cluster" as const, value: first?.backend ?? "none" }
-      : { case: "weightedClusters" as const, value: { clusters: destinations.map(({ backend, weight }) => ({ name: backend, weight })) } };
-  return filter(any(TcpProxySchema, { statPrefix, clusterSpecifier, idleTimeout: noIdleTimeout, maxConnectAttempts }));
+  return tcpProxyByShare(
+    statPrefix,
+    destinations.map(({ backend, weight }) => ({ name: backend, weight })),
+  );
 }
 
 /** To a cluster of Envoy's by name. */
@@ -34,6 +32,16 @@ export function tcpProxyTo(cluster: string): Filter {
   return filter(
     any(TcpProxySchema, { statPrefix: cluster, clusterSpecifier: { case: "cluster", value: cluster }, idleTimeout: noIdleTimeout, maxConnectAttempts }),
   );
+}
+
+/** To clusters of Envoy's by their share of the connections. There is at least one. */
+export function tcpProxyByShare(statPrefix: string, clusters: readonly { readonly name: string; readonly weight: number }[]): Filter {
+  const [first, second] = clusters;
+  const clusterSpecifier =
+    second === undefined
+      ? { case: "cluster" as const, value: first?.name ?? "none" }
+      : { case: "weightedClusters" as const, value: { clusters: [...clusters] } };
+  return filter(any(TcpProxySchema, { statPrefix, clusterSpecifier, idleTimeout: noIdleTimeout, maxConnectAttempts }));
 }
 
 /** Through an HTTP CONNECT to `cluster`, which asks for the address that the caller meant. */

@@ -1,9 +1,10 @@
 /** Finds out what an installation would change: the API server tries everything without keeping it. */
 import { failed, ok, type Problem, type Result } from "../../lib/problem.ts";
+import { gatewayLabel } from "../../model/gateway.ts";
 import type { KubeClient } from "../../providers/kubernetes/client.ts";
 import { list, record, text, textMap } from "../../providers/kubernetes/readers.ts";
 import { differences, type FieldDifference } from "../difference.ts";
-import { type InstallKind, installKind, installKinds } from "../kinds.ts";
+import { gatewayKinds, type InstallKind, installKind, installKinds } from "../kinds.ts";
 import { type InstallObject, nameOf, ownLabel, ownSelector, systemNamespace } from "../objects.ts";
 import { problemOfApi } from "./api-problem.ts";
 
@@ -93,13 +94,28 @@ function problemOfLive(object: InstallObject, live: unknown): Problem | undefine
 }
 
 /** Everything on the cluster with an installation's label, of every kind that one ever had. */
-export async function findOwn(client: KubeClient): Promise<Result<readonly InstallObject[]>> {
+export function findOwn(client: KubeClient): Promise<Result<readonly InstallObject[]>> {
+  // What belongs to another object (as Endpoints do to a Service) goes by itself.
+  return findLabelled(client, installKinds, ownSelector, (owners) => owners === 0);
+}
+
+/** What the control plane keeps for Gateways, in all namespaces. It belongs to the Gateways, which stay when Weir goes. */
+export function findGateways(client: KubeClient): Promise<Result<readonly InstallObject[]>> {
+  return findLabelled(client, gatewayKinds, `${gatewayLabel.key}=${gatewayLabel.value}`, () => true);
+}
+
+async function findLabelled(
+  client: KubeClient,
+  kinds: readonly InstallKind[],
+  labels: string,
+  keep: (owners: number) => boolean,
+): Promise<Result<readonly InstallObject[]>> {
   const lists = await Promise.all(
-    installKinds.map(async (kind) => {
-      const page = await client.list(kind, { labels: ownSelector });
+    kinds.map(async (kind) => {
+      const page = await client.list(kind, { labels });
       // A cluster may lack a kind, like one of an older API server.
       if (!page.ok) return page.error.kind === "notFound" ? ok([]) : failed<readonly InstallObject[]>(problemOfApi(page.error, `listing ${kind.resource}`));
-      return ok(page.value.items.flatMap((item) => readOwn(kind, item)));
+      return ok(page.value.items.flatMap((item) => readLabelled(kind, item, keep)));
     }),
   );
   const problems = lists.flatMap((result) => (result.ok ? [] : result.problems));
@@ -107,11 +123,11 @@ export async function findOwn(client: KubeClient): Promise<Result<readonly Insta
 }
 
 /** Items of a list say no kind. */
-function readOwn(kind: InstallKind, item: unknown): readonly InstallObject[] {
+function readLabelled(kind: InstallKind, item: unknown, keep: (owners: number) => boolean): readonly InstallObject[] {
   const metadata = record(record(item)["metadata"]);
   const [name, namespace] = [text(metadata["name"]), text(metadata["namespace"])];
-  // What is on its way out, and what belongs to another object (as Endpoints do to a Service), goes by itself.
-  if (name === undefined || text(metadata["deletionTimestamp"]) !== undefined || list(metadata["ownerReferences"]).length > 0) return [];
+  // What is on its way out goes by itself, too.
+  if (name === undefined || text(metadata["deletionTimestamp"]) !== undefined || !keep(list(metadata["ownerReferences"]).length)) return [];
   const labels = textMap(metadata["labels"]);
   return [{ apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name, labels, ...(namespace === undefined ? {} : { namespace }) } }];
 }

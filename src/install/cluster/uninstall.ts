@@ -8,7 +8,7 @@ import { type InstallObject, inSystem, nameOf, nodeName, systemNamespace } from 
 import type { PodState } from "../read-state.ts";
 import { problemOfApi } from "./api-problem.ts";
 import { placeOf } from "./apply.ts";
-import { findOwn } from "./plan.ts";
+import { findGateways, findOwn } from "./plan.ts";
 import { podsOf } from "./pods.ts";
 
 export interface UninstallOptions {
@@ -27,9 +27,11 @@ const daemonSet = { kind: { group: "apps", version: "v1", resource: "daemonsets"
 /** Marks pods that will let go at their end. */
 const mark = { "weir.dev/on-exit": "release" } as const;
 
-/** Everything of an installation that is there now. */
-export function findInstallation(client: KubeClient): Promise<Result<readonly InstallObject[]>> {
-  return findOwn(client);
+/** Everything of an installation that is there now. What runs for Gateways is the first, for it is made last, by the control plane: it must be gone before. */
+export async function findInstallation(client: KubeClient): Promise<Result<readonly InstallObject[]>> {
+  const [own, gateways] = await Promise.all([findOwn(client), findGateways(client)]);
+  if (!own.ok) return own;
+  return gateways.ok ? ok([...gateways.value, ...own.value]) : gateways;
 }
 
 /** Removes `objects`. Problems: `uninstall-not-released`, `uninstall-not-gone`, and what the API server refuses. */

@@ -53,9 +53,10 @@ export const identityProblems: Readonly<Record<string, ProblemEntry>> = {
     next: "When the workload has just started there, wait: the node asks again.",
   },
   "node-token-refused": {
-    title: "a node that is not known",
-    explanation: "The token with which a node says who it is was refused: it is expired, for somebody else, or not bound to a node.",
-    next: "Mount a projected ServiceAccount token for the right audience into the node agent; Kubernetes before 1.30 does not bind it to a node.",
+    title: "a node or gateway that is not known",
+    explanation:
+      "The token with which a node or a gateway says who it is was refused: it is expired, for somebody else, not bound to a node or pod, or its ServiceAccount is no gateway's.",
+    next: "Mount a projected ServiceAccount token for the right audience; Kubernetes before 1.30 does not bind it to a node.",
   },
   "rotation-running": {
     title: "a rotation is running",

@@ -1,6 +1,7 @@
 /** Kubernetes objects as far as we read them, and one consistent look at all of them. */
 import type { Problem } from "../../lib/problem.ts";
 import type { Kinds } from "../../model/declared.ts";
+import type { KubeGateway, KubeGatewayClass, KubeTlsSecret } from "./gateway-objects.ts";
 import type { KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
 import type { Labels, WrittenKind } from "./workload-objects.ts";
 
@@ -82,6 +83,8 @@ export interface KubeService extends KubeMeta {
   readonly headless: boolean;
   /** Its virtual addresses, in the order of its families. */
   readonly addresses: readonly string[];
+  /** Where a load balancer takes calls for it. */
+  readonly ingress: readonly { readonly type: "IPAddress" | "Hostname"; readonly value: string }[];
   readonly ports: readonly KubeServicePort[];
   /** `internalTrafficPolicy: Local`. */
   readonly localOnly: boolean;
@@ -162,6 +165,12 @@ export interface ClusterView {
   /** Gateway API's kinds: empty where a cluster does not have them. */
   readonly httpRoutes: Objects<KubeRoute>;
   readonly grpcRoutes: Objects<KubeRoute>;
+  readonly tlsRoutes: Objects<KubeRoute>;
+  readonly tcpRoutes: Objects<KubeRoute>;
+  readonly gatewayClasses: Objects<KubeGatewayClass>;
+  readonly gateways: Objects<KubeGateway>;
+  /** Of the type `kubernetes.io/tls`; empty where we may not read them. */
+  readonly tlsSecrets: Objects<KubeTlsSecret>;
   readonly referenceGrants: Objects<KubeReferenceGrant>;
   /** What is declared: empty where a cluster does not have the kinds. */
   readonly apps: Objects<KubeDeclaration<"app">>;

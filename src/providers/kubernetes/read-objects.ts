@@ -124,10 +124,17 @@ export function readService(value: unknown): KubeService {
     hasSelector: Object.keys(record(spec["selector"])).length > 0,
     headless: addresses.includes("None"),
     addresses: addresses.filter((address) => address !== "None"),
+    ingress: list(record(record(raw["status"])["loadBalancer"])["ingress"]).flatMap(readIngress),
     ports: list(spec["ports"]).map(readServicePort),
     localOnly: spec["internalTrafficPolicy"] === "Local",
     sticky: spec["sessionAffinity"] === "ClientIP",
   };
+}
+
+function readIngress(value: unknown): KubeService["ingress"] {
+  const [ip, hostname] = [text(record(value)["ip"]), text(record(value)["hostname"])];
+  if (ip !== undefined) return [{ type: "IPAddress", value: ip }];
+  return hostname === undefined ? [] : [{ type: "Hostname", value: hostname }];
 }
 
 function readServicePort(value: unknown): KubeServicePort {

@@ -1,24 +1,24 @@
 /** Gateway API's routes and grants from the API server's JSON. */
+import type { Cors } from "../../model/gateway.ts";
 import type { HeaderChanges } from "../../model/types.ts";
+import { gatewayController } from "./gateway-objects.ts";
 import { readMeta } from "./read-objects.ts";
 import { list, number, optional, type Raw, record, text, texts } from "./readers.ts";
-import type {
-  KubeBackendRef,
-  KubeFilter,
-  KubeObjectRef,
-  KubeParentRef,
-  KubeParentStatus,
-  KubePath,
-  KubeReferenceGrant,
-  KubeRoute,
-  KubeRouteMatch,
-  KubeRouteRule,
+import {
+  gatewayGroup,
+  type KubeBackendRef,
+  type KubeCondition,
+  type KubeFilter,
+  type KubeObjectRef,
+  type KubeParentRef,
+  type KubeParentStatus,
+  type KubePath,
+  type KubeReferenceGrant,
+  type KubeRoute,
+  type KubeRouteMatch,
+  type KubeRouteRule,
+  meshController,
 } from "./route-objects.ts";
-
-/** By this name a status says which of the parents' words are ours. */
-export const controllerName = "weir.dev/mesh";
-
-const gatewayGroup = "gateway.networking.k8s.io";
 
 /** Reads an HTTPRoute. */
 export function readHttpRoute(value: unknown): KubeRoute {
@@ -28,6 +28,16 @@ export function readHttpRoute(value: unknown): KubeRoute {
 /** Reads a GRPCRoute. */
 export function readGrpcRoute(value: unknown): KubeRoute {
   return readRoute("GRPCRoute", record(value));
+}
+
+/** Reads a TLSRoute. */
+export function readTlsRoute(value: unknown): KubeRoute {
+  return readRoute("TLSRoute", record(value));
+}
+
+/** Reads a TCPRoute. */
+export function readTcpRoute(value: unknown): KubeRoute {
+  return readRoute("TCPRoute", record(value));
 }
 
 /** Reads a ReferenceGrant. */
@@ -58,6 +68,7 @@ function readRoute(kind: KubeRoute["kind"], raw: Raw): KubeRoute {
     ...meta,
     generation: number(said["generation"]) ?? 0,
     createdAt: text(said["creationTimestamp"]) ?? "",
+    hostnames: texts(spec["hostnames"]).map((name) => name.toLowerCase()),
     parents: list(spec["parentRefs"]).map((parent) => readParent(record(parent), meta.namespace)),
     rules: list(spec["rules"]).map((rule) => readRule(kind, record(rule), meta.namespace)),
     reported: list(record(raw["status"])["parents"]).map(record).filter(isOurs).map(readReported),
@@ -66,7 +77,7 @@ function readRoute(kind: KubeRoute["kind"], raw: Raw): KubeRoute {
 
 /** Says whether an entry of a status's `parents` is our own. */
 export function isOurs(parent: Raw): boolean {
-  return parent["controllerName"] === controllerName;
+  return parent["controllerName"] === meshController || parent["controllerName"] === gatewayController;
 }
 
 function readParent(raw: Raw, namespace: string): KubeParentRef {
@@ -87,22 +98,25 @@ function readSaid(raw: Raw): KubeParentRef["said"] {
 }
 
 function readReported(raw: Raw): KubeParentStatus {
-  const conditions = list(raw["conditions"])
-    .map(record)
-    .map((condition) => ({
-      type: text(condition["type"]) ?? "",
-      status: text(condition["status"]) ?? "",
-      reason: text(condition["reason"]) ?? "",
-      message: text(condition["message"]) ?? "",
-      generation: number(condition["observedGeneration"]) ?? 0,
-    }));
-  return { parentRef: readSaid(record(raw["parentRef"])), conditions };
+  const controller = raw["controllerName"] === gatewayController ? gatewayController : meshController;
+  return { parentRef: readSaid(record(raw["parentRef"])), controller, conditions: list(raw["conditions"]).map((one) => readCondition(record(one))) };
+}
+
+/** Reads a condition of any status. */
+export function readCondition(raw: Raw): KubeCondition {
+  return {
+    type: text(raw["type"]) ?? "",
+    status: text(raw["status"]) ?? "",
+    reason: text(raw["reason"]) ?? "",
+    message: text(raw["message"]) ?? "",
+    generation: number(raw["observedGeneration"]) ?? 0,
+  };
 }
 
 function readRule(kind: KubeRoute["kind"], raw: Raw, namespace: string): KubeRouteRule {
   const timeouts = record(raw["timeouts"]);
   return {
-    matches: list(raw["matches"]).map((match) => (kind === "HTTPRoute" ? readHttpMatch(record(match)) : readGrpcMatch(record(match)))),
+    matches: list(raw["matches"]).map((match) => (kind === "GRPCRoute" ? readGrpcMatch(record(match)) : readHttpMatch(record(match)))),
     filters: list(raw["filters"]).map((filter) => readFilter(record(filter), namespace)),
     backends: list(raw["backendRefs"]).map((backend) => readBackend(record(backend), namespace)),
     ...optional("requestTimeout", text(timeouts["request"])),
@@ -171,9 +185,22 @@ function readFilter(raw: Raw, namespace: string): KubeFilter {
       const mirror = record(raw["requestMirror"]);
       return { kind: "mirror", to: readObjectRef(record(mirror["backendRef"]), namespace), share: readShare(mirror) };
     }
+    case "CORS":
+      return { kind: "cors", cors: readCors(record(raw["cors"])) };
     default:
       return { kind: "other", type };
   }
+}
+
+function readCors(raw: Raw): Cors {
+  return {
+    origins: texts(raw["allowOrigins"]),
+    methods: texts(raw["allowMethods"]),
+    headers: texts(raw["allowHeaders"]),
+    exposed: texts(raw["exposeHeaders"]),
+    credentials: raw["allowCredentials"] === true,
+    maxAgeSeconds: number(raw["maxAge"]) ?? 5,
+  };
 }
 
 function readChanges(raw: Raw): HeaderChanges {

@@ -1,6 +1,12 @@
 /** Gateway API's routes and grants, as far as we read them. */
+import type { Cors } from "../../model/gateway.ts";
 import type { HeaderChanges } from "../../model/types.ts";
 import type { KubeMeta } from "./objects.ts";
+
+/** Gateway API's own. */
+export const gatewayGroup = "gateway.networking.k8s.io";
+/** By this name a status says which words about parents that are Services are ours. */
+export const meshController = "weir.dev/mesh";
 
 /** What a route is attached to. */
 export interface KubeParentRef {
@@ -36,6 +42,7 @@ export type KubeFilter =
   | { readonly kind: "rewrite"; readonly host?: string; readonly path?: KubePath }
   /** `share` in basis points. */
   | { readonly kind: "mirror"; readonly to: KubeObjectRef; readonly share: number }
+  | { readonly kind: "cors"; readonly cors: Cors }
   | { readonly kind: "other"; readonly type: string };
 
 /** Some part of a request against a text. `type` is Gateway API's word: `Exact`, `RegularExpression`, `PathPrefix`. */
@@ -73,15 +80,19 @@ export interface KubeCondition {
 
 /** What a status says of one parent. */
 export interface KubeParentStatus {
+  /** Which of our two controllers speaks: the mesh of Services, the gateway of Gateways. */
+  readonly controller: string;
   readonly parentRef: Readonly<Record<string, string | number>>;
   readonly conditions: readonly KubeCondition[];
 }
 
 export interface KubeRoute extends KubeMeta {
-  readonly kind: "HTTPRoute" | "GRPCRoute";
+  readonly kind: "HTTPRoute" | "GRPCRoute" | "TLSRoute" | "TCPRoute";
   readonly generation: number;
   /** RFC 3339: sorts as text. */
   readonly createdAt: string;
+  /** Empty: any. They count at Gateways only. */
+  readonly hostnames: readonly string[];
   readonly parents: readonly KubeParentRef[];
   readonly rules: readonly KubeRouteRule[];
   /** What our own controller has said so far. */

@@ -1,8 +1,9 @@
-/** A route's status with our words in it and everybody else's kept. */
+/** Statuses as they are applied: ours in a route's, with everybody else's kept; all of a Gateway's. */
 import { canonicalJson } from "../../lib/canonical-json.ts";
-import { controllerName, isOurs } from "./read-routes.ts";
-import { list, optional, record, text } from "./readers.ts";
+import { isOurs } from "./read-routes.ts";
+import { list, optional, type Raw, record, text } from "./readers.ts";
 import type { KubeCondition } from "./route-objects.ts";
+import type { ObjectStatus } from "./translate-gateway-status.ts";
 import type { RouteStatus } from "./translate-routes.ts";
 
 /** What to apply to the route's status: `now` is the route as the API server has it, `at` the time of now (RFC 3339, whole seconds). */
@@ -10,9 +11,10 @@ export function mergedStatus(now: unknown, wanted: RouteStatus, at: string): obj
   const raw = record(now);
   const parents = list(record(raw["status"])["parents"]).map(record);
   const before = parents.filter(isOurs);
-  const ours = wanted.parents.map(({ parentRef, conditions }) => {
-    const old = list(before.find((one) => canonicalJson(one["parentRef"]) === canonicalJson(parentRef))?.["conditions"]).map(record);
-    return { parentRef, controllerName, conditions: conditions.map((condition) => written(condition, old, at)) };
+  const ours = wanted.parents.map(({ parentRef, controller, conditions }) => {
+    const same = before.find((one) => one["controllerName"] === controller && canonicalJson(one["parentRef"]) === canonicalJson(parentRef));
+    const old = list(same?.["conditions"]).map(record);
+    return { parentRef, controllerName: controller, conditions: conditions.map((condition) => written(condition, old, at)) };
   });
   return {
     apiVersion: raw["apiVersion"] ?? "gateway.networking.k8s.io/v1",
@@ -22,7 +24,37 @@ export function mergedStatus(now: unknown, wanted: RouteStatus, at: string): obj
   };
 }
 
-/** The time of the last change is kept while the answer is the same. */
+/** What to apply to the status of a Gateway or GatewayClass. The times of its conditions, and of its listeners', are kept as long as they say the same. */
+export function mergedObjectStatus(now: unknown, wanted: ObjectStatus, at: string): object {
+  const raw = record(now);
+  const { kind, name, namespace } = wanted;
+  return {
+    apiVersion: raw["apiVersion"] ?? "gateway.networking.k8s.io/v1",
+    kind,
+    metadata: {
+      name,
+      ...optional("namespace", namespace === "" ? undefined : namespace),
+      ...optional("resourceVersion", text(record(raw["metadata"])["resourceVersion"])),
+    },
+    status: writtenStatus(wanted, record(raw["status"]), at),
+  };
+}
+
+/** A status in the API's words. `before` is what is there. */
+export function writtenStatus({ status }: ObjectStatus, before: Raw = {}, at = ""): object {
+  const old = list(before["conditions"]).map(record);
+  const conditions = status.conditions.map((condition) => written(condition, old, at));
+  const listeners = status.listeners?.map((listener) => {
+    const same = list(before["listeners"])
+      .map(record)
+      .find(({ name }) => name === listener.name);
+    const known = list(same?.["conditions"]).map(record);
+    return { ...listener, conditions: listener.conditions.map((condition) => written(condition, known, at)) };
+  });
+  return { ...status, conditions, ...optional("listeners", listeners) };
+}
+
+/** A condition as it is written. The time of the last change is kept while the answer is the same. */
 function written({ type, status, reason, message, generation }: KubeCondition, old: readonly Readonly<Record<string, unknown>>[], at: string): object {
   const before = old.find((one) => one["type"] === type && one["status"] === status);
   return { type, status, reason, message, observedGeneration: generation, lastTransitionTime: text(before?.["lastTransitionTime"]) ?? at };

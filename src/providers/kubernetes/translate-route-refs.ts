@@ -1,18 +1,15 @@
 /** What a route's references to backends lead to, and whether they may. */
 import type { KubeService, Objects } from "./objects.ts";
-import type { KubeObjectRef, KubeParentRef, KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
+import { gatewayGroup, type KubeObjectRef, type KubeReferenceGrant, type KubeRoute } from "./route-objects.ts";
 import { declaredProtocol, isTcp } from "./translate-ports.ts";
 import { appPort, type RefProblem, type Resolve, type Resolved } from "./translate-route-rules.ts";
 
-/**
- * Finds Services. Those of the route's own namespace and of its parent's may be named freely: who may call the parent is allowed to call there. Those of
- * others need a ReferenceGrant there.
- */
-export function resolverFor(route: KubeRoute, parent: KubeParentRef, grants: Objects<KubeReferenceGrant>, services: Objects<KubeService>): Resolve {
+/** Finds Services. Those of the route's own namespace and of `near` may be named freely; those of others need a ReferenceGrant there. */
+export function resolverFor(route: KubeRoute, near: string, grants: Objects<KubeReferenceGrant>, services: Objects<KubeService>): Resolve {
   return (ref) => {
     if (ref.group !== "" || ref.kind !== "Service") return no("InvalidKind", `a backend of kind ${ref.kind} is not known, only Services`);
-    const isNear = ref.namespace === route.namespace || ref.namespace === parent.namespace;
-    if (!isNear && ![...grants.values()].some((grant) => allows(grant, route, ref)))
+    const isNear = ref.namespace === route.namespace || ref.namespace === near;
+    if (!isNear && !isGranted(grants, route, ref))
       return no("RefNotPermitted", `no ReferenceGrant in ${ref.namespace} lets a ${route.kind} of ${route.namespace} name Service ${ref.name}`);
     return portOf(route.kind, ref, services.get(`${ref.namespace}/${ref.name}`));
   };
@@ -22,11 +19,17 @@ function no(reason: RefProblem["reason"], message: string): Resolved {
   return { ok: false, problem: { reason, message } };
 }
 
-function allows(grant: KubeReferenceGrant, route: KubeRoute, ref: KubeObjectRef): boolean {
-  return (
-    grant.namespace === ref.namespace &&
-    grant.from.some(({ group, kind, namespace }) => group === "gateway.networking.k8s.io" && kind === route.kind && namespace === route.namespace) &&
-    grant.to.some(({ group, kind, name }) => group === "" && kind === "Service" && (name === undefined || name === ref.name))
+/** Whether a ReferenceGrant in the namespace of `to` lets Gateway API's object `from` name it. */
+export function isGranted(
+  grants: Objects<KubeReferenceGrant>,
+  from: { readonly kind: string; readonly namespace: string },
+  to: Pick<KubeObjectRef, "group" | "kind" | "namespace" | "name">,
+): boolean {
+  return [...grants.values()].some(
+    (grant) =>
+      grant.namespace === to.namespace &&
+      grant.from.some(({ group, kind, namespace }) => group === gatewayGroup && kind === from.kind && namespace === from.namespace) &&
+      grant.to.some(({ group, kind, name }) => group === to.group && kind === to.kind && (name === undefined || name === to.name)),
   );
 }
 

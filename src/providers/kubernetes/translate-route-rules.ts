@@ -1,7 +1,8 @@
 /** Rules of Gateway API's routes in our words. */
 import { parseDuration } from "../../lib/duration.ts";
+import type { GatewayRule } from "../../model/gateway.ts";
 import type { Namespace } from "../../model/names.ts";
-import type { DestinationRef, HeaderChanges, Mirror, Redirect, Rewrite, RouteAction, RouteRule, WeightedDestination } from "../../model/types.ts";
+import type { DestinationRef, HeaderChanges, Mirror, Redirect, Rewrite, RouteAction, WeightedDestination } from "../../model/types.ts";
 import { fullWeight, splitInProportion } from "../../model/weights.ts";
 import { optional } from "./readers.ts";
 import type { KubeBackendRef, KubeFilter, KubeObjectRef, KubePath, KubeRoute, KubeRouteRule } from "./route-objects.ts";
@@ -19,8 +20,14 @@ export type Resolve = (ref: KubeObjectRef) => Resolved;
 
 export interface RankedRule {
   readonly rank: readonly number[];
-  /** With one match. */
-  readonly rule: RouteRule;
+  /** With one match. `cors` is for gateways alone: calls inside the mesh come from no pages. */
+  readonly rule: GatewayRule;
+}
+
+/** For sorting rules: the more special first. */
+export function byRank(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : (b[at] ?? 0) - (a[at] ?? 0);
 }
 
 export interface TranslatedRules {
@@ -41,7 +48,9 @@ function translateRule(kind: KubeRoute["kind"], rule: KubeRouteRule, resolve: Re
   const action = translateAction(rule, resolve);
   if (action instanceof Unsupported) return action;
   const headers = { requestHeaders: headersOf(rule.filters, "requestHeaders"), responseHeaders: headersOf(rule.filters, "responseHeaders") };
-  const ranked = ({ match, rank }: RankedMatch): RankedRule => ({ rank, rule: { match: [match], action: action.action, ...headers } });
+  const [cors] = filtersOf(rule.filters, "cors");
+  const more = { ...headers, ...optional("cors", cors?.cors) };
+  const ranked = ({ match, rank }: RankedMatch): RankedRule => ({ rank, rule: { match: [match], action: action.action, ...more } });
   return { rules: matches.map(ranked), problems: action.problems };
 }
 
@@ -97,7 +106,7 @@ function forward(rule: KubeRouteRule, said: Kind<"rewrite"> | undefined, resolve
   if (unfit !== undefined) return new Unsupported("filters of a single backend may change headers only");
   const times = timesOf(rule);
   if (times instanceof Unsupported) return times;
-  const { destinations, refused, problems } = share(rule.backends, resolve);
+  const { destinations, refused, problems } = shareOf(rule.backends, resolve);
   const copies = filtersOf(rule.filters, "mirror").map(({ to, share: part }) => ({ part, resolved: resolve(to) }));
   const mirrors = copies.flatMap(({ part, resolved }): readonly Mirror[] => (resolved.ok ? [{ to: resolved.to, share: part }] : []));
   const rewrite: Rewrite | undefined = said === undefined ? undefined : { ...optional("host", said.host), ...pathChange(said.path) };
@@ -121,15 +130,16 @@ function timesOf({ requestTimeout, backendTimeout }: KubeRouteRule): Pick<RouteA
   return { ...optional("timeoutMs", timeoutMs), ...optional("tryTimeoutMs", tryTimeoutMs) };
 }
 
-interface Shares {
+/** Where a route's traffic goes, by share. */
+export interface Shares {
   readonly destinations: readonly WeightedDestination[];
   /** Basis points of the requests that go nowhere. */
   readonly refused: number;
   readonly problems: readonly RefProblem[];
 }
 
-/** No backend, or none with a weight: all is refused. */
-function share(backends: readonly KubeBackendRef[], resolve: Resolve): Shares {
+/** The shares of backends. No backend, or none with a weight: all is refused. */
+export function shareOf(backends: readonly KubeBackendRef[], resolve: Resolve): Shares {
   const resolved = backends.map((backend) => ({ backend, resolved: resolve(backend) }));
   const problems = resolved.flatMap(({ resolved: one }) => (one.ok ? [] : [one.problem]));
   const weights = new Map(backends.map(({ weight }, index) => [String(index), weight] as const).filter(([, weight]) => weight > 0));

@@ -107,6 +107,7 @@ test("the status: as the parent was written, for the generation that it is about
       reported: [],
       parents: [
         {
+          controller: "weir.dev/mesh",
           parentRef: { group: "", kind: "Service", name: "web", port: 80 },
           conditions: ["Accepted", "ResolvedRefs"].map((type) => ({ type, status: "True", reason: type, message: "", generation: 3 })),
         },

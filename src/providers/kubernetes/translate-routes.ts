@@ -1,15 +1,16 @@
 /** Gateway API's routes that are attached to Services → routes of the apps' ports, and what to say of each route in its status. */
-import { canonicalJson } from "../../lib/canonical-json.ts";
-import { memoize, memoizeLast, shareList } from "../../lib/memoize.ts";
+import { memoizeLast } from "../../lib/memoize.ts";
 import { type AppKey, type AppName, appKey, type Namespace } from "../../model/names.ts";
 import type { ServiceRoute } from "../../model/types.ts";
 import type { KubeService, Objects } from "./objects.ts";
 import { optional } from "./readers.ts";
-import type { KubeParentRef, KubeParentStatus, KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
+import { type KubeParentRef, type KubeParentStatus, type KubeReferenceGrant, type KubeRoute, meshController } from "./route-objects.ts";
+import type { TranslatedGateways } from "./translate-gateways.ts";
 import { Unsupported } from "./translate-route-match.ts";
 import { attachedPorts } from "./translate-route-parents.ts";
 import { resolverFor } from "./translate-route-refs.ts";
-import { type RankedRule, type RefProblem, translateRules } from "./translate-route-rules.ts";
+import { byRank, type RankedRule, type RefProblem, translateRules } from "./translate-route-rules.ts";
+import { shareEqual } from "./translate-share.ts";
 
 /** What a route's status should say of the parents that are ours. */
 export interface RouteStatus {
@@ -39,19 +40,31 @@ interface Attachment {
   readonly refs: readonly RefProblem[];
 }
 
-type World = readonly [grpc: Objects<KubeRoute>, grants: Objects<KubeReferenceGrant>, services: Objects<KubeService>];
+type GatewayParents = TranslatedGateways["gatewayParents"];
+type World = readonly [
+  grpc: Objects<KubeRoute>,
+  tls: Objects<KubeRoute>,
+  tcp: Objects<KubeRoute>,
+  grants: Objects<KubeReferenceGrant>,
+  services: Objects<KubeService>,
+  gateways: GatewayParents,
+];
 
-/** All routes. What two kinds of routes want at one port, the more special kind gets: GRPCRoutes. */
+/**
+ * All routes. What two kinds of routes want at one port, the more special kind gets: GRPCRoutes. `gateways` is what is to be said of parents that are
+ * Gateways.
+ */
 export const translateRoutes: (http: Objects<KubeRoute>, ...world: World) => TranslatedRoutes = memoizeLast((http: Objects<KubeRoute>, ...world: World) => {
-  const [grpc, grants, services] = world;
-  const routes = [...grpc.values(), ...http.values()].filter(isOurBusiness).toSorted(byName);
-  const attachments = routes.flatMap((route) => route.parents.filter(isService).map((parent) => attach(route, parent, grants, services)));
+  const [grpc, tls, tcp, grants, services, gateways] = world;
+  const known = [grpc, http, tls, tcp].flatMap((kind) => [...kind.values()]);
+  const routes = known.filter((route) => isOurBusiness(route, gateways)).toSorted(byName);
+  const attachments = routes.flatMap((route) => servicesOf(route).map((parent) => attach(route, parent, grants, services)));
   const groups = Map.groupBy(attachments.flatMap(perPort), ({ key }) => key);
   const taken = new Set([...groups].flatMap(([key, members]) => (members.some(({ from }) => from.route.kind === "GRPCRoute") ? [key] : [])));
   const all = [...groups].map(([key, members]) => serviceRoute(members.filter(({ from }) => !isBeaten(from, key, taken))));
   return {
     serviceRoutes: new Map([...Map.groupBy(all, ({ app }) => app)].map(([app, list]) => [app, list.map(({ route }) => route)])),
-    routeStatuses: routes.map((route) => statusOf(route, attachments, taken)),
+    routeStatuses: routes.map((route) => statusOf(route, attachments, taken, gateways)),
   };
 });
 
@@ -63,24 +76,14 @@ export function shareRoutes(before: TranslatedRoutes | undefined, after: Transla
   return { serviceRoutes: isSame ? before.serviceRoutes : shared, routeStatuses: shareEqual(before.routeStatuses, after.routeStatuses) };
 }
 
-function shareEqual<Element extends object>(before: readonly Element[], after: readonly Element[]): readonly Element[] {
-  if (before === after) return before;
-  const known = new Map(before.map((element) => [textOf(element), element]));
-  return shareList(
-    before,
-    after.map((element) => known.get(textOf(element)) ?? element),
-  );
-}
-
-const textOf = memoize((element: object): string => canonicalJson(element));
-
-function isService({ group, kind }: KubeParentRef): boolean {
-  return group === "" && kind === "Service";
+/** A route's parents that are Services. The mesh's own routes speak HTTP. */
+function servicesOf({ kind, parents }: KubeRoute): readonly KubeParentRef[] {
+  return kind === "HTTPRoute" || kind === "GRPCRoute" ? parents.filter((parent) => parent.group === "" && parent.kind === "Service") : [];
 }
 
 /** What was ours once has words of ours in its status that must go. */
-function isOurBusiness(route: KubeRoute): boolean {
-  return route.parents.some(isService) || route.reported.length > 0;
+function isOurBusiness(route: KubeRoute, gateways: GatewayParents): boolean {
+  return servicesOf(route).length > 0 || route.parents.some((parent) => gateways.has(parent)) || route.reported.length > 0;
 }
 
 function byName(a: KubeRoute, b: KubeRoute): number {
@@ -97,8 +100,10 @@ function attach(route: KubeRoute, parent: KubeParentRef, grants: Objects<KubeRef
   const none = { route, parent, ...callers, ports: [], rules: [], refs: [] };
   const found = attachedPorts(route.kind, parent, services.get(`${parent.namespace}/${parent.name}`));
   if (!found.ok) return { ...none, problem: { reason: "NoMatchingParent", message: found.message } };
-  const translated = translateRules(route, resolverFor(route, parent, grants, services));
+  const translated = translateRules(route, resolverFor(route, parent.namespace, grants, services));
   if (translated instanceof Unsupported) return { ...none, problem: { reason: "UnsupportedValue", message: translated.message } };
+  if (translated.rules.some(({ rule }) => rule.cors !== undefined))
+    return { ...none, problem: { reason: "UnsupportedValue", message: "the mesh has no filter CORS: calls inside it come from no pages" } };
   return { ...none, ports: found.ports, rules: translated.rules, refs: translated.problems };
 }
 
@@ -136,14 +141,10 @@ function byAge({ route: a }: Attachment, { route: b }: Attachment): number {
   return nameOf(a) < nameOf(b) ? -1 : 1;
 }
 
-function byRank(a: readonly number[], b: readonly number[]): number {
-  const at = a.findIndex((value, index) => value !== b[index]);
-  return at < 0 ? 0 : (b[at] ?? 0) - (a[at] ?? 0);
-}
-
-function statusOf(route: KubeRoute, attachments: readonly Attachment[], taken: ReadonlySet<string>): RouteStatus {
+function statusOf(route: KubeRoute, attachments: readonly Attachment[], taken: ReadonlySet<string>, gateways: GatewayParents): RouteStatus {
   const { kind, namespace, name, reported } = route;
-  return { kind, namespace, name, reported, parents: attachments.filter((one) => one.route === route).map((one) => parentStatus(one, taken)) };
+  const own = new Map(attachments.filter((one) => one.route === route).map((one) => [one.parent, parentStatus(one, taken)]));
+  return { kind, namespace, name, reported, parents: route.parents.flatMap((parent) => own.get(parent) ?? gateways.get(parent) ?? []) };
 }
 
 const conflict = { reason: "Conflicted", message: "a GRPCRoute is attached to the same port, and only one kind of route can be" };
@@ -160,5 +161,5 @@ function parentStatus(from: Attachment, taken: ReadonlySet<string>): KubeParentS
     message: bad?.message ?? "",
     generation: route.generation,
   });
-  return { parentRef: parent.said, conditions: [condition("Accepted", problem), condition("ResolvedRefs", ref)] };
+  return { controller: meshController, parentRef: parent.said, conditions: [condition("Accepted", problem), condition("ResolvedRefs", ref)] };
 }

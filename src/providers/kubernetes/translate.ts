@@ -1,14 +1,20 @@
 /** A cluster at one moment → what the World and the mesh's agents need. What did not change is the identical value of the translation before. */
-import { shareList, shareMap } from "../../lib/memoize.ts";
+import { sameFields, shareList, shareMap } from "../../lib/memoize.ts";
 import type { Problem } from "../../lib/problem.ts";
 import type { AppKey } from "../../model/names.ts";
 import type { ClusterView } from "./objects.ts";
 import { type DeclaredVersions, type TranslatedDeclarations, translateDeclarations } from "./translate-declarations.ts";
+import { shareGateways, type TranslatedGateways, translateGateways } from "./translate-gateways.ts";
 import { type TranslatedPods, translatePods } from "./translate-pods.ts";
 import { shareRoutes, type TranslatedRoutes, translateRoutes } from "./translate-routes.ts";
 import { type TranslatedServices, translateServices } from "./translate-services.ts";
 
-export interface ClusterTranslation extends TranslatedServices, TranslatedPods, TranslatedRoutes, Pick<TranslatedDeclarations, "routers" | "externals"> {
+export interface ClusterTranslation
+  extends TranslatedServices,
+    TranslatedPods,
+    TranslatedRoutes,
+    TranslatedGateways,
+    Pick<TranslatedDeclarations, "routers" | "externals"> {
   /** Apps of several versions, which are not among `apps`: what each version gets depends on the time. */
   readonly declaredApps: ReadonlyMap<AppKey, DeclaredVersions>;
   readonly problems: readonly Problem[];
@@ -19,7 +25,10 @@ export function translateCluster(view: ClusterView, before?: ClusterTranslation)
   const services = translateServices(view.services, view.endpointSlices);
   const declared = translateDeclarations(view);
   const pods = translatePods(view.pods, view.namespaces);
-  const routes = shareRoutes(before, translateRoutes(view.httpRoutes, view.grpcRoutes, view.referenceGrants, view.services));
+  const gateways = shareGateways(before, translateGateways(view));
+  const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, referenceGrants } = view;
+  const translated = translateRoutes(httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, referenceGrants, view.services, gateways.gatewayParents);
+  const routes = shareRoutes(before, translated);
   const next: ClusterTranslation = {
     apps: shareMap(before?.apps, without(services.apps, declared.parts)),
     declaredApps: shareMap(before?.declaredApps, declared.declaredApps),
@@ -30,6 +39,7 @@ export function translateCluster(view: ClusterView, before?: ClusterTranslation)
     headless: shareSet(before?.headless, services.headless),
     serviceRoutes: routes.serviceRoutes,
     routeStatuses: routes.routeStatuses,
+    ...gateways,
     meshNamespaces: shareList(before?.meshNamespaces, pods.meshNamespaces),
     meshPods: shareMap(before?.meshPods, pods.meshPods),
     problems: shareList(before?.problems, [...services.problems, ...pods.problems]),
@@ -38,9 +48,7 @@ export function translateCluster(view: ClusterView, before?: ClusterTranslation)
 }
 
 function isSame(a: ClusterTranslation, b: ClusterTranslation): boolean {
-  const parts = ["apps", "endpoints", "addresses", "headless", "serviceRoutes", "routeStatuses", "meshNamespaces", "meshPods", "problems"] as const;
-  const declared = ["declaredApps", "routers", "externals"] as const;
-  return [...parts, ...declared].every((part) => a[part] === b[part]);
+  return sameFields(a, b);
 }
 
 function without<K extends string, V>(map: ReadonlyMap<K, V>, names: ReadonlySet<string>): ReadonlyMap<K, V> {

@@ -7,8 +7,9 @@ import { clusterKinds } from "../../model/declared-kinds.ts";
 import type { KubeClient } from "./client.ts";
 import type { ClusterView, DeclarationKind, KubeWritten, Objects } from "./objects.ts";
 import { contentReader, declarationReader, readDeployment, writtenReader } from "./read-declarations.ts";
+import { readGateway, readGatewayClass, readTlsSecret } from "./read-gateways.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "./read-objects.ts";
-import { readGrpcRoute, readHttpRoute, readReferenceGrant } from "./read-routes.ts";
+import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "./read-routes.ts";
 import { type Reflected, Reflector } from "./reflector.ts";
 import { declaredSelection } from "./translate-declared.ts";
 import { managedSelector, type WrittenKind, writtenKinds } from "./workload-objects.ts";
@@ -64,6 +65,18 @@ export class ClusterWatch {
       endpointSlices: new Reflector({ ...options, kind: { group: "discovery.k8s.io", version: "v1", resource: "endpointslices" }, read: readEndpointSlice }),
       httpRoutes: new Reflector({ ...options, ...gateway("v1", "httproutes"), read: readHttpRoute }),
       grpcRoutes: new Reflector({ ...options, ...gateway("v1", "grpcroutes"), read: readGrpcRoute }),
+      tlsRoutes: new Reflector({ ...options, ...gateway("v1", "tlsroutes"), read: readTlsRoute }),
+      tcpRoutes: new Reflector({ ...options, ...gateway("v1", "tcproutes"), read: readTcpRoute }),
+      gatewayClasses: new Reflector({ ...options, ...gateway("v1", "gatewayclasses"), read: readGatewayClass }),
+      gateways: new Reflector({ ...options, ...gateway("v1", "gateways"), read: readGateway }),
+      // The only Secrets that are read; whoever takes that right away has no HTTPS at gateways.
+      tlsSecrets: new Reflector({
+        ...options,
+        kind: core("secrets"),
+        selection: { fields: "type=kubernetes.io/tls" },
+        mayBeMissing: true,
+        read: readTlsSecret,
+      }),
       referenceGrants: new Reflector({ ...options, ...gateway("v1beta1", "referencegrants"), read: readReferenceGrant }),
       apps: new Reflector({ ...options, ...declared("app") }),
       versions: new Reflector({ ...options, ...declared("service") }),

@@ -6,14 +6,15 @@ import { eventually, VirtualClock } from "../../../test/support/virtual-clock.ts
 import { Cell } from "../../lib/cell.ts";
 import { directAccess } from "../../providers/kubernetes/access.ts";
 import { KubeClient } from "../../providers/kubernetes/client.ts";
+import { meshController } from "../../providers/kubernetes/route-objects.ts";
 import type { RouteStatus } from "../../providers/kubernetes/translate-routes.ts";
-import { RouteStatusWriter } from "./route-status.ts";
+import { StatusWriter } from "./status-writer.ts";
 
 const parentRef = { group: "", kind: "Service", name: "web" };
 
 function wanted(said: Partial<RouteStatus> = {}, status = "True"): RouteStatus {
   const conditions = [{ type: "Accepted", status, reason: "Accepted", message: "", generation: 2 }];
-  return { kind: "HTTPRoute", namespace: "shop", name: "r", reported: [], parents: [{ parentRef, conditions }], ...said };
+  return { kind: "HTTPRoute", namespace: "shop", name: "r", reported: [], parents: [{ controller: meshController, parentRef, conditions }], ...said };
 }
 
 const others = { parentRef: { name: "gw" }, controllerName: "other", conditions: [] };
@@ -47,7 +48,7 @@ async function started(t: TestContext, parents: readonly object[], first: readon
   await api.start();
   const access = directAccess(api.url);
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-  const writer = new RouteStatusWriter({ client: new KubeClient({ access, clock }), clock, log, wanted: rig.cell });
+  const writer = new StatusWriter({ client: new KubeClient({ access, clock }), clock, log, wanted: rig.cell });
   const stop = new AbortController();
   const work = writer.start(stop.signal);
   t.after(async () => {

@@ -1,0 +1,177 @@
+/** The configuration of a cluster's gateway: names only what is in it, calls pods of the mesh as itself, and keeps what did not change. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { assertConsistent, resourceKey } from "../../../test/support/emitted.ts";
+import { identityOf, meshOf, pinnedPod, replicas } from "../../../test/support/node-mesh.ts";
+import { runningWorld } from "../../../test/support/running-world.ts";
+import { port, service, stack } from "../../../test/support/stacks.ts";
+import { compileWorld } from "../../compile/compile.ts";
+import { compileGateway } from "../../compile/gateway-plan.ts";
+import type { Gateway, GatewayHost, GatewayPort, GatewayTarget, ServerCertificate } from "../../model/gateway.ts";
+import type { MeshPods } from "../../model/mesh-pod.ts";
+import { defaultNamespace } from "../../model/names.ts";
+import { messageToJson } from "../../xds/descriptors.ts";
+import { emitClusterGateway } from "./cluster-gateway.ts";
+import type { EnvoyResource } from "./resource.ts";
+
+const services = [service("web"), service("cart", { ports: [port("80:8080/http")] }), service("db", { ports: [port("5432/tcp")] }), service("idle")];
+const places = ["web", "cart", "db", "idle"].map((app, at) => replicas(app, [{ address: `10.0.0.${at + 1}` }]));
+const world = { ...runningWorld(stack({ services }), []), endpoints: new Map(places) };
+const { plan } = compileWorld(world);
+const nobody = meshOf([]);
+const certificate: ServerCertificate = { name: "shop/cert", chain: "CHAIN", key: "KEY" };
+const noChanges = { add: [], set: [], remove: [] };
+
+function host(domain: string, app: string, refused?: number): GatewayHost {
+  const to = { kind: "app" as const, namespace: defaultNamespace, name: app, port: 80 };
+  const action = { kind: "forward" as const, destinations: [{ to, weight: 10_000 - (refused ?? 0) }], ...(refused === undefined ? {} : { refused }) };
+  return { domain, rules: [{ match: [], action, requestHeaders: noChanges, responseHeaders: noChanges }] };
+}
+
+function target(app: string, refused = 0): GatewayTarget {
+  return { destinations: [{ to: { kind: "app", namespace: defaultNamespace, name: app, port: 5432 }, weight: 10_000 - refused }], refused };
+}
+
+const ports: readonly GatewayPort[] = [
+  { kind: "http", port: 80, hosts: [host("*", "web"), host("cart.example", "cart", 2_500)] },
+  {
+    kind: "tls",
+    port: 443,
+    servers: [
+      { kind: "https", name: "all", domain: "*", certificates: [certificate], hosts: [host("*", "web")], misdirected: ["web.example"] },
+      { kind: "https", name: "web", domain: "web.example", certificates: [certificate], hosts: [host("web.example", "web")], misdirected: ["*"] },
+      { kind: "terminate", name: "end/db.example", domain: "db.example", certificates: [certificate], target: target("db") },
+      { kind: "passthrough", name: "pass/*.raw", domain: "*.raw", target: target("db", 5_000) },
+    ],
+  },
+  { kind: "tcp", port: 5432, target: { destinations: [], refused: 10_000 } },
+];
+
+function emitted(mesh: MeshPods = nobody, some: readonly GatewayPort[] = ports): readonly EnvoyResource[] {
+  const gateway: Gateway = { namespace: defaultNamespace, name: "gw", identity: identityOf("gw-weir"), ports: some };
+  return emitClusterGateway(compileGateway(gateway, world, plan, mesh));
+}
+
+function json(list: readonly EnvoyResource[], key: string): JsonObject {
+  const found = list.find((one) => resourceKey(one) === key) ?? assert.fail(`there is no ${key} in ${list.map(resourceKey).join()}`);
+  return messageToJson(found.typeUrl, found.body) as JsonObject;
+}
+
+/** All values under `name`, however deep. */
+function deep(value: unknown, name: string): readonly unknown[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, one]) => [...(key === name ? [one] : []), ...deep(one, name)]);
+}
+
+test("everything that is named is there, and of the mesh's backends only those that routes lead to", () => {
+  const resources = emitted();
+  assertConsistent(resources);
+  const clusters = resources.map(resourceKey).filter((key) => key.startsWith("Cluster "));
+  assert.deepEqual(clusters.toSorted(), ["Cluster cart@v1.default:80", "Cluster db@v1.default:5432", "Cluster refused", "Cluster web@v1.default:80"]);
+});
+
+test("pods of the mesh are called by mutual TLS as the gateway itself, and must be who they are; others in plaintext", () => {
+  const resources = emitted(meshOf([pinnedPod("web-1", "a", "10.0.0.1")]));
+  const contexts = deep(json(resources, "Cluster web@v1.default:80"), "commonTlsContext") as readonly JsonObject[];
+  assert.ok(contexts.length > 0);
+  for (const context of contexts) {
+    assert.deepEqual(deep(context, "exact"), [identityOf("web")]);
+    assert.deepEqual(
+      deep(context, "tlsCertificateSdsSecretConfigs").flatMap((list) => (list as readonly JsonObject[]).map(({ name }) => name)),
+      [identityOf("gw-weir")],
+    );
+  }
+  assert.deepEqual(deep(json(resources, "ClusterLoadAssignment web@v1.default:80"), "tunnel"), ["mtls"]);
+  assert.deepEqual(deep(json(resources, "Cluster cart@v1.default:80"), "commonTlsContext"), []);
+});
+
+test("server names choose the chain; certificates are secrets of their own, whose keys stand nowhere else", () => {
+  const resources = emitted();
+  const chains = json(resources, "Listener port/443")["filterChains"] as readonly JsonObject[];
+  assert.deepEqual(
+    chains.map(({ filterChainMatch }) => (filterChainMatch as JsonObject)["serverNames"] ?? "any"),
+    ["any", ["web.example"], ["db.example"], ["*.raw"]],
+  );
+  assert.deepEqual(
+    chains.map((chain) => deep(chain, "alpnProtocols")),
+    [[["h2", "http/1.1"]], [["h2", "http/1.1"]], [], []],
+  );
+  assert.deepEqual(deep(json(resources, "Secret shop/cert"), "inlineString"), ["CHAIN", "KEY"]);
+  for (const one of resources.filter(({ typeUrl }) => !typeUrl.endsWith("Secret"))) assert.ok(!Buffer.from(one.body).includes("KEY"), one.name);
+});
+
+test("a request for a name of another server is misdirected; one that nobody has is not found", () => {
+  const domains = (name: string) =>
+    (json(emitted(), `RouteConfiguration ${name}`)["virtualHosts"] as readonly JsonObject[]).map(({ domains: own, routes }) => [
+      (own as readonly string[]).join(),
+      ...deep(routes, "status"),
+    ]);
+  assert.deepEqual(domains("https/web"), [["web.example"], ["*", 421]]);
+  assert.deepEqual(domains("https/all"), [["*"], ["web.example", 421]]);
+  assert.deepEqual(domains("http/80"), [["*"], ["cart.example", 500]]);
+});
+
+test("connections that may not go where they lead are closed, by their share", () => {
+  const resources = emitted();
+  const weighted = deep(json(resources, "Listener port/443"), "weightedClusters") as readonly JsonObject[];
+  assert.deepEqual(
+    weighted.map(({ clusters }) => (clusters as readonly JsonObject[]).map(({ name, weight }) => [name, weight])),
+    [
+      [
+        ["db@v1.default:5432", 5_000],
+        ["refused", 5_000],
+      ],
+    ],
+  );
+  assert.deepEqual(deep(json(resources, "Listener port/5432"), "cluster"), ["refused"]);
+});
+
+test("a port on which nothing can be told apart has no listener", () => {
+  const resources = emitted(nobody, [{ kind: "tls", port: 443, servers: [] }]);
+  assertConsistent(resources);
+  assert.deepEqual(resources.map(resourceKey), ["Cluster refused"]);
+});
+
+test("who may call from pages of other origins stands at the route", () => {
+  const cors = {
+    origins: ["https://a.example", "https://*.b.example"],
+    methods: ["*"],
+    headers: ["x-a", "x-b"],
+    exposed: [],
+    credentials: true,
+    maxAgeSeconds: 9,
+  };
+  const [first = assert.fail()] = host("*", "web").rules;
+  const resources = emitted(nobody, [{ kind: "http", port: 80, hosts: [{ domain: "*", rules: [{ ...first, cors }] }] }]);
+  const [policy] = deep(json(resources, "RouteConfiguration http/80"), "envoy.filters.http.cors") as readonly JsonObject[];
+  assert.deepEqual(
+    [policy?.["allowMethods"], policy?.["allowHeaders"], policy?.["maxAge"], policy?.["allowCredentials"], policy?.["forwardNotMatchingPreflights"]],
+    ["*", "x-a, x-b", "9", true, false],
+  );
+  assert.deepEqual([deep(policy, "exact"), deep(policy, "regex")], [["https://a.example"], ["https://[^/]+\\.b\\.example"]]);
+});
+
+test("a renewed certificate changes its secret alone", () => {
+  const renewed = ports.map((one) =>
+    one.kind === "tls"
+      ? {
+          ...one,
+          servers: one.servers.map((server) => (server.kind === "passthrough" ? server : { ...server, certificates: [{ ...certificate, chain: "NEW" }] })),
+        }
+      : one,
+  );
+  const before = new Map(emitted().map((one) => [resourceKey(one), Buffer.from(one.body).toString("base64")]));
+  const changed = emitted(nobody, renewed).filter((one) => before.get(resourceKey(one)) !== Buffer.from(one.body).toString("base64"));
+  assert.deepEqual(changed.map(resourceKey), ["Secret shop/cert"]);
+});
+
+test("what a plan says as before is the same object", () => {
+  const gateway: Gateway = { namespace: defaultNamespace, name: "gw", identity: identityOf("gw-weir"), ports };
+  const first = compileGateway(gateway, world, plan, nobody);
+  const second = compileGateway(gateway, world, plan, nobody, first);
+  assert.equal(second.ports, first.ports);
+  assert.equal(second.backends, first.backends);
+  const [a, b] = [emitClusterGateway(first), emitClusterGateway(second)];
+  assert.ok(a.filter(({ typeUrl }) => !typeUrl.endsWith("Secret")).every((one, at) => one === b.filter(({ typeUrl }) => !typeUrl.endsWith("Secret"))[at]));
+});

@@ -1,0 +1,79 @@
+/** The ways into a cluster from outside: what is left of Gateway API's Gateways and their routes when everything that is wrong with them is taken out. */
+import type { Namespace } from "./names.ts";
+import type { SpiffeId } from "./spiffe.ts";
+import type { RouteRule, WeightedDestination } from "./types.ts";
+
+/** By this label is known what the control plane keeps on a cluster for Gateways. */
+export const gatewayLabel = { key: "weir.dev/part-of", value: "gateway" } as const;
+
+/** A certificate with its private key, which appears in no log, message or answer. */
+export interface ServerCertificate {
+  /** Stable name: `NAMESPACE/SECRET`. */
+  readonly name: string;
+  /** PEM. */
+  readonly chain: string;
+  readonly key: string;
+}
+
+/** Who may call from pages of other origins (the Fetch standard's CORS). `*` stands for all. */
+export interface Cors {
+  /** `https://web.example`, `https://*.example`, `*`. */
+  readonly origins: readonly string[];
+  readonly methods: readonly string[];
+  readonly headers: readonly string[];
+  /** What pages may read of answers. */
+  readonly exposed: readonly string[];
+  readonly credentials: boolean;
+  readonly maxAgeSeconds: number;
+}
+
+export interface GatewayRule extends RouteRule {
+  readonly cors?: Cors;
+}
+
+/** Some names that are asked for, and what answers: the first rule that matches; what none matches is answered with 404. */
+export interface GatewayHost {
+  /** `web.example`, `*.example` (any number of labels in front), or `*`. No other host of the same port has it. */
+  readonly domain: string;
+  readonly rules: readonly GatewayRule[];
+}
+
+/** Connections by weight. */
+export interface GatewayTarget {
+  readonly destinations: readonly WeightedDestination[];
+  /** Basis points of the connections that are refused; the destinations share the rest. */
+  readonly refused: number;
+}
+
+/** What is behind one server name of a TLS port. */
+export type TlsServer = {
+  /** Unique at its gateway. */
+  readonly name: string;
+  /** Server name (SNI) as a domain; `*` for any, and for clients that send none. */
+  readonly domain: string;
+} & (
+  | {
+      readonly kind: "https";
+      readonly certificates: readonly ServerCertificate[];
+      readonly hosts: readonly GatewayHost[];
+      /** Domains that other servers of the port answer for: a request for them came on the wrong connection (421). */
+      readonly misdirected: readonly string[];
+    }
+  | { readonly kind: "terminate"; readonly certificates: readonly ServerCertificate[]; readonly target: GatewayTarget }
+  | { readonly kind: "passthrough"; readonly target: GatewayTarget }
+);
+
+export type GatewayPort = { readonly port: number } & (
+  | { readonly kind: "http"; readonly hosts: readonly GatewayHost[] }
+  | { readonly kind: "tls"; readonly servers: readonly TlsServer[] }
+  | { readonly kind: "tcp"; readonly target: GatewayTarget }
+);
+
+export interface Gateway {
+  readonly namespace: Namespace;
+  readonly name: string;
+  /** Who its proxies are. */
+  readonly identity: SpiffeId;
+  /** Sorted by number. */
+  readonly ports: readonly GatewayPort[];
+}

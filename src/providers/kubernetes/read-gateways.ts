@@ -1,0 +1,140 @@
+/** Gateway API's classes and Gateways, and TLS Secrets, from the API server's JSON. */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { canonicalJson } from "../../lib/canonical-json.ts";
+import type { KubeGateway, KubeGatewayClass, KubeListener, KubeSelector, KubeTlsSecret } from "./gateway-objects.ts";
+import { readMeta } from "./read-objects.ts";
+import { readCondition } from "./read-routes.ts";
+import { list, number, optional, type Raw, record, text, textMap, texts } from "./readers.ts";
+import { gatewayGroup } from "./route-objects.ts";
+
+/** Reads a GatewayClass. */
+export function readGatewayClass(value: unknown): KubeGatewayClass {
+  const raw = record(value);
+  const spec = record(raw["spec"]);
+  return {
+    kind: "GatewayClass",
+    ...readMeta(raw),
+    generation: generationOf(raw),
+    controller: text(spec["controllerName"]) ?? "",
+    hasParameters: spec["parametersRef"] !== undefined,
+    reported: statusText(raw["status"]),
+  };
+}
+
+/** Reads a Gateway. */
+export function readGateway(value: unknown): KubeGateway {
+  const raw = record(value);
+  const [meta, spec, status] = [readMeta(raw), record(raw["spec"]), record(raw["status"])];
+  const infrastructure = record(spec["infrastructure"]);
+  return {
+    kind: "Gateway",
+    ...meta,
+    generation: generationOf(raw),
+    createdAt: text(record(raw["metadata"])["creationTimestamp"]) ?? "",
+    className: text(spec["gatewayClassName"]) ?? "",
+    listeners: list(spec["listeners"]).map((listener) => readListener(record(listener), meta.namespace)),
+    addresses: list(spec["addresses"])
+      .map(record)
+      .map((address) => ({ type: text(address["type"]) ?? "IPAddress", value: text(address["value"]) ?? "" })),
+    infrastructure: {
+      labels: textMap(infrastructure["labels"]),
+      annotations: textMap(infrastructure["annotations"]),
+      hasParameters: infrastructure["parametersRef"] !== undefined,
+    },
+    reported: { text: statusText(status), conditions: list(status["conditions"]).map((one) => readCondition(record(one))) },
+  };
+}
+
+/** A status without the times of its conditions, as text: two that say the same are the same, in whatever order lists by type or name have it. */
+export function statusText(status: unknown): string {
+  return canonicalJson(timeless(status ?? {}));
+}
+
+function timeless(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(timeless).toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : keyOf(a) > keyOf(b) ? 1 : 0));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => key !== "lastTransitionTime")
+      .map(([key, one]) => [key, timeless(one)]),
+  );
+}
+
+function keyOf(element: unknown): string {
+  const { type, name } = record(element);
+  return text(type) ?? text(name) ?? "";
+}
+
+function generationOf(raw: Raw): number {
+  return number(record(raw["metadata"])["generation"]) ?? 0;
+}
+
+function readListener(raw: Raw, namespace: string): KubeListener {
+  const allowed = record(raw["allowedRoutes"]);
+  const namespaces = record(allowed["namespaces"]);
+  const from = text(namespaces["from"]);
+  return {
+    name: text(raw["name"]) ?? "",
+    port: number(raw["port"]) ?? 0,
+    protocol: text(raw["protocol"]) ?? "",
+    hostname: (text(raw["hostname"]) ?? "").toLowerCase(),
+    ...optional("tls", raw["tls"] === undefined ? undefined : readTls(record(raw["tls"]), namespace)),
+    from: from === "All" || from === "Selector" ? from : "Same",
+    selector: readSelector(record(namespaces["selector"])),
+    kinds: list(allowed["kinds"])
+      .map(record)
+      .map((kind) => ({ group: typeof kind["group"] === "string" ? kind["group"] : gatewayGroup, kind: text(kind["kind"]) ?? "" })),
+  };
+}
+
+function readTls(raw: Raw, namespace: string): NonNullable<KubeListener["tls"]> {
+  const certificates = list(raw["certificateRefs"])
+    .map(record)
+    .map((ref) => ({
+      group: text(ref["group"]) ?? "",
+      kind: text(ref["kind"]) ?? "Secret",
+      namespace: text(ref["namespace"]) ?? namespace,
+      name: text(ref["name"]) ?? "",
+    }));
+  return { mode: text(raw["mode"]) ?? "Terminate", certificates };
+}
+
+function readSelector(raw: Raw): KubeSelector {
+  const expressions = list(raw["matchExpressions"])
+    .map(record)
+    .map((one) => ({ key: text(one["key"]) ?? "", operator: text(one["operator"]) ?? "", values: texts(one["values"]) }));
+  return { labels: textMap(raw["matchLabels"]), expressions };
+}
+
+/** Reads a Secret of the type `kubernetes.io/tls`. What Envoy would refuse is found here, so that one bad Secret takes no listener of others with it. */
+export function readTlsSecret(value: unknown): KubeTlsSecret {
+  const raw = record(value);
+  const data = record(raw["data"]);
+  const [chain, key] = ["tls.crt", "tls.key"].map((name) => Buffer.from(text(data[name]) ?? "", "base64").toString("utf8")) as [string, string];
+  const mistake = mistakeIn(chain, key);
+  const kept = mistake === undefined ? { pair: { chain, key } } : { mistake };
+  return { kind: "Secret", ...readMeta(raw), ...kept };
+}
+
+function mistakeIn(chain: string, key: string): string | undefined {
+  const [certificate, secret] = [attempt(() => new X509Certificate(chain)), attempt(() => createPrivateKey(key))];
+  if (certificate === undefined) return "tls.crt holds no certificate in PEM";
+  if (secret === undefined) return "tls.key holds no private key in PEM";
+  if (!isServable(secret)) return "tls.key is neither RSA of 2048 bits or more nor ECDSA on P-256, P-384 or P-521";
+  return certificate.checkPrivateKey(secret) ? undefined : "tls.key does not belong to tls.crt";
+}
+
+const curves: ReadonlySet<string> = new Set(["prime256v1", "secp384r1", "secp521r1"]);
+
+function isServable({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {
+  if (asymmetricKeyType === "rsa") return (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;
+  return asymmetricKeyType === "ec" && curves.has(asymmetricKeyDetails?.namedCurve ?? "");
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,126 @@
+/** Which routes are attached to which listeners of a Gateway, and what to say of those that are not. */
+import type { GatewayTarget } from "../../model/gateway.ts";
+import { gatewayController, type KubeGateway, type KubeSelector } from "./gateway-objects.ts";
+import type { KubeNamespace, KubeService, Objects } from "./objects.ts";
+import { gatewayGroup, type KubeParentRef, type KubeParentStatus, type KubeReferenceGrant, type KubeRoute } from "./route-objects.ts";
+import { intersection } from "./translate-gateway-hostnames.ts";
+import type { Because, JudgedListener } from "./translate-gateway-listeners.ts";
+import { Unsupported } from "./translate-route-match.ts";
+import { resolverFor } from "./translate-route-refs.ts";
+import { type RankedRule, type RefProblem, shareOf, translateRules } from "./translate-route-rules.ts";
+
+/** A route at one of a Gateway's listeners. */
+export interface AtListener {
+  readonly listener: JudgedListener;
+  /** The names that both mean. */
+  readonly domains: readonly string[];
+}
+
+/** One of a route's parents that is a Gateway of ours. */
+export interface GatewayAttachment {
+  readonly route: KubeRoute;
+  readonly parent: KubeParentRef;
+  /** Empty: it is not accepted. */
+  readonly at: readonly AtListener[];
+  /** Of HTTP and gRPC. */
+  readonly rules: readonly RankedRule[];
+  /** Of TLS and TCP. */
+  readonly target: GatewayTarget;
+  readonly problem?: Because;
+  readonly refs: readonly RefProblem[];
+}
+
+/** What attachments are decided by. */
+export interface AttachWorld {
+  readonly namespaces: Objects<KubeNamespace>;
+  readonly grants: Objects<KubeReferenceGrant>;
+  readonly services: Objects<KubeService>;
+}
+
+const nowhere: GatewayTarget = { destinations: [], refused: 10_000 };
+
+/** Says whether a parent is this Gateway. */
+export function isParent({ group, kind, namespace, name }: KubeParentRef, gateway: KubeGateway): boolean {
+  return group === gatewayGroup && kind === "Gateway" && namespace === gateway.namespace && name === gateway.name;
+}
+
+/** Attaches a route to the listeners that its parent means. */
+export function attachToGateway(
+  route: KubeRoute,
+  parent: KubeParentRef,
+  gateway: KubeGateway,
+  listeners: readonly JudgedListener[],
+  world: AttachWorld,
+): GatewayAttachment {
+  const found = findListeners(route, parent, gateway, listeners, world);
+  const none = { route, parent, at: [], rules: [], target: nowhere, refs: [] };
+  if ("reason" in found) return { ...none, problem: found };
+  const resolve = resolverFor(route, route.namespace, world.grants, world.services);
+  if (route.kind === "TLSRoute" || route.kind === "TCPRoute") {
+    const { destinations, refused, problems } = shareOf(route.rules[0]?.backends ?? [], resolve);
+    return { ...none, at: found.at, target: { destinations, refused }, refs: problems };
+  }
+  const translated = translateRules(route, resolve);
+  if (translated instanceof Unsupported) return { ...none, problem: { reason: "UnsupportedValue", message: translated.message } };
+  return { ...none, at: found.at, rules: translated.rules, refs: translated.problems };
+}
+
+function findListeners(
+  route: KubeRoute,
+  { section, port }: KubeParentRef,
+  gateway: KubeGateway,
+  listeners: readonly JudgedListener[],
+  { namespaces }: AttachWorld,
+): { readonly at: readonly AtListener[] } | Because {
+  const name = `Gateway ${gateway.namespace}/${gateway.name}`;
+  const meant = listeners.filter((one) => (section === undefined || one.name === section) && (port === undefined || one.port === port));
+  if (meant.length === 0) return { reason: "NoMatchingParent", message: `${name} has no such listener` };
+  const labels = namespaces.get(route.namespace)?.labels ?? {};
+  const open = meant.filter((one) => one.kinds.includes(route.kind) && takesFrom(one, route.namespace, labels, gateway));
+  if (open.length === 0)
+    return { reason: "NotAllowedByListeners", message: `no listener of ${name} that is meant takes a ${route.kind} of ${route.namespace}` };
+  const at = open.map((listener) => ({ listener, domains: domainsAt(route, listener) })).filter(({ domains }) => domains.length > 0);
+  if (at.length === 0) return { reason: "NoMatchingListenerHostname", message: `no listener of ${name} that is meant has a hostname in common with the route` };
+  return { at };
+}
+
+function takesFrom({ said }: JudgedListener, namespace: string, labels: Readonly<Record<string, string>>, gateway: KubeGateway): boolean {
+  if (said.from === "All") return true;
+  return said.from === "Same" ? namespace === gateway.namespace : selects(said.selector, labels);
+}
+
+function selects({ labels: wanted, expressions }: KubeSelector, labels: Readonly<Record<string, string>>): boolean {
+  const fits = ({ key, operator, values }: KubeSelector["expressions"][number]): boolean => {
+    const value = labels[key];
+    switch (operator) {
+      case "In":
+        return value !== undefined && values.includes(value);
+      case "NotIn":
+        return value === undefined || !values.includes(value);
+      case "Exists":
+        return value !== undefined;
+      case "DoesNotExist":
+        return value === undefined;
+      default:
+        return false;
+    }
+  };
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value) && expressions.every(fits);
+}
+
+function domainsAt({ kind, hostnames }: KubeRoute, { domain }: JudgedListener): readonly string[] {
+  const own = kind === "TCPRoute" || hostnames.length === 0 ? ["*"] : hostnames;
+  return [...new Set(own.flatMap((name) => intersection(name, domain) ?? []))];
+}
+
+/** What a route's status says of a Gateway. */
+export function gatewayParentStatus({ route, parent, problem, refs: [ref] }: GatewayAttachment): KubeParentStatus {
+  const condition = (type: string, bad: Because | undefined) => ({
+    type,
+    status: bad === undefined ? "True" : "False",
+    reason: bad?.reason ?? type,
+    message: bad?.message ?? "",
+    generation: route.generation,
+  });
+  return { controller: gatewayController, parentRef: parent.said, conditions: [condition("Accepted", problem), condition("ResolvedRefs", ref)] };
+}

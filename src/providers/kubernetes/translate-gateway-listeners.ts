@@ -1,0 +1,156 @@
+/** A Gateway's listeners, judged: which of them can be served, which routes they take, which certificates they have. */
+import type { ServerCertificate } from "../../model/gateway.ts";
+import type { KubeGateway, KubeListener, KubeSecretRef, KubeTlsSecret } from "./gateway-objects.ts";
+import type { Objects } from "./objects.ts";
+import { optional } from "./readers.ts";
+import { gatewayGroup, type KubeReferenceGrant, type KubeRoute } from "./route-objects.ts";
+import { isGranted } from "./translate-route-refs.ts";
+
+type RouteKind = KubeRoute["kind"];
+
+/** How a listener's bytes are taken. */
+export type ListenerMode = "http" | "https" | "terminate" | "passthrough" | "tcp";
+
+/** Why something is not so, in a condition's words. */
+export interface Because {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface JudgedListener {
+  readonly name: string;
+  readonly port: number;
+  /** `*`: any. */
+  readonly domain: string;
+  readonly said: KubeListener;
+  /** Absent: a protocol that we do not have. */
+  readonly mode?: ListenerMode;
+  /** The routes that it takes. */
+  readonly kinds: readonly RouteKind[];
+  /** Why it is not accepted. */
+  readonly problem?: Because;
+  /** It is not accepted because of another one of the same Gateway. */
+  readonly isConflicted: boolean;
+  /** Why what it names is not there. */
+  readonly refs?: Because;
+  readonly certificates: readonly ServerCertificate[];
+}
+
+/** Ports of the gateway's own pod. */
+const takenPorts: ReadonlySet<number> = new Set([15_021]);
+
+const kindsOf: Readonly<Record<ListenerMode, readonly RouteKind[]>> = {
+  http: ["HTTPRoute", "GRPCRoute"],
+  https: ["HTTPRoute", "GRPCRoute"],
+  terminate: ["TLSRoute"],
+  passthrough: ["TLSRoute"],
+  tcp: ["TCPRoute"],
+};
+
+/** Judges all listeners of a Gateway. */
+export function judgeListeners(gateway: KubeGateway, grants: Objects<KubeReferenceGrant>, secrets: Objects<KubeTlsSecret>): readonly JudgedListener[] {
+  const judged = gateway.listeners.map((listener) => judge(gateway, listener, grants, secrets));
+  return judged.map((listener) => {
+    const conflict = conflictOf(listener, judged);
+    return conflict === undefined ? listener : { ...listener, problem: conflict, isConflicted: true };
+  });
+}
+
+/** Whether a listener takes traffic. */
+export function isServed({ problem, mode, certificates }: JudgedListener): boolean {
+  return problem === undefined && mode !== undefined && (!needsCertificate(mode) || certificates.length > 0);
+}
+
+function needsCertificate(mode: ListenerMode): boolean {
+  return mode === "https" || mode === "terminate";
+}
+
+function judge(gateway: KubeGateway, said: KubeListener, grants: Objects<KubeReferenceGrant>, secrets: Objects<KubeTlsSecret>): JudgedListener {
+  const mode = modeOf(said);
+  const supported = mode === undefined ? [] : kindsOf[mode];
+  const isKnown = ({ group, kind }: KubeListener["kinds"][number]): boolean => group === gatewayGroup && supported.some((one) => one === kind);
+  const kinds = said.kinds.length === 0 ? supported : supported.filter((kind) => said.kinds.some((one) => isKnown(one) && one.kind === kind));
+  const unknown = said.kinds.find((kind) => !isKnown(kind));
+  const certificates = mode !== undefined && needsCertificate(mode) ? findCertificates(gateway, said, grants, secrets) : { found: [] };
+  const badKind = unknown === undefined ? undefined : { reason: "InvalidRouteKinds", message: `a ${said.protocol} listener takes no ${unknown.kind}` };
+  return {
+    name: said.name,
+    port: said.port,
+    domain: mode === "tcp" || said.hostname === "" ? "*" : said.hostname,
+    said,
+    ...optional("mode", mode),
+    kinds,
+    ...optional("problem", problemOf(said, mode)),
+    isConflicted: false,
+    ...optional("refs", mode === undefined ? undefined : (certificates.problem ?? badKind)),
+    certificates: certificates.found,
+  };
+}
+
+function modeOf({ protocol, tls }: KubeListener): ListenerMode | undefined {
+  switch (protocol) {
+    case "HTTP":
+      return "http";
+    case "HTTPS":
+      return "https";
+    case "TLS":
+      return tls?.mode === "Passthrough" ? "passthrough" : "terminate";
+    case "TCP":
+      return "tcp";
+    default:
+      return undefined;
+  }
+}
+
+function problemOf({ protocol, port, tls }: KubeListener, mode: ListenerMode | undefined): Because | undefined {
+  if (mode === undefined) return { reason: "UnsupportedProtocol", message: `the protocol ${protocol} is not known: HTTP, HTTPS, TLS and TCP are` };
+  if (takenPorts.has(port)) return { reason: "PortUnavailable", message: `port ${port} is the gateway's own, for the kubelet's questions` };
+  if (mode === "https" && tls?.mode === "Passthrough") return { reason: "UnsupportedValue", message: "HTTPS is terminated here; for passthrough use TLS" };
+  return undefined;
+}
+
+/** Listeners of one port must be told apart: by the name that is asked for, where the protocol has one. */
+function conflictOf(listener: JudgedListener, all: readonly JudgedListener[]): Because | undefined {
+  const others = all.filter((other) => other !== listener && other.port === listener.port && other.mode !== undefined);
+  if (listener.mode === undefined || listener.problem !== undefined) return undefined;
+  const family = familyOf(listener.mode);
+  const foreign = others.find((other) => other.mode !== undefined && familyOf(other.mode) !== family);
+  if (foreign !== undefined) return { reason: "ProtocolConflict", message: `listener ${foreign.name} has another protocol on the same port ${listener.port}` };
+  const same = others.find((other) => other.domain === listener.domain);
+  if (same === undefined) return undefined;
+  return { reason: "HostnameConflict", message: `listener ${same.name} has the same hostname on the same port ${listener.port}` };
+}
+
+/** What can share a port. */
+function familyOf(mode: ListenerMode): "http" | "tls" | "tcp" {
+  return mode === "http" || mode === "tcp" ? mode : "tls";
+}
+
+interface Certificates {
+  readonly found: readonly ServerCertificate[];
+  readonly problem?: Because;
+}
+
+function findCertificates(gateway: KubeGateway, { tls }: KubeListener, grants: Objects<KubeReferenceGrant>, secrets: Objects<KubeTlsSecret>): Certificates {
+  const refs = tls?.certificates ?? [];
+  if (refs.length === 0) return { found: [], problem: { reason: "InvalidCertificateRef", message: "tls.certificateRefs names no certificate" } };
+  const results = refs.map((ref) => findCertificate(gateway, ref, grants, secrets));
+  const problem = results.find((result) => "reason" in result);
+  return { found: results.flatMap((result) => ("reason" in result ? [] : [result])), ...optional("problem", problem) };
+}
+
+function findCertificate(
+  gateway: KubeGateway,
+  ref: KubeSecretRef,
+  grants: Objects<KubeReferenceGrant>,
+  secrets: Objects<KubeTlsSecret>,
+): ServerCertificate | Because {
+  const bad = (message: string): Because => ({ reason: "InvalidCertificateRef", message });
+  if (ref.group !== "" || ref.kind !== "Secret") return bad(`a certificate of kind ${ref.kind} is not known, only Secrets`);
+  const name = `${ref.namespace}/${ref.name}`;
+  if (ref.namespace !== gateway.namespace && !isGranted(grants, gateway, ref))
+    return { reason: "RefNotPermitted", message: `no ReferenceGrant in ${ref.namespace} lets a Gateway of ${gateway.namespace} name Secret ${ref.name}` };
+  const secret = secrets.get(name);
+  if (secret === undefined) return bad(`there is no Secret ${name} of the type kubernetes.io/tls that can be read`);
+  return secret.pair === undefined ? bad(`Secret ${name}: ${secret.mistake ?? "it holds no certificate"}`) : { name, ...secret.pair };
+}

@@ -1,0 +1,152 @@
+/** What runs for a Gateway: a Deployment of its proxies, the Service in front of them, who they are, and whom they trust. Pure. */
+import { fnv1aHex } from "../../lib/fnv.ts";
+import { gatewayLabel } from "../../model/gateway.ts";
+import { meshLabel } from "../../model/mesh-pod.ts";
+import type { KubeGateway } from "./gateway-objects.ts";
+import type { TranslatedGateway } from "./translate-gateways.ts";
+import { type Labels, managedLabel } from "./workload-objects.ts";
+
+export interface GatewayWorkloadSettings {
+  /** As nodes pull it. */
+  readonly image: string;
+  readonly trustDomain: string;
+  /** `HOST:PORT` of the control plane. */
+  readonly control: string;
+  /** Whom a gateway trusts at first contact, PEM. */
+  readonly roots: string;
+}
+
+/** An object to apply, with where it is. */
+export interface GatewayObject {
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly object: object;
+}
+
+const nameLabel = "gateway.networking.k8s.io/gateway-name";
+const healthPort = 15_021;
+const drainSeconds = 10;
+
+/** The name of everything that is made for a Gateway: `GATEWAY-CLASS` (GEP-1762). What would be too long for a Service ends with a hash. */
+export function gatewayObjectName({ name, className }: Pick<KubeGateway, "name" | "className">): string {
+  const whole = `${name}-${className}`.replaceAll(".", "-");
+  return whole.length <= 63 && !name.includes(".") ? whole : `${whole.slice(0, 54)}-${fnv1aHex(`${name}/${className}`).slice(0, 8)}`;
+}
+
+/** All objects of a Gateway, in the order in which they are made; none where nothing of it can be served. */
+export function gatewayWorkloads({ gateway, ports }: TranslatedGateway, settings: GatewayWorkloadSettings): readonly GatewayObject[] {
+  if (ports.length === 0) return [];
+  const name = gatewayObjectName(gateway);
+  const { namespace, infrastructure, uid } = gateway;
+  const selector = { [nameLabel]: labelValue(gateway.name) };
+  const labels = {
+    ...infrastructure.labels,
+    ...selector,
+    "app.kubernetes.io/name": name.slice(0, 63),
+    [managedLabel.key]: managedLabel.value,
+    [gatewayLabel.key]: gatewayLabel.value,
+  };
+  const owner = { apiVersion: "gateway.networking.k8s.io/v1", kind: "Gateway", name: gateway.name, uid, controller: true };
+  const metadata = { name, namespace, labels, annotations: infrastructure.annotations, ownerReferences: [owner] };
+  const at = (group: string, version: string, resource: string, kind: string, rest: object): GatewayObject => ({
+    group,
+    version,
+    resource,
+    namespace,
+    name,
+    object: { apiVersion: group === "" ? version : `${group}/${version}`, kind, metadata, ...rest },
+  });
+  const numbers = ports.map(({ port }) => ({ name: `port-${port}`, port, targetPort: port, protocol: "TCP" }));
+  return [
+    at("", "v1", "serviceaccounts", "ServiceAccount", { automountServiceAccountToken: false }),
+    at("", "v1", "configmaps", "ConfigMap", { data: { "roots.pem": settings.roots } }),
+    at("", "v1", "services", "Service", { spec: { type: "LoadBalancer", selector, ports: numbers } }),
+    at("apps", "v1", "deployments", "Deployment", {
+      spec: deploymentSpec(name, namespace, { labels, annotations: infrastructure.annotations }, selector, settings),
+    }),
+  ];
+}
+
+/** A label has at most 63 characters. */
+function labelValue(name: string): string {
+  return name.length <= 63 ? name : `${name.slice(0, 54)}-${fnv1aHex(name).slice(0, 8)}`;
+}
+
+/** How many there are is whoever's business who scales it: nothing is said of it. */
+function deploymentSpec(
+  name: string,
+  namespace: string,
+  { labels, annotations }: { readonly labels: Labels; readonly annotations: Labels },
+  selector: Labels,
+  settings: GatewayWorkloadSettings,
+): object {
+  return {
+    revisionHistoryLimit: 3,
+    minReadySeconds: 1,
+    // The next one takes requests before the one before stops to.
+    strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+    selector: { matchLabels: selector },
+    template: {
+      // It stands at the mesh's edge: its own connections are not captured, it speaks mutual TLS itself.
+      metadata: { labels: { ...labels, [meshLabel]: "off" }, annotations },
+      spec: {
+        serviceAccountName: name,
+        automountServiceAccountToken: false,
+        terminationGracePeriodSeconds: 5 * drainSeconds + 10,
+        nodeSelector: { "kubernetes.io/os": "linux" },
+        securityContext: {
+          runAsNonRoot: true,
+          runAsUser: 65_532,
+          runAsGroup: 65_532,
+          fsGroup: 65_532,
+          seccompProfile: { type: "RuntimeDefault" },
+          // Ports below 1024 without any privilege; one of the sysctls that every pod may have.
+          sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }],
+        },
+        containers: [container(name, namespace, settings)],
+        volumes: volumes(name),
+      },
+    },
+  };
+}
+
+function container(name: string, namespace: string, { image, trustDomain, control }: GatewayWorkloadSettings): object {
+  const probe = (path: string, periodSeconds: number): object => ({ httpGet: { path, port: healthPort }, periodSeconds, timeoutSeconds: 3 });
+  return {
+    name: "gateway",
+    image,
+    imagePullPolicy: "IfNotPresent",
+    command: ["/usr/local/bin/node", "/opt/weir/dist/gateway.js"],
+    env: [
+      { name: "WEIR_CONTROL", value: control },
+      { name: "WEIR_DRAIN_SECONDS", value: String(drainSeconds) },
+      { name: "WEIR_NAMESPACE", value: namespace },
+      { name: "WEIR_ROOTS", value: "/var/run/weir/trust/roots.pem" },
+      { name: "WEIR_SERVICE_ACCOUNT", value: name },
+      { name: "WEIR_TOKEN", value: "/var/run/weir/token" },
+      { name: "WEIR_TRUST_DOMAIN", value: trustDomain },
+    ],
+    readinessProbe: probe("/readyz", 1),
+    livenessProbe: probe("/healthz", 10),
+    resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
+    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
+    volumeMounts: [
+      { name: "run", mountPath: "/run/weir" },
+      { name: "tmp", mountPath: "/tmp" },
+      { name: "weir", mountPath: "/var/run/weir", readOnly: true },
+    ],
+  };
+}
+
+function volumes(name: string): readonly object[] {
+  const token = { path: "token", audience: "weir", expirationSeconds: 3600 };
+  const trust = [{ key: "roots.pem", path: "trust/roots.pem" }];
+  return [
+    { name: "run", emptyDir: { medium: "Memory", sizeLimit: "64Mi" } },
+    { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
+    { name: "weir", projected: { defaultMode: 0o440, sources: [{ serviceAccountToken: token }, { configMap: { name, items: trust } }] } },
+  ];
+}

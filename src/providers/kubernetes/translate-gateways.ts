@@ -1,0 +1,92 @@
+/** Gateway API's Gateways of our classes with their routes → what their proxies should do, what should run for them, and what statuses should say. */
+import { canonicalJson } from "../../lib/canonical-json.ts";
+import { memoizeLast, shareMap } from "../../lib/memoize.ts";
+import type { GatewayPort } from "../../model/gateway.ts";
+import { gatewayController, type KubeGateway, type KubeGatewayClass, type KubeTlsSecret } from "./gateway-objects.ts";
+import type { ClusterView, KubeNamespace, KubeService, Objects } from "./objects.ts";
+import type { KubeParentRef, KubeParentStatus, KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
+import { attachToGateway, type GatewayAttachment, gatewayParentStatus, isParent } from "./translate-gateway-attach.ts";
+import { type JudgedListener, judgeListeners } from "./translate-gateway-listeners.ts";
+import { gatewayPorts, withoutMixedKinds } from "./translate-gateway-ports.ts";
+import { classStatus, gatewayProblem, type ObjectStatus } from "./translate-gateway-status.ts";
+import { shareEqual } from "./translate-share.ts";
+
+/** A Gateway of ours, decided. */
+export interface TranslatedGateway {
+  readonly gateway: KubeGateway;
+  readonly listeners: readonly JudgedListener[];
+  readonly attachments: readonly GatewayAttachment[];
+  /** Sorted by number; empty: nothing of it can be served. */
+  readonly ports: readonly GatewayPort[];
+}
+
+export interface TranslatedGateways {
+  /** In the order of their names. */
+  readonly gateways: readonly TranslatedGateway[];
+  readonly classStatuses: readonly ObjectStatus[];
+  /** What routes' statuses say of their parents that are Gateways of ours. */
+  readonly gatewayParents: ReadonlyMap<KubeParentRef, KubeParentStatus>;
+}
+
+type Routes = Objects<KubeRoute>;
+type World = readonly [
+  gateways: Objects<KubeGateway>,
+  http: Routes,
+  grpc: Routes,
+  tls: Routes,
+  tcp: Routes,
+  grants: Objects<KubeReferenceGrant>,
+  services: Objects<KubeService>,
+  namespaces: Objects<KubeNamespace>,
+  secrets: Objects<KubeTlsSecret>,
+];
+
+/** All Gateways whose class names our controller. */
+export function translateGateways(view: ClusterView): TranslatedGateways {
+  const { gatewayClasses, gateways, httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, referenceGrants, services, namespaces, tlsSecrets } = view;
+  return translate(gatewayClasses, gateways, httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, referenceGrants, services, namespaces, tlsSecrets);
+}
+
+const translate: (classes: Objects<KubeGatewayClass>, ...world: World) => TranslatedGateways = memoizeLast(
+  (classes: Objects<KubeGatewayClass>, ...[gateways, http, grpc, tls, tcp, grants, services, namespaces, secrets]: World) => {
+    const ours = new Set([...classes.values()].filter(({ controller }) => controller === gatewayController).map(({ name }) => name));
+    const routes = [http, grpc, tls, tcp].flatMap((kind) => [...kind.values()]);
+    const found = sorted(gateways)
+      .filter((gateway) => ours.has(gateway.className) && !gateway.terminating)
+      .map((gateway) => {
+        const listeners = judgeListeners(gateway, grants, secrets);
+        const attachments = routes.flatMap((route) =>
+          route.parents
+            .filter((parent) => isParent(parent, gateway))
+            .map((parent) => attachToGateway(route, parent, gateway, listeners, { namespaces, grants, services })),
+        );
+        return decided(gateway, listeners, withoutMixedKinds(attachments));
+      });
+    return {
+      gateways: found,
+      classStatuses: sorted(classes)
+        .filter(({ name }) => ours.has(name))
+        .map(classStatus),
+      gatewayParents: new Map(found.flatMap(({ attachments }) => attachments.map((one) => [one.parent, gatewayParentStatus(one)]))),
+    };
+  },
+);
+
+/** `after` with what `before` had and says the same: a Gateway keeps its identity whatever happens to Services and routes of others. */
+export function shareGateways(before: TranslatedGateways | undefined, after: TranslatedGateways): TranslatedGateways {
+  if (before === undefined || before === after) return after;
+  return {
+    gateways: shareEqual(before.gateways, after.gateways),
+    classStatuses: shareEqual(before.classStatuses, after.classStatuses),
+    gatewayParents: shareMap(before.gatewayParents, after.gatewayParents, (a, b) => canonicalJson(a) === canonicalJson(b)),
+  };
+}
+
+function decided(gateway: KubeGateway, listeners: readonly JudgedListener[], attachments: readonly GatewayAttachment[]): TranslatedGateway {
+  const ports = gatewayProblem(gateway, listeners) === undefined ? gatewayPorts(listeners, attachments) : [];
+  return { gateway, listeners, attachments, ports };
+}
+
+function sorted<T>(objects: Objects<T>): readonly T[] {
+  return [...objects].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
+}

@@ -1,0 +1,146 @@
+/**
+ * A Gateway on a real cluster: HTTP and HTTPS from outside to Services, by weight, to pods outside of the mesh and inside of it, while certificates and
+ * its own proxies are replaced. WEIR_LOAD_COUNT (default 1 500) bounds every load.
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, type TestContext, test } from "node:test";
+import { type Cluster, stopCluster } from "../cluster/cluster.ts";
+import { run } from "../cluster/run.ts";
+import { applyCrds } from "../conformance/suite.ts";
+import { create, execute, startTestCluster } from "./support/cluster.ts";
+import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
+import { type Echo, pod, service } from "./support/objects.ts";
+
+const count = Number(process.env["WEIR_LOAD_COUNT"] ?? 1_500);
+const rate = 100;
+const readinessProbe = { httpGet: { path: "/", port: 8080 }, periodSeconds: 1 };
+
+let cluster: Cluster;
+let mesh: Mesh;
+let address = "";
+
+before(
+  async () => {
+    cluster = await startTestCluster();
+    await applyCrds(cluster);
+    mesh = await startMesh(cluster);
+    const echo = (name: string, node: string): object => pod(name, node, { image: "echo", labels: { app: name }, container: { readinessProbe } });
+    const caller = pod("outside", "node-1", { image: "node", command: ["/bin/node", "-e", "setInterval(() => {}, 1e6)"], labels: { "weir.dev/mesh": "off" } });
+    const curl = pod("curl", "node-1", { labels: { "weir.dev/mesh": "off" } });
+    const objects = [echo("v1", "node-1"), echo("v2", "node-2"), caller, curl, service("v1", "v1", 80, 8080), service("v2", "v2", 80, 8080)];
+    await create(cluster, objects, "v1", "v2", "outside", "curl");
+    await secret("one");
+    await apply(gateway, route([{ backendRefs: [backend("v1", 90), backend("v2", 10)] }]));
+    await cluster.kubectl(["wait", "--for=condition=Programmed", "--timeout=120s", "gateway/web"]);
+    address = await cluster.kubectl(["get", "gateway", "web", "-o", "jsonpath={.status.addresses[0].value}"]);
+  },
+  { timeout: 400_000 },
+);
+
+after(async () => {
+  mesh?.stop();
+  if (cluster !== undefined) await stopCluster(cluster.dir);
+});
+
+const group = "gateway.networking.k8s.io/v1";
+const gateway = {
+  apiVersion: group,
+  kind: "Gateway",
+  metadata: { name: "web" },
+  spec: {
+    gatewayClassName: "weir",
+    listeners: [
+      { name: "http", port: 80, protocol: "HTTP" },
+      { name: "https", port: 443, protocol: "HTTPS", hostname: "*.example", tls: { certificateRefs: [{ name: "cert" }] } },
+    ],
+  },
+};
+
+function backend(name: string, weight: number): object {
+  return { name, port: 80, weight };
+}
+
+function route(rules: readonly object[]): object {
+  return { apiVersion: group, kind: "HTTPRoute", metadata: { name: "web" }, spec: { parentRefs: [{ name: "web" }], rules } };
+}
+
+async function apply(...objects: readonly object[]): Promise<void> {
+  await cluster.kubectl(["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }));
+}
+
+/** A certificate of this subject in the Secret `cert`. */
+async function secret(subject: string): Promise<void> {
+  const dir = mkdtempSync(path.join(tmpdir(), "weir-cert-"));
+  const [key, crt] = [path.join(dir, "key"), path.join(dir, "crt")];
+  const made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", `/CN=${subject}`];
+  await run([...made, "-keyout", key, "-out", crt]);
+  const data = Object.fromEntries([["tls.crt", crt] as const, ["tls.key", key] as const].map(([name, file]) => [name, readFileSync(file).toString("base64")]));
+  await apply({ apiVersion: "v1", kind: "Secret", metadata: { name: "cert" }, type: "kubernetes.io/tls", data });
+  rmSync(dir, { recursive: true, force: true });
+}
+
+async function echoed(...words: readonly string[]): Promise<Echo> {
+  return JSON.parse(await execute(cluster, "curl", "curl", "-sS", "-m", "5", ...words)) as Echo;
+}
+
+/** Requests from outside of the mesh while `work` goes on; none may fail. */
+async function underLoad(t: TestContext, work: () => Promise<void>): Promise<void> {
+  const load = execute(cluster, "outside", "/bin/node", "/apps/load.mjs", JSON.stringify({ url: `http://${address}/`, rate, count, fresh: 0.33 }));
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  const [text] = await Promise.all([load, work()]);
+  const { ok, failed, failures } = JSON.parse(text) as { readonly ok: number; readonly failed: number; readonly failures: readonly string[] };
+  t.diagnostic(`${ok} ok, ${failed} failed`);
+  assert.deepEqual(failures, []);
+  assert.equal(ok, count);
+}
+
+test("a Gateway's address leads to Services, by weight", { timeout: 120_000 }, async () => {
+  await eventually(async () => assert.equal((await echoed(`http://${address}/`)).headers["X-Request-Id"]?.length, 1));
+  const text = await execute(cluster, "curl", "sh", "-c", `for i in $(seq 200); do curl -sS -m 5 http://${address}/; echo; done`);
+  const [v1, v2] = ["v1", "v2"].map((name) => text.split(`"hostname":"${name}"`).length - 1) as [number, number];
+  assert.equal(v1 + v2, 200);
+  assert.ok(v2 >= 5 && v2 <= 45, `${v2} of 200 went to v2`);
+});
+
+test("HTTPS by server name, with the certificate that the Secret has now", { timeout: 120_000 }, async () => {
+  const subjectOf = async (): Promise<string> => {
+    const words = ["curl", "-sS", "-k", "-v", "-m", "5", "-o", "/dev/null", "--resolve", `web.example:443:${address}`, "https://web.example/"];
+    const text = await execute(cluster, "curl", "sh", "-c", `${words.join(" ")} 2>&1`);
+    return /subject: CN\s*=\s*(\S+)/.exec(text)?.[1] ?? text;
+  };
+  await eventually(async () => assert.equal(await subjectOf(), "one"));
+  assert.equal((await echoed("-k", "--resolve", `web.example:443:${address}`, "https://web.example/")).headers["X-Forwarded-Proto"]?.[0], "https");
+  await secret("two");
+  await eventually(async () => assert.equal(await subjectOf(), "two"));
+});
+
+test("backends join the mesh while requests come in, and then are called by mutual TLS alone", { timeout: 240_000 }, async (t) => {
+  await underLoad(t, async () => {
+    await cluster.kubectl(["label", "namespace", "default", "weir.dev/mesh=on"]);
+    // The node of a pod in the mesh delivers what reaches it.
+    await eventually(async () => assert.match((await echoed(`http://${address}/`)).remote, /^169\.254\.7\.1:/));
+  });
+  await eventually(async () => {
+    const words = ["exec", "curl", "--", "curl", "-sS", "-m", "3", "-o", "/dev/null", "http://v1/"];
+    await assert.rejects(cluster.kubectl(words), "plaintext from outside the mesh is refused");
+  });
+  assert.match((await echoed(`http://${address}/`)).remote, /^169\.254\.7\.1:/);
+});
+
+test("the gateway's proxies are replaced, and no request fails", { timeout: 240_000 }, async (t) => {
+  await underLoad(t, async () => {
+    await cluster.kubectl(["rollout", "restart", "deployment/web-weir"]);
+    await cluster.kubectl(["rollout", "status", "deployment/web-weir", "--timeout=180s"]);
+  });
+});
+
+test("without its Gateway nothing of it is left", { timeout: 120_000 }, async () => {
+  await cluster.kubectl(["delete", "gateway", "web"]);
+  await eventually(async () => {
+    const left = await cluster.kubectl(["get", "deployments,services,serviceaccounts,configmaps", "-l", "weir.dev/managed-by=weir", "-o", "name"]);
+    assert.equal(left.trim(), "");
+  });
+});
