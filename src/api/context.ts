@@ -64,6 +64,8 @@ export interface PlatformTraits {
   readonly runs: Runs;
   /** Makes namespaces that are missing. Absent: they need not be made. */
   readonly makeNamespaces?: (names: readonly string[]) => Promise<Result<void>>;
+  /** Whether somebody else's Service has this app's name. Absent: there are none. */
+  readonly hasOtherService?: (namespace: string, app: string) => Promise<boolean>;
   /** Looks at a Deployment that a version of `app` may adopt. Absent: there are none. */
   readonly findAdoptable?: (wish: { readonly namespace: string; readonly deployment: string; readonly app: string }) => Promise<Result<FoundWorkloads>>;
 }

@@ -2,7 +2,9 @@
 import { failed, type Problem, type Result } from "../lib/problem.ts";
 import type { ApiError } from "../providers/kubernetes/api-error.ts";
 import type { KubeClient } from "../providers/kubernetes/client.ts";
+import { record, textMap } from "../providers/kubernetes/readers.ts";
 import { type Adoptable, adoptable } from "../providers/kubernetes/translate-adopted.ts";
+import { managedLabel } from "../providers/kubernetes/workload-objects.ts";
 
 const deployments = { group: "apps", version: "v1", resource: "deployments" };
 const services = { group: "", version: "v1", resource: "services" };
@@ -19,6 +21,13 @@ export async function findAdoptable(
   if (!found.ok) return failed(problemOf(found.error, namespace, deployment));
   if (!service.ok && service.error.kind !== "notFound") return failed(problemOf(service.error, namespace, deployment));
   return adoptable(found.value, service.ok ? service.value : undefined);
+}
+
+/** Whether a Service by the name of an app is there that Weir has not made. What we may not look at counts as there. */
+export async function hasOtherService(client: Pick<KubeClient, "get">, namespace: string, app: string): Promise<boolean> {
+  const found = await client.get({ kind: services, namespace, name: app });
+  if (!found.ok) return found.error.kind !== "notFound";
+  return textMap(record(record(found.value)["metadata"])["labels"])[managedLabel.key] !== managedLabel.value;
 }
 
 function problemOf({ kind, message }: ApiError, namespace: string, deployment: string): Problem {

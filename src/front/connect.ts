@@ -13,7 +13,7 @@ import { type Reflected, Reflector } from "../providers/kubernetes/reflector.ts"
 import { adoptedPodReader, type RunningPod, readRunningPod } from "../providers/kubernetes/translate-running.ts";
 import { appLabel } from "../providers/kubernetes/workload-objects.ts";
 import { type KubernetesStore, openKubernetesStore } from "../store/kubernetes/kubernetes-store.ts";
-import { findAdoptable } from "./adopt.ts";
+import { findAdoptable, hasOtherService } from "./adopt.ts";
 import { createClusterMachine } from "./machine.ts";
 import { makeNamespaces } from "./namespaces.ts";
 import { watchCluster } from "./watch.ts";
@@ -112,6 +112,7 @@ async function contextOf(
       runs: "images",
       makeNamespaces: (names) => makeNamespaces(client, names),
       findAdoptable: (wish) => findAdoptable(client, wish),
+      hasOtherService: (namespace, app) => hasOtherService(client, namespace, app),
     },
     clock,
     log: silent,

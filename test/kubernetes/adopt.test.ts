@@ -96,7 +96,7 @@ test("a Deployment is adopted under load: callers get the same answers, it is ve
   assert.match(said, /^web@v1 {2}deployment web {2}80:8080\/http {2}100% {2}in Envoy$/m);
   assert.deepEqual((await load("http://web-v1/", 50)).versions, { old: 50 });
   assert.deepEqual(await theirs(), before);
-  await eventually(async () => assert.match(await ok("ps", ...shop), /web +v1 .*2\/2/), 120_000);
+  await eventually(async () => assert.match(await ok("ps", ...shop), /web@v1 +ready +2\/2 +100%/), 120_000);
 });
 
 test("a version beside it gets its share, then everything, and back", { timeout: 400_000 }, async () => {
@@ -130,7 +130,15 @@ test("what the Deployment does stays its own business", { timeout: 200_000 }, as
   assert.match((await weir("adopt", "web-v2", "--as", "other", ...shop)).stderr, /error\[adopt-own\]/);
   const before = await theirs();
   await ok("promote", "web@v2", ...shop);
-  await ok("rm", "web@v1", ...shop);
-  assert.deepEqual((await load("http://web/", 100)).versions, { v2: 100 });
+  // Without the version its Service would lead to it again.
+  assert.match((await weir("rm", "web@v1", ...shop)).stderr, /error\[in-use\]: without web@v1 the Service web leads all callers to the Deployment again/);
   assert.deepEqual(await theirs(), before);
+  await cluster.kubectl([...shop, "delete", "service", "web"]);
+  await eventually(
+    async () => assert.equal(await cluster.kubectl([...shop, "get", "service", "web", "-o", "jsonpath={.metadata.labels.weir\\.dev/managed-by}"]), "weir"),
+    120_000,
+  );
+  await ok("rm", "web@v1", ...shop);
+  await eventually(async () => assert.deepEqual((await load("http://web/", 50)).versions, { v2: 50 }), 120_000);
+  assert.equal(await cluster.kubectl([...shop, "get", "deployment", "web", "-o", "jsonpath={.status.readyReplicas}"]), "2");
 });
