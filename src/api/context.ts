@@ -37,8 +37,13 @@ export interface Observed {
   readonly hindrances?: ReadonlyMap<string, string>;
   /** What proxies refuse of the newest World; what they had stays in force. */
   readonly refusals: readonly Refused[];
-  /** Whether the platform is heard of now, and has been told everything. */
-  readonly platform: { readonly connected: boolean; readonly reason?: string; readonly upToDate: boolean };
+  /** Whether the platform is heard of now, and has been told everything; `teller` says who is not heard of, if not the node agent. */
+  readonly platform: {
+    readonly connected: boolean;
+    readonly reason?: string;
+    readonly upToDate: boolean /** Absent: the node agent. */;
+    readonly teller?: string;
+  };
 }
 
 export interface LogQuery {
@@ -62,6 +67,10 @@ export interface FoundWorkloads {
 /** What services must say on this platform, and what must be there before something is declared. */
 export interface PlatformTraits {
   readonly runs: Runs;
+  /** Who says what runs: "the node agent". */
+  readonly teller: string;
+  /** Where to see what the proxies are about: "`weir system status` shows the proxies". */
+  readonly seeProxies: string;
   /** Makes namespaces that are missing. Absent: they need not be made. */
   readonly makeNamespaces?: (names: readonly string[]) => Promise<Result<void>>;
   /** Whether somebody else's Service has this app's name. Absent: there are none. */

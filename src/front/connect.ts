@@ -110,6 +110,8 @@ async function contextOf(
     machine: createClusterMachine({ client, clock, pod: watch.pod }),
     platform: {
       runs: "images",
+      teller: "the cluster's API server",
+      seeProxies: "`kubectl -n weir-system get pods` shows the control plane and each node's proxy",
       makeNamespaces: (names) => makeNamespaces(client, names),
       findAdoptable: (wish) => findAdoptable(client, wish),
       hasOtherService: (namespace, app) => hasOtherService(client, namespace, app),

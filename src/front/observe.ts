@@ -38,6 +38,7 @@ export function observe(seen: Seen, now: number): Observed {
     hindrances: hindrancesOf(seen),
     refusals: [],
     platform: {
+      teller: "the cluster's API server",
       connected: silentBecause === undefined,
       upToDate: silentBecause === undefined,
       ...(silentBecause === undefined ? {} : { reason: silentBecause }),

@@ -53,7 +53,7 @@ export function startFakeDaemon(
     store,
     observed: control.observed,
     machine: fakeMachine(),
-    platform: { runs: "commands", ...traits },
+    platform: { runs: "commands", teller: "the node agent", seeProxies: "`weir system status` shows the proxies", ...traits },
     clock: realClock,
     log,
     about: { version: "test", pid: 1, startedAt: 0, stateDir: "/state", sockets: {}, gatewayUrl: "http://127.0.0.1:8080" },

@@ -58,7 +58,7 @@ function parsePorts(texts: readonly string[]): Result<readonly Port[]> {
   return problems.length > 0 ? { ok: false, problems } : ok(ports);
 }
 
-function serviceOf(request: RunRequest): Service {
+function serviceOf({ platform }: ApiContext, request: RunRequest): Service {
   const ports = need(parsePorts(request.ports));
   const env = Object.fromEntries(Object.entries(request.env).map(([name, value]) => [name, { kind: "literal" as const, value }]));
   return {
@@ -68,7 +68,7 @@ function serviceOf(request: RunRequest): Service {
     version: request.version as VersionName,
     command: request.command,
     ...(request.image === undefined ? {} : { image: request.image }),
-    dir: request.dir,
+    dir: platform.runs === "images" ? "/" : request.dir,
     env,
     ports,
     public: request.public ?? ports.some((port) => port.protocol === "http" || port.protocol === "http2"),
@@ -83,7 +83,7 @@ function checkStart({ platform }: ApiContext, { command, image }: Service): void
 }
 
 async function run(context: ApiContext, request: RunRequest, signal: AbortSignal): Promise<ServiceView> {
-  const service = serviceOf(request);
+  const service = serviceOf(context, request);
   checkStart(context, service);
   const { namespace, app, version } = service;
   need((await context.platform.makeNamespaces?.([namespace])) ?? ok(undefined));
