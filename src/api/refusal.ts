@@ -16,6 +16,7 @@ export class Refusal extends Error {
 
 /** Codes that say more than "bad input". */
 const statusByCode: Readonly<Record<string, RefusalStatus>> = {
+  "adopt-own": 409,
   "app-unknown": 404,
   "cluster-behind": 503,
   "cluster-forbidden": 422,
@@ -23,6 +24,7 @@ const statusByCode: Readonly<Record<string, RefusalStatus>> = {
   "cluster-unauthorized": 422,
   "cluster-unreachable": 503,
   conflict: 409,
+  "deployment-unknown": 404,
   "in-use": 409,
   "name-taken": 409,
   "namespace-ending": 409,

@@ -6,7 +6,7 @@ import type { SpiffeId, TrustDomain } from "../model/spiffe.ts";
 import type { DestinationRef } from "../model/types.ts";
 import type { World } from "../model/world.ts";
 import type { BackendId, MeshPlan, Route, WeightedBackend } from "./mesh-plan.ts";
-import { isVersion, type NodeBackend, placedBackends } from "./node-plan.ts";
+import { type ExternalBackend, isExternal, isVersion, type NodeBackend, placedBackends } from "./node-plan.ts";
 import { byKey, compileRule, type Destination, destinationsNamed, type Known, weighted } from "./service-routes.ts";
 import { rescale } from "./weights.ts";
 
@@ -46,6 +46,7 @@ export interface GatewayPlan {
   readonly ports: readonly PlannedPort[];
   /** Only those that the ports lead to. */
   readonly backends: readonly NodeBackend[];
+  readonly externals: readonly ExternalBackend[];
   /** Each once, by name. */
   readonly certificates: readonly ServerCertificate[];
   /** Addresses of all pods that are called by mutual TLS from here, if they are called. */
@@ -58,21 +59,25 @@ export interface GatewayPlan {
  */
 export function compileGateway(gateway: Gateway, world: World, plan: MeshPlan, mesh: MeshPods, before?: GatewayPlan): GatewayPlan {
   const ports = gateway.ports.map((port) => compilePort(port, ...destinationsNamed(refsOf(port), world)));
-  const used = new Set(ports.flatMap(backendsOf));
-  const backends = placedBackends(
-    plan,
-    plan.backends.filter(isVersion).filter(({ id }) => used.has(id)),
-    mesh,
-    undefined,
-    before?.backends,
-  );
   const certificates = new Map(gateway.ports.flatMap(certificatesOf).map((certificate) => [certificate.name, certificate]));
   return {
-    identity: gateway.identity,
+    ...gatewayPlan(gateway.identity, ports, plan, mesh, before),
+    certificates: [...certificates.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  };
+}
+
+/** The plan of a gateway that does what its ports say. */
+export function gatewayPlan(identity: SpiffeId, ports: readonly PlannedPort[], plan: MeshPlan, mesh: MeshPods, before?: GatewayPlan): GatewayPlan {
+  const used = new Set(ports.flatMap(backendsOf));
+  const meant = plan.backends.filter(({ id }) => used.has(id));
+  const backends = placedBackends(plan, meant.filter(isVersion), mesh, undefined, before?.backends);
+  return {
+    identity,
     trustDomain: mesh.trustDomain,
     ports: shareList(before?.ports, ports),
     backends: shareList(before?.backends, backends),
-    certificates: [...certificates.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    externals: shareList(before?.externals, meant.filter(isExternal)),
+    certificates: [],
     tunnels: new Set(mesh.joined.keys()),
   };
 }

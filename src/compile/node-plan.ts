@@ -19,7 +19,7 @@ export interface NodeEndpoint {
 }
 
 export type VersionBackend = Backend & { readonly kind: "version" };
-type ExternalBackend = Backend & { readonly kind: "external" };
+export type ExternalBackend = Backend & { readonly kind: "external" };
 
 export interface NodeBackend {
   readonly backend: VersionBackend;
@@ -87,7 +87,8 @@ export function isVersion(backend: Backend): backend is VersionBackend {
   return backend.kind === "version";
 }
 
-function isExternal(backend: Backend): backend is ExternalBackend {
+/** Says whether a backend is an external service's. */
+export function isExternal(backend: Backend): backend is ExternalBackend {
   return backend.kind === "external";
 }
 

@@ -92,7 +92,7 @@ function controlPlane(api: FakeKubeApi, failing: string | undefined): void {
       metadata: { name: `${name}-pod`, ...(namespace === undefined ? {} : { namespace }), labels },
       spec: { containers: [{ name: "main" }] },
       status,
-    } as FakeObject);
+    });
     return { hash: "h", state: "ready", ready: 1, wanted: 1, weight: 0 };
   });
 }
@@ -118,7 +118,8 @@ test("the verbs of one machine, on objects of a cluster", { timeout: 60_000 }, a
   const first = await post<ServiceView>("/v1/run", hello);
   assert.deepEqual([first.state, first.ready, first.weight, first.url], ["ready", 1, 10_000, undefined]);
   const [version] = api.all("versions");
-  assert.deepEqual([version?.metadata.name, (version?.["spec"] as Fields)["image"], (version?.["spec"] as Fields)["dir"]], ["hello-v1", "hello:1", "/"]);
+  const spec = version?.["spec"] as Fields | undefined;
+  assert.deepEqual([version?.metadata.name, spec?.["image"], spec?.["dir"]], ["hello-v1", "hello:1", "/"]);
   const staged = await post<ServiceView>("/v1/stage", { namespace: "shop", app: "hello", version: "v2", image: "hello:2", env: {}, wait: true });
   assert.deepEqual([staged.state, staged.weight], ["ready", 0]);
   const moved = await post<WeightsView>("/v1/weight", { namespace: "shop", app: "hello", weights: { v2: 2_500 }, durationMs: 0, wait: true });

@@ -89,7 +89,8 @@ function replicaOf({ id, key, hash, phase, since }: RunningPod): Replica {
 }
 
 function wantedOf({ key, value: { service } }: Declared<"service">, status: VersionStatus | undefined): WantedVersion {
-  const { app, version, scale } = service;
+  const { app, version, adopted } = service;
+  const scale = adopted === undefined ? service.scale : (status?.wanted ?? service.scale);
   return { key: key as VersionKey, app, version, scale, hash: status?.hash ?? unknownHash };
 }
 

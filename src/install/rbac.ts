@@ -25,7 +25,7 @@ export const clusterRules: readonly Rule[] = [
   { apiGroups: ["apps"], resources: ["deployments"], verbs: [...look, ...write] },
   { apiGroups: ["policy"], resources: ["poddisruptionbudgets"], verbs: [...look, ...write] },
   // For gateways, which are where their Gateways are: whom they trust, and the class that Gateways name.
-  { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create", "patch"] },
+  { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create", "patch", "delete"] },
   { apiGroups: ["gateway.networking.k8s.io"], resources: ["gatewayclasses"], verbs: ["create", "patch"] },
   // Owners of what it writes: where the API server wants this right for that.
   { apiGroups: [weirGroup], resources: ["*/finalizers"], verbs: ["update"] },

@@ -137,6 +137,32 @@ test("the gateway's proxies are replaced, and no request fails", { timeout: 240_
   });
 });
 
+test("what is declared public has a gateway of its own for as long as there is any", { timeout: 240_000 }, async () => {
+  const spec = { app: "shown", version: "v1", image: "weir-test/echo:1", public: true, ports: [{ port: 80, containerPort: 8080, protocol: "http" }] };
+  await apply({ apiVersion: "weir.dev/v1alpha1", kind: "Version", metadata: { name: "shown-v1" }, spec });
+  const addressAt = "jsonpath={.spec.clusterIP}";
+  const own = await eventually(() => cluster.kubectl(["-n", "weir-system", "get", "service", "weir-gateway", "-o", addressAt]), 120_000);
+  await eventually(async () => assert.match((await echoed("-H", "Host: shown-v1.localhost", `http://${own}/`)).hostname, /^shown-v1-/), 120_000);
+  assert.match(
+    await execute(cluster, "curl", "curl", "-sS", "-m", "5", "-H", "Host: other.localhost", `http://${own}/`),
+    /no route of this gateway has this host/,
+  );
+  await cluster.kubectl(["delete", "versions.weir.dev", "shown-v1"]);
+  await eventually(async () => {
+    const left = await cluster.kubectl([
+      "-n",
+      "weir-system",
+      "get",
+      "deployments,services,serviceaccounts,configmaps",
+      "-l",
+      "weir.dev/part-of=gateway",
+      "-o",
+      "name",
+    ]);
+    assert.equal(left.trim(), "");
+  }, 120_000);
+});
+
 test("without its Gateway nothing of it is left", { timeout: 120_000 }, async () => {
   await cluster.kubectl(["delete", "gateway", "web"]);
   await eventually(async () => {

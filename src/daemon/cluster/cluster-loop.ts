@@ -3,6 +3,7 @@ import type { NodeOrder, NodeReport, PodOrder } from "../../agent/cluster/contra
 import { type Compiled, compileWorld } from "../../compile/compile.ts";
 import { compileGateway, type GatewayPlan } from "../../compile/gateway-plan.ts";
 import { compileNode, type NodePlan } from "../../compile/node-plan.ts";
+import { compilePublicGateway } from "../../compile/public-gateway.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -15,12 +16,13 @@ import { type SpiffeId, type TrustDomain, workloadId } from "../../model/spiffe.
 import type { World } from "../../model/world.ts";
 import type { ClusterView, KubePod } from "../../providers/kubernetes/objects.ts";
 import { type ClusterTranslation, translateCluster } from "../../providers/kubernetes/translate.ts";
+import { reservedPorts } from "../../providers/kubernetes/translate-gateway-listeners.ts";
 import { gatewayStatus } from "../../providers/kubernetes/translate-gateway-status.ts";
-import { gatewayObjectName } from "../../providers/kubernetes/translate-gateway-workloads.ts";
+import { gatewayObjectName, publicGatewayName } from "../../providers/kubernetes/translate-gateway-workloads.ts";
 import type { TranslatedGateway } from "../../providers/kubernetes/translate-gateways.ts";
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
 import { Alarm } from "../alarm.ts";
-import { clusterWorld, nextChangeAt } from "./cluster-world.ts";
+import { clusterGateway, clusterWorld, nextChangeAt } from "./cluster-world.ts";
 import { gatewayProxyId, type ProxyLink, type Refusal } from "./proxy-link.ts";
 import type { WantedStatus } from "./status-writer.ts";
 
@@ -34,6 +36,10 @@ export interface ClusterLoopOptions {
   };
   readonly proxies: ProxyLink;
   readonly trustDomain: TrustDomain;
+  /** Weir's own namespace. */
+  readonly namespace: string;
+  /** Under which what is public has its names: `localhost`. */
+  readonly domain: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -78,8 +84,11 @@ export class ClusterLoop {
   readonly #state = new Cell<ClusterState>({ members: new Map(), identities: new Map(), gateways: new Set() });
   readonly #statuses = new Cell<readonly WantedStatus[]>([], isSameList);
   readonly #gateways = new Cell<readonly TranslatedGateway[]>([]);
+  readonly #publicPorts = new Cell<readonly number[] | undefined>(undefined, (a, b) => a?.join() === b?.join());
   readonly #inForce = new Cell<InForce | undefined>(undefined);
   readonly #alarm: Alarm;
+  readonly #gateway: World["gateway"];
+  readonly #publicIdentity: SpiffeId;
   readonly #startedAt: number;
   readonly #orders = new Map<string, { readonly text: string; readonly generation: number }>();
   #translation: ClusterTranslation | undefined;
@@ -88,6 +97,7 @@ export class ClusterLoop {
   #mesh: MeshPods | undefined;
   #plans: ReadonlyMap<string, NodePlan> = new Map();
   #gatewayPlans: ReadonlyMap<string, GatewayPlan> = new Map();
+  #publicPlan: GatewayPlan | undefined;
   /** What was sent, from the newest that is acknowledged everywhere; in order. */
   #rounds: readonly Round[] = [];
   #guarded: ReadonlyMap<string, string> = new Map();
@@ -96,6 +106,8 @@ export class ClusterLoop {
   constructor(options: ClusterLoopOptions) {
     this.#options = options;
     this.#startedAt = options.clock.now();
+    this.#gateway = clusterGateway(options.domain);
+    this.#publicIdentity = workloadId(options.trustDomain, options.namespace as Namespace, publicGatewayName as AppName);
     this.#alarm = new Alarm(options.clock, () => this.#wakes.update((count) => count + 1));
   }
 
@@ -111,6 +123,11 @@ export class ClusterLoop {
   /** The Gateways that are ours. */
   get gateways(): Readable<readonly TranslatedGateway[]> {
     return this.#gateways;
+  }
+
+  /** Ports of the cluster's own gateway, empty while nothing is public; undefined before that is known. */
+  get publicPorts(): Readable<readonly number[] | undefined> {
+    return this.#publicPorts;
   }
 
   /** What is true in Envoy, everywhere; undefined before anything is. */
@@ -159,7 +176,7 @@ export class ClusterLoop {
     const wanted = wantedPods(translation, trustDomain, this.#guarded);
     const identities = identitiesByNode(wanted);
     const gateways = translation.gateways.map((one) => gatewayOf(one, trustDomain));
-    const known = { identities, gateways: new Set(gateways.map(({ identity }) => identity)) };
+    const known = { identities, gateways: new Set([...gateways.map(({ identity }) => identity), this.#publicIdentity]) };
     if (!this.#maySend(seen, wanted, reports)) {
       this.#state.set({ members: new Map(), ...known });
       this.#statuses.set(early);
@@ -177,7 +194,7 @@ export class ClusterLoop {
     this.#tell(members);
     this.#state.set({ members, ...known });
     this.#mesh = meshPods(members, trustDomain, this.#mesh);
-    this.#world = clusterWorld(translation, now, this.#world);
+    this.#world = clusterWorld(translation, now, this.#gateway, this.#world);
     this.#alarm.set(nextChangeAt(translation.declaredApps, now));
     this.#compiled = compileWorld(this.#world, this.#compiled);
     const { plan } = this.#compiled;
@@ -187,11 +204,11 @@ export class ClusterLoop {
     this.#gatewayPlans = new Map(
       gateways.map((gateway) => [gateway.identity, compileGateway(gateway, world, plan, mesh, this.#gatewayPlans.get(gateway.identity))]),
     );
-    proxies.publish(
-      this.#plans,
-      this.#round({ world, view: seen, declaredApps: translation.declaredApps }),
-      [...this.#gatewayPlans.values()].map((one, index) => ({ plan: one, generation: translation.gateways[index]?.gateway.generation ?? 0 })),
-    );
+    this.#publicPlan = compilePublicGateway(this.#publicIdentity, plan, mesh, reservedPorts, this.#publicPlan);
+    this.#publicPorts.set(this.#publicPlan?.ports.map(({ port }) => port) ?? []);
+    const works = [...this.#gatewayPlans.values()].map((one, index) => ({ plan: one, generation: translation.gateways[index]?.gateway.generation ?? 0 }));
+    const own = this.#publicPlan === undefined ? [] : [{ plan: this.#publicPlan, generation: 0 }];
+    proxies.publish(this.#plans, this.#round({ world, view: seen, declaredApps: translation.declaredApps }), [...works, ...own]);
     this.#acknowledge();
     this.#statuses.set([...early, ...this.#gatewayStatuses(translation.gateways, seen)]);
     for (const node of reports.keys()) this.#order(node, members, translation);

@@ -63,7 +63,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const ads = createAdsServer({ clock, log, mayBe: (peer, id) => peer === `spiffe://${trustDomain}/${id}` });
   const nodes = createNodeSync({ log, peerOf: ({ peer }) => nodeOf(peer, trustDomain) });
   const proxies = new ProxyLink({ ads, clock });
-  const loop = new ClusterLoop({ view: watch.view, agents: nodes, proxies, trustDomain, clock, log });
+  const loop = new ClusterLoop({ view: watch.view, agents: nodes, proxies, trustDomain, namespace: settings.namespace, domain: settings.domain, clock, log });
   const statuses = new StatusWriter({ client, clock, log, wanted: loop.statuses });
   const workloads = new WorkloadController({ view: watch.view, client, clock, log });
   const reporter = new StatusReporter({ client, view: watch.view, inForce: loop.inForce, workloads: workloads.state, clock, log });
@@ -87,7 +87,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     watch.start(signal),
     loop.start(signal),
     statuses.start(signal),
-    runGateways({ client, clock, log, settings, view: watch.view, gateways: loop.gateways, bundle: authority.bundle }, signal),
+    runGateways({ client, clock, log, settings, view: watch.view, gateways: loop.gateways, publicPorts: loop.publicPorts, bundle: authority.bundle }, signal),
     workloads.start(signal),
     reporter.start(signal),
     runAuthority(authority, { client, settings, clock, log }, signal),

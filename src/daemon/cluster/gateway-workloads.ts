@@ -4,15 +4,21 @@ import type { Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { gatewayLabel } from "../../model/gateway.ts";
-import type { KubeClient } from "../../providers/kubernetes/client.ts";
+import type { KubeClient, ObjectPlace } from "../../providers/kubernetes/client.ts";
 import { record } from "../../providers/kubernetes/readers.ts";
 import type { GatewayObject } from "../../providers/kubernetes/translate-gateway-workloads.ts";
 
+export interface WantedObjects {
+  readonly objects: readonly GatewayObject[];
+  /** What belongs to nobody, and must not be there. */
+  readonly unwanted: readonly GatewayObject[];
+}
+
 export interface GatewayWorkloadsOptions {
-  readonly client: Pick<KubeClient, "apply" | "get">;
+  readonly client: Pick<KubeClient, "apply" | "get" | "delete">;
   readonly clock: Clock;
   readonly log: Log;
-  readonly wanted: Readable<readonly GatewayObject[]>;
+  readonly wanted: Readable<WantedObjects>;
 }
 
 /** After a write that failed. */
@@ -35,12 +41,13 @@ export class GatewayWorkloads {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    for await (const objects of this.#options.wanted.watch(signal)) {
-      const known = new Set(objects.map(keyOf));
+    const { wanted, clock } = this.#options;
+    for await (const now of wanted.watch(signal)) {
+      const known = new Set(now.objects.map(keyOf));
       for (const key of this.#applied.keys()) if (!known.has(key)) this.#applied.delete(key);
-      while (!signal.aborted && !(await this.#applyAll(objects, signal))) {
-        await this.#options.clock.sleep(retryMs, signal);
-        if (this.#options.wanted.get() !== objects) break;
+      while (!signal.aborted && !((await this.#applyAll(now.objects, signal)) && (await this.#removeAll(now.unwanted, signal)))) {
+        await clock.sleep(retryMs, signal);
+        if (wanted.get() !== now) break;
       }
     }
   }
@@ -48,7 +55,7 @@ export class GatewayWorkloads {
   async #repair(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#options.clock.sleep(repairMs, signal);
-      if (!signal.aborted) await this.#applyAll(this.#options.wanted.get(), signal);
+      if (!signal.aborted) await this.#applyAll(this.#options.wanted.get().objects, signal);
     }
   }
 
@@ -68,10 +75,25 @@ export class GatewayWorkloads {
     return isDone;
   }
 
+  /** False: some could not be deleted. */
+  async #removeAll(objects: readonly GatewayObject[], signal: AbortSignal): Promise<boolean> {
+    const { client, log } = this.#options;
+    let isDone = true;
+    for (const one of objects.toReversed()) {
+      const place = placeOf(one);
+      const there = await client.get(place, signal);
+      if (there.ok ? !isOwn(there.value) : there.error.kind === "notFound") continue;
+      const gone = there.ok ? await client.delete(place, { signal }) : there;
+      if (gone.ok) log.info("deleted, for nothing is public", { object: keyOf(one) });
+      isDone &&= gone.ok || gone.error.kind === "notFound";
+    }
+    return isDone;
+  }
+
   async #apply(one: GatewayObject, signal: AbortSignal): Promise<boolean> {
     const { client, log } = this.#options;
-    const { group, version, resource, namespace, name, object } = one;
-    const place = { kind: { group, version, resource }, namespace, name };
+    const { object } = one;
+    const place = placeOf(one);
     const there = await client.get(place, signal);
     const reason =
       there.ok && !isOwn(there.value)
@@ -81,6 +103,10 @@ export class GatewayWorkloads {
     log.warn("what a Gateway needs cannot be applied; trying again", { object: keyOf(one), reason });
     return false;
   }
+}
+
+function placeOf({ group, version, resource, namespace, name }: GatewayObject): ObjectPlace {
+  return { kind: { group, version, resource }, namespace, name };
 }
 
 function isOwn(object: unknown): boolean {

@@ -1,6 +1,7 @@
 /** Flags and environment of a cluster's control plane, read once into complete settings. */
 import { parseArgs } from "node:util";
 import { failed, ok, type Result } from "../../lib/problem.ts";
+import { isLabel } from "../../model/names.ts";
 import { defaultTrustDomain, parseTrustDomain, type TrustDomain } from "../../model/spiffe.ts";
 
 export interface ControlSettings {
@@ -15,12 +16,15 @@ export interface ControlSettings {
   readonly plugInDir: string | undefined;
   /** Our own image, as nodes pull it: gateways run it. Undefined: none are started. */
   readonly image: string | undefined;
+  /** Under which what is public has its names at the cluster's own gateway: `web.localhost`. */
+  readonly domain: string;
   /** A kubeconfig, when we do not run in the cluster; undefined: the pod's ServiceAccount, or the user's kubeconfig. */
   readonly kubeconfig: string | undefined;
 }
 
-const usage = "usage: control [--trust-domain NAME] [--namespace NAME] [--port N] [--health-port N] [--ca-dir DIR] [--image REF] [--kubeconfig FILE]";
-const flags = ["trust-domain", "namespace", "port", "health-port", "ca-dir", "image", "kubeconfig"] as const;
+const usage =
+  "usage: control [--trust-domain NAME] [--namespace NAME] [--port N] [--health-port N] [--ca-dir DIR] [--image REF] [--domain NAME] [--kubeconfig FILE]";
+const flags = ["trust-domain", "namespace", "port", "health-port", "ca-dir", "image", "domain", "kubeconfig"] as const;
 
 /** Each flag may also be a variable: `--trust-domain` is WEIR_TRUST_DOMAIN, `--namespace` also POD_NAMESPACE. Problems: `settings-invalid`, `trust-domain-invalid`. */
 export function readControlSettings(args: readonly string[], env: NodeJS.ProcessEnv): Result<ControlSettings> {
@@ -36,6 +40,8 @@ export function readControlSettings(args: readonly string[], env: NodeJS.Process
       message: `${value("port") ?? ""} ${value("health-port") ?? ""}: a port is a number from 0 to 65535`,
       hint: usage,
     });
+  const domain = value("domain") ?? "localhost";
+  if (!domain.split(".").every(isLabel)) return failed({ code: "settings-invalid", message: `${domain} is no name of a domain`, hint: usage });
   const namespace = value("namespace") ?? env["POD_NAMESPACE"] ?? "weir-system";
   return ok({
     trustDomain: trustDomain.value,
@@ -44,6 +50,7 @@ export function readControlSettings(args: readonly string[], env: NodeJS.Process
     healthPort,
     plugInDir: value("ca-dir"),
     image: value("image"),
+    domain,
     kubeconfig: value("kubeconfig"),
   });
 }

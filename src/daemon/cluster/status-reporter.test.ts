@@ -11,7 +11,7 @@ import { KubeClient } from "../../providers/kubernetes/client.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { translateCluster } from "../../providers/kubernetes/translate.ts";
 import type { InForce } from "./cluster-loop.ts";
-import { clusterWorld } from "./cluster-world.ts";
+import { clusterGateway, clusterWorld } from "./cluster-world.ts";
 import { StatusReporter } from "./status-reporter.ts";
 import type { WorkloadState } from "./workload-controller.ts";
 
@@ -42,7 +42,12 @@ async function started(t: TestContext, there: object = {}): Promise<Rig> {
   const declare = (objects: Raw): void => {
     const next = clusterView(objects);
     const translation = translateCluster(next);
-    inForce.set({ world: clusterWorld(translation, clock.now(), undefined), view: next, declaredApps: translation.declaredApps, refusals: [] });
+    inForce.set({
+      world: clusterWorld(translation, clock.now(), clusterGateway("localhost"), undefined),
+      view: next,
+      declaredApps: translation.declaredApps,
+      refusals: [],
+    });
     view.set(next);
   };
   const rig: Rig = { view, inForce, clock, writes: [], failures: 0, declare };

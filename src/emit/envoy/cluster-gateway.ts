@@ -11,7 +11,7 @@ import type { NodeBackend } from "../../compile/node-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { ServerCertificate } from "../../model/gateway.ts";
 import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
-import { ads, httpOptions, socketAddress, versionCluster } from "./cluster.ts";
+import { ads, type External, externalCluster, httpOptions, socketAddress, versionCluster } from "./cluster.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { corsFilter } from "./cors.ts";
 import { ownPeerSockets } from "./mutual-tls.ts";
@@ -31,6 +31,7 @@ export function emitClusterGateway(plan: GatewayPlan): readonly EnvoyResource[] 
   return [
     ...plan.certificates.map(certificateSecret),
     ...plan.backends.map((backend) => gatewayCluster(backend, identity, trustDomain)),
+    ...plan.externals.map(outsideCluster),
     refused,
     ...plan.backends.map(nodeAssignment),
     ...plan.ports.flatMap((port) => listener(port)),
@@ -52,6 +53,9 @@ const gatewayCluster = memoizeLast((node: NodeBackend, own: SpiffeId, trustDomai
     ...ownPeerSockets(node.peers, own, trustDomain),
   }),
 );
+
+/** The pod's own resolver is the cluster's. */
+const outsideCluster = memoize((external: External) => externalCluster(external, {}));
 
 const certificateSecret = memoize(({ name, chain, key }: ServerCertificate) => {
   const inline = (text: string) => ({ specifier: { case: "inlineString" as const, value: text } });

@@ -36,8 +36,10 @@ export interface JudgedListener {
   readonly certificates: readonly ServerCertificate[];
 }
 
+/** Where the kubelet asks a gateway's pod. */
+export const gatewayHealthPort = 15_021;
 /** Ports of the gateway's own pod. */
-const takenPorts: ReadonlySet<number> = new Set([15_021]);
+export const reservedPorts: ReadonlySet<number> = new Set([gatewayHealthPort]);
 
 const kindsOf: Readonly<Record<ListenerMode, readonly RouteKind[]>> = {
   http: ["HTTPRoute", "GRPCRoute"],
@@ -104,7 +106,7 @@ function modeOf({ protocol, tls }: KubeListener): ListenerMode | undefined {
 
 function problemOf({ protocol, port, tls }: KubeListener, mode: ListenerMode | undefined): Because | undefined {
   if (mode === undefined) return { reason: "UnsupportedProtocol", message: `the protocol ${protocol} is not known: HTTP, HTTPS, TLS and TCP are` };
-  if (takenPorts.has(port)) return { reason: "PortUnavailable", message: `port ${port} is the gateway's own, for the kubelet's questions` };
+  if (reservedPorts.has(port)) return { reason: "PortUnavailable", message: `port ${port} is the gateway's own, for the kubelet's questions` };
   if (mode === "https" && tls?.mode === "Passthrough") return { reason: "UnsupportedValue", message: "HTTPS is terminated here; for passthrough use TLS" };
   return undefined;
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KubeGateway } from "./gateway-objects.ts";
 import { readGateway } from "./read-gateways.ts";
-import { gatewayObjectName, gatewayWorkloads } from "./translate-gateway-workloads.ts";
+import { gatewayObjectName, gatewayWorkloads, publicGatewayWorkloads } from "./translate-gateway-workloads.ts";
 
 const settings = { image: "weir.dev/weir:1", trustDomain: "weir.local", control: "weir-control.weir-system.svc:15012", roots: "PEM" };
 
@@ -26,6 +26,7 @@ interface Made {
     readonly ownerReferences: readonly { readonly uid: string }[];
   };
   readonly spec?: {
+    readonly type?: string;
     readonly selector?: object;
     readonly ports?: readonly { readonly port: number; readonly targetPort: number }[];
     readonly template?: Template;
@@ -84,6 +85,17 @@ test("the Service leads each port to the same one of the pods; pods are not capt
 
 test("a Gateway of which nothing can be served has nothing", () => {
   assert.deepEqual(gatewayWorkloads({ gateway: gateway(), listeners: [], attachments: [], ports: [] }, settings), []);
+});
+
+test("what is declared public is inside the cluster until the cluster has a domain; its objects belong to nobody", () => {
+  const typeAt = (domain: string): unknown => {
+    const objects = publicGatewayWorkloads("weir-system", [80], domain, settings).map(({ object }) => object as Made);
+    assert.ok(objects.every(({ metadata }) => metadata.name === "weir-gateway" && metadata.ownerReferences === undefined));
+    return objects.find(({ kind }) => kind === "Service")?.spec?.type;
+  };
+  assert.equal(typeAt("localhost"), "ClusterIP");
+  assert.equal(typeAt("apps.example.com"), "LoadBalancer");
+  assert.deepEqual(publicGatewayWorkloads("weir-system", [], "localhost", settings), []);
 });
 
 test("names are labels of DNS, and different for different Gateways", () => {

@@ -3,6 +3,7 @@ import { fnv1aHex } from "../../lib/fnv.ts";
 import { gatewayLabel } from "../../model/gateway.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
 import type { KubeGateway } from "./gateway-objects.ts";
+import { gatewayHealthPort as healthPort } from "./translate-gateway-listeners.ts";
 import type { TranslatedGateway } from "./translate-gateways.ts";
 import { type Labels, managedLabel } from "./workload-objects.ts";
 
@@ -27,7 +28,6 @@ export interface GatewayObject {
 }
 
 const nameLabel = "gateway.networking.k8s.io/gateway-name";
-const healthPort = 15_021;
 const drainSeconds = 10;
 
 /** The name of everything that is made for a Gateway: `GATEWAY-CLASS` (GEP-1762). What would be too long for a Service ends with a hash. */
@@ -38,19 +38,60 @@ export function gatewayObjectName({ name, className }: Pick<KubeGateway, "name" 
 
 /** All objects of a Gateway, in the order in which they are made; none where nothing of it can be served. */
 export function gatewayWorkloads({ gateway, ports }: TranslatedGateway, settings: GatewayWorkloadSettings): readonly GatewayObject[] {
-  if (ports.length === 0) return [];
-  const name = gatewayObjectName(gateway);
   const { namespace, infrastructure, uid } = gateway;
-  const selector = { [nameLabel]: labelValue(gateway.name) };
-  const labels = {
-    ...infrastructure.labels,
-    ...selector,
-    "app.kubernetes.io/name": name.slice(0, 63),
-    [managedLabel.key]: managedLabel.value,
-    [gatewayLabel.key]: gatewayLabel.value,
-  };
   const owner = { apiVersion: "gateway.networking.k8s.io/v1", kind: "Gateway", name: gateway.name, uid, controller: true };
-  const metadata = { name, namespace, labels, annotations: infrastructure.annotations, ownerReferences: [owner] };
+  const numbers = ports.map(({ port }) => port);
+  return workloads(
+    {
+      name: gatewayObjectName(gateway),
+      namespace,
+      selector: { [nameLabel]: labelValue(gateway.name) },
+      ...infrastructure,
+      owner,
+      ports: numbers,
+      type: "LoadBalancer",
+    },
+    settings,
+  );
+}
+
+/** The name of what runs for what is declared public. */
+export const publicGatewayName = "weir-gateway";
+
+/**
+ * All objects of the cluster's own gateway in Weir's namespace; none without ports. Names below `localhost` are for who forwards a port to it: outside of the
+ * cluster it is reached only when the cluster's names are below a domain.
+ */
+export function publicGatewayWorkloads(
+  namespace: string,
+  ports: readonly number[],
+  domain: string,
+  settings: GatewayWorkloadSettings,
+): readonly GatewayObject[] {
+  const selector = { "app.kubernetes.io/name": publicGatewayName, "app.kubernetes.io/part-of": "weir" };
+  return workloads(
+    { name: publicGatewayName, namespace, selector, labels: {}, annotations: {}, ports, type: domain === "localhost" ? "ClusterIP" : "LoadBalancer" },
+    settings,
+  );
+}
+
+interface Wanted {
+  readonly name: string;
+  readonly namespace: string;
+  readonly selector: Labels;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly owner?: object;
+  readonly ports: readonly number[];
+  readonly type: "LoadBalancer" | "ClusterIP";
+}
+
+function workloads(wanted: Wanted, settings: GatewayWorkloadSettings): readonly GatewayObject[] {
+  const { name, namespace, selector, annotations, owner, ports, type } = wanted;
+  if (ports.length === 0) return [];
+  const own = { "app.kubernetes.io/name": name, [managedLabel.key]: managedLabel.value, [gatewayLabel.key]: gatewayLabel.value };
+  const labels = { ...wanted.labels, ...selector, ...own };
+  const metadata = { name, namespace, labels, annotations, ...(owner === undefined ? {} : { ownerReferences: [owner] }) };
   const at = (group: string, version: string, resource: string, kind: string, rest: object): GatewayObject => ({
     group,
     version,
@@ -59,14 +100,12 @@ export function gatewayWorkloads({ gateway, ports }: TranslatedGateway, settings
     name,
     object: { apiVersion: group === "" ? version : `${group}/${version}`, kind, metadata, ...rest },
   });
-  const numbers = ports.map(({ port }) => ({ name: `port-${port}`, port, targetPort: port, protocol: "TCP" }));
+  const numbers = ports.map((port) => ({ name: `port-${port}`, port, targetPort: port, protocol: "TCP" }));
   return [
     at("", "v1", "serviceaccounts", "ServiceAccount", { automountServiceAccountToken: false }),
     at("", "v1", "configmaps", "ConfigMap", { data: { "roots.pem": settings.roots } }),
-    at("", "v1", "services", "Service", { spec: { type: "LoadBalancer", selector, ports: numbers } }),
-    at("apps", "v1", "deployments", "Deployment", {
-      spec: deploymentSpec(name, namespace, { labels, annotations: infrastructure.annotations }, selector, settings),
-    }),
+    at("", "v1", "services", "Service", { spec: { type, selector, ports: numbers } }),
+    at("apps", "v1", "deployments", "Deployment", { spec: deploymentSpec(name, namespace, { labels, annotations }, selector, settings) }),
   ];
 }
 
@@ -129,9 +168,11 @@ function container(name: string, namespace: string, { image, trustDomain, contro
       { name: "WEIR_TOKEN", value: "/var/run/weir/token" },
       { name: "WEIR_TRUST_DOMAIN", value: trustDomain },
     ],
+    // A busy node takes its time to start it; killed for that, it would never come up.
+    startupProbe: { ...probe("/healthz", 1), failureThreshold: 120 },
     readinessProbe: probe("/readyz", 1),
-    livenessProbe: probe("/healthz", 10),
-    resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
+    livenessProbe: { ...probe("/healthz", 10), failureThreshold: 6 },
+    resources: { requests: { cpu: "50m", memory: "192Mi" }, limits: { memory: "1Gi" } },
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
     volumeMounts: [
       { name: "run", mountPath: "/run/weir" },
