@@ -68,10 +68,9 @@ export function isHopeless(observed: Observed, key: VersionKey): boolean {
   return hindranceOf(observed, key) !== undefined || crashLooping(progressOf(observed.replicas, key).current) !== undefined;
 }
 
-/** Why a version, or the app that it is of, cannot become as declared; undefined: nothing but its replicas may hinder it. */
+/** Why a version cannot become as declared; undefined: nothing but its replicas may hinder it. What is said of apps and routers may be over in a moment: what they lead to comes. */
 export function hindranceOf({ hindrances }: Observed, key: VersionKey): string | undefined {
-  const [app = ""] = appsOf([key]);
-  return hindrances?.get(`service ${key}`) ?? hindrances?.get(app);
+  return hindrances?.get(`service ${key}`);
 }
 
 /** Whether nothing of these versions is left, not even on its way out. */

@@ -110,6 +110,8 @@ test("hope ends with an image that cannot be had, or with the word of the contro
   assert.ok(isHopeless(observe(judged, 0), key));
   assert.deepEqual([view(judged).state, view(judged).reason], ["failing", "the name web is somebody else's"]);
   assert.ok(!isHopeless(observe(seen([], { statuses: failing(0) }), 0), key));
+  const moment = { ...seen([]).statuses, app: new Map([[app, { ...appStatus, programmed: false, reason: "it has no versions" }]]) };
+  assert.ok(!isHopeless(observe(seen([], { statuses: moment }), 0), key), "what is said of the app may be over in a moment");
 });
 
 test("what is no longer declared is late as long as a pod of it may answer, and gone with its last pod", () => {

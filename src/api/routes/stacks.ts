@@ -11,7 +11,7 @@ import { need } from "../refusal.ts";
 import { route } from "../route.ts";
 import { planRequest, upRequest } from "../schemas.ts";
 import { keysOf, publicUrls, serviceView } from "../views.ts";
-import { areSettled, describeRefusal, hindranceOf, isHopeless } from "../waiting.ts";
+import { appsOf, areSettled, describeRefusal, hindranceOf, isHopeless } from "../waiting.ts";
 
 const lastLines = 10;
 /** Between two reports of progress. */
@@ -78,9 +78,8 @@ async function* progress(context: ApiContext, up: Up, deadline: AbortSignal, sig
       return;
     }
     const failing = up.keys.filter((key) => isHopeless(observed, key));
-    const stuck = namesOf(up.plan).filter((name) => observed.hindrances?.has(name) === true);
-    if (failing.length + stuck.length > 0) {
-      yield await fail(context, up, { observed, keys: failing, names: stuck });
+    if (failing.length > 0) {
+      yield await fail(context, up, { observed, keys: failing });
       return;
     }
     if (JSON.stringify(services) === last) continue;
@@ -90,7 +89,8 @@ async function* progress(context: ApiContext, up: Up, deadline: AbortSignal, sig
   }
   if (signal.aborted) return;
   const late = newest === undefined ? [] : up.keys.filter((key) => newest !== undefined && !progressOf(newest.replicas, key).settled);
-  yield { ...(await fail(context, up, { observed: newest, keys: late })), timedOut: true };
+  const names = namesOf(up.plan).filter((name) => newest?.hindrances?.has(name) === true);
+  yield { ...(await fail(context, up, { observed: newest, keys: late, names })), timedOut: true };
 }
 
 function viewsOf(observed: Observed, up: Up, now: number): readonly ServiceView[] {
@@ -136,7 +136,8 @@ async function explain(context: ApiContext, observed: Observed, key: VersionKey)
     context.machine.notes?.(key),
   ]);
   const hindrance = crashLooping(current) === undefined ? hindranceOf(observed, key) : undefined;
-  const why = hindrance ?? (culprit === undefined ? undefined : whyNotReady(culprit));
+  const [app = ""] = appsOf([key]);
+  const why = hindrance ?? (culprit === undefined ? undefined : whyNotReady(culprit)) ?? observed.hindrances?.get(app);
   const reason = why ?? (ready >= wanted ? "Envoy did not acknowledge it in time" : "not ready in time");
   const [namespace = "", name = key] = key.split("/");
   return { namespace: service?.namespace ?? namespace, name, reason, lastLog: lines.map((line) => line.line), ...(notes === undefined ? {} : { notes }) };
