@@ -12,7 +12,6 @@ export function controlObjects(settings: InstallSettings): readonly InstallObjec
   const port = { name: "tls-control", port: controlPort, targetPort: "control", protocol: "TCP" };
   return [
     { apiVersion: "v1", kind: "Service", metadata: inSystem(controlName), spec: { selector, ports: [port] } },
-    // Of one replica, a budget that wants one there would make every drain of its node wait for ever.
     { apiVersion: "policy/v1", kind: "PodDisruptionBudget", metadata: inSystem(controlName), spec: { maxUnavailable: 1, selector: { matchLabels: selector } } },
     { apiVersion: "apps/v1", kind: "Deployment", metadata: inSystem(controlName), spec: deploymentSpec(settings, selector) },
   ];
@@ -21,10 +20,10 @@ export function controlObjects(settings: InstallSettings): readonly InstallObjec
 function deploymentSpec(settings: InstallSettings, selector: Readonly<Record<string, string>>): object {
   const annotations = settings.plugIn === undefined ? {} : { annotations: { "weir.dev/plug-in-ca": settings.plugIn } };
   return {
-    replicas: 1,
+    // One leads, the other follows when it is gone.
+    replicas: 2,
     revisionHistoryLimit: 3,
-    // One process writes the authority's state at a time. Nodes go on without us meanwhile.
-    strategy: { type: "Recreate" },
+    strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
     selector: { matchLabels: selector },
     template: {
       metadata: { labels: selector, ...annotations },
@@ -33,6 +32,9 @@ function deploymentSpec(settings: InstallSettings, selector: Readonly<Record<str
         automountServiceAccountToken: true,
         priorityClassName: "system-cluster-critical",
         nodeSelector: { "kubernetes.io/os": "linux" },
+        topologySpreadConstraints: [
+          { maxSkew: 1, topologyKey: "kubernetes.io/hostname", whenUnsatisfiable: "ScheduleAnyway", labelSelector: { matchLabels: selector } },
+        ],
         securityContext: { runAsNonRoot: true, runAsUser: 65_532, runAsGroup: 65_532, fsGroup: 65_532, seccompProfile: { type: "RuntimeDefault" } },
         containers: [container(settings)],
         volumes: [
@@ -53,6 +55,7 @@ function container({ image, trustDomain, plugIn }: InstallSettings): object {
     command: ["/usr/local/bin/node", "/opt/weir/dist/control.js"],
     env: [
       { name: "POD_NAMESPACE", value: systemNamespace },
+      { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
       { name: "WEIR_TRUST_DOMAIN", value: trustDomain },
       // Gateways run the same.
       { name: "WEIR_IMAGE", value: image },

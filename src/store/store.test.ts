@@ -1,7 +1,5 @@
 /** One suite for every store; then what only a database can do wrong. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -200,39 +198,4 @@ test("a newer Weir's file is refused", async (t) => {
   raw.close();
   const result = openSqliteStore(file, clock);
   assert.ok(!result.ok && result.problems[0]?.code === "store-newer");
-});
-
-test("kill -9 between commits loses none that was accepted", { timeout: 30_000 }, async (t) => {
-  const dir = folder(t);
-  const file = path.join(dir, "weir.db");
-  const program = path.join(dir, "writer.mts");
-  writeFileSync(
-    program,
-    `import { openSqliteStore } from ${JSON.stringify(path.join(import.meta.dirname, "sqlite-store.ts"))};
-     const store = openSqliteStore(${JSON.stringify(file)}, { now: () => 1 }).value;
-     for (let i = 1; ; i += 1) {
-       const value = { namespace: "default", name: "a", data: { key: String(i) } };
-       store.commitNow([{ op: "put", kind: "config", key: "default/a", value }, { op: "put", kind: "config", key: "default/b", value }]);
-       process.stdout.write(i + "\\n");
-       if (i % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-     }`,
-  );
-  let lastAccepted = 0;
-  for (const ms of [20, 45, 90]) {
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", program], { stdio: ["ignore", "pipe", "inherit"] });
-    let output = "";
-    child.stdout.setEncoding("utf8").on("data", (piece: string) => (output += piece));
-    await once(child.stdout, "data");
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    child.kill("SIGKILL");
-    await once(child, "close");
-    lastAccepted = Number(output.slice(0, output.lastIndexOf("\n")).split("\n").at(-1));
-    const store = open(file);
-    const { config: configs } = store.snapshot.get().objects;
-    store.close();
-    const [a, b] = ["default/a", "default/b"].map((key) => Number(configs.get(key)?.value.data["key"]));
-    assert.ok(a !== undefined && a >= lastAccepted, `accepted ${lastAccepted}, found ${a}`);
-    assert.equal(a, b, "commits are whole");
-  }
-  assert.ok(lastAccepted > 0);
 });

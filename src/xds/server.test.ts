@@ -1,80 +1,14 @@
 /** The server over real streams, with a simulated proxy. */
 import assert from "node:assert/strict";
-import path from "node:path";
-import { type TestContext, test } from "node:test";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from "../../gen/envoy/service/discovery/v3/discovery_pb.js";
-import { FakeProxy, type FakeProxyOptions, resource } from "../../test/support/fake-proxy.ts";
-import { eventually, realClock, silentLog, temporaryFolder } from "../../test/support/real.ts";
-import { type ClientCall, connectRpc } from "../rpc/client.ts";
-import { createRpcServer } from "../rpc/server.ts";
+import { test } from "node:test";
+import { acked, encode, mesh, start, useAds } from "../../test/support/ads-streams.ts";
+import { resource } from "../../test/support/fake-proxy.ts";
+import { eventually } from "../../test/support/real.ts";
 import { Status } from "../rpc/status.ts";
-import { type AdsServer, createAdsServer } from "./server.ts";
-import { createSnapshot, type Snapshot } from "./snapshot.ts";
+import { createSnapshot } from "./snapshot.ts";
 import { typeUrls } from "./type-urls.ts";
-import type { DeltaRequest } from "./wire.ts";
 
 const { cluster, endpoints, listener, route } = typeUrls;
-const method = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
-
-function mesh(content: string, routes: readonly string[] = ["web"]): Snapshot {
-  const all = ["web", ...routes.filter((name) => name !== "web")];
-  return createSnapshot([
-    ...all.flatMap((name) => [resource(cluster, name), resource(endpoints, name, [], content)]),
-    resource(listener, "in", ["table"]),
-    resource(route, "table", routes),
-  ]);
-}
-
-function encode(request: DeltaRequest): Uint8Array {
-  const message = create(DeltaDiscoveryRequestSchema, {
-    node: { id: request.nodeId },
-    typeUrl: request.typeUrl,
-    resourceNamesSubscribe: [...request.subscribe],
-    resourceNamesUnsubscribe: [...request.unsubscribe],
-    initialResourceVersions: Object.fromEntries(request.initialVersions),
-    responseNonce: request.nonce,
-    ...(request.error === undefined ? {} : { errorDetail: { code: 13, message: request.error } }),
-  });
-  return toBinary(DeltaDiscoveryRequestSchema, message);
-}
-
-async function useAds(t: TestContext, subscriptionGraceMs = 2000) {
-  const ads = createAdsServer({ clock: realClock, log: silentLog, subscriptionGraceMs });
-  const server = createRpcServer({ clock: realClock, log: silentLog, methods: ads.methods });
-  t.after(() => server.close(0));
-  const address = await server.listen({ path: path.join(temporaryFolder(t), "xds.sock") });
-  const connect = (): ClientCall => {
-    const client = connectRpc({ clock: realClock, target: address });
-    t.after(() => client.close());
-    return client.stream(method);
-  };
-  return { ads, server, connect };
-}
-
-/** Runs a proxy on a stream until the stream ends. */
-async function run(proxy: FakeProxy, call: ClientCall): Promise<void> {
-  const send = async (requests: readonly DeltaRequest[]): Promise<void> => {
-    for (const request of requests) await call.write([encode(request)]);
-  };
-  await send(proxy.connect());
-  for await (const bytes of call.messages) {
-    const { typeUrl, nonce, resources, removedResources } = fromBinary(DeltaDiscoveryResponseSchema, bytes);
-    const updates = resources.map(({ name, version, resource: any }) => ({ name, version, body: any?.value ?? new Uint8Array(0) }));
-    await send(proxy.receive({ typeUrl, nonce, updates, removed: removedResources }));
-  }
-}
-
-/** Starts a proxy; returns it and a way to cut its stream. */
-function start(connect: () => ClientCall, options: FakeProxyOptions = {}, proxy = new FakeProxy(options)) {
-  const call = connect();
-  const ended = run(proxy, call).catch(() => undefined);
-  return { proxy, call, cut: () => (call.cancel(), ended) };
-}
-
-function acked(ads: AdsServer, revision: number, nodeId = "node") {
-  return ads.waitAcked(nodeId, revision, AbortSignal.timeout(5000));
-}
 
 test("published before or after it connects: the proxy has it, and the server knows", async (t) => {
   const { ads, connect } = await useAds(t);
@@ -161,26 +95,6 @@ test("a storm of a thousand changes is a few pushes", async (t) => {
   assert.deepEqual(await acked(ads, revision), { kind: "acked" });
   assert.ok(proxy.journal.length <= 40, `${proxy.journal.length} pushes`);
   assert.equal(proxy.versions(endpoints).get("web"), resource(endpoints, "web", [], "1000").version);
-});
-
-test("a proxy that never reads costs no more with every change, and holds up nobody else", async (t) => {
-  const { ads, connect } = await useAds(t);
-  const large = (content: string): Snapshot => createSnapshot([resource(cluster, "web", [], content.repeat(500_000))]);
-  ads.publish("node", large("a"));
-  const deaf = connect();
-  await deaf.write([encode({ nodeId: "node", typeUrl: cluster, subscribe: [], unsubscribe: [], initialVersions: new Map(), nonce: "" })]);
-  await eventually(() => ads.status()[0]?.connected === true, "it is there");
-  const { proxy } = start(connect, { nodeId: "other" });
-  const before = process.memoryUsage().rss;
-  for (let at = 0; at < 300; at += 1) {
-    ads.publish("node", large(String.fromCharCode(97 + (at % 26))));
-    assert.deepEqual(await acked(ads, ads.publish("other", mesh(String(at))), "other"), { kind: "acked" });
-  }
-  const grown = (process.memoryUsage().rss - before) / 1e6;
-  // Kept, they would be 300 MB: each once as it is and once framed.
-  assert.ok(grown < 150, `${grown} MB more for 300 changes of 0.5 MB`);
-  assert.deepEqual(proxy.faults, []);
-  assert.deepEqual(await ads.waitAcked("node", 300, AbortSignal.timeout(20)), { kind: "pending", connected: true });
 });
 
 test("names that nobody asks for delay, they do not block", async (t) => {

@@ -16,7 +16,8 @@ export interface ControlLinkOptions {
 }
 
 const firstWaitMs = 100;
-const longestWaitMs = 5_000;
+/** Another control plane may lead now, and each try may meet one that stands by and refuses. */
+const longestWaitMs = 1_000;
 /** A connection that lasted so long was a good one: the next is tried at once. */
 const stableMs = 10_000;
 

@@ -1,5 +1,4 @@
 /** Builds a cluster's control plane, starts it, and ends it. */
-import { createServer, type Server } from "node:http";
 import { bundlePem } from "../../identity/bundle.ts";
 import type { CertificateAuthority } from "../../identity/certificate-authority.ts";
 import { createLocalClient } from "../../identity/certificate-client.ts";
@@ -46,6 +45,8 @@ export interface ControlPlane {
   /** The port that nodes connect to. */
   readonly port: number;
   readonly loop: ClusterLoop;
+  /** Whether it has read the cluster once. */
+  isReady(): boolean;
   /** Ends it; Envoys and agents go on. */
   stop(): Promise<void>;
 }
@@ -82,7 +83,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     maxMessageBytes: 64 * 1024 * 1024,
   });
   const bound = await rpc.listen({ host: "0.0.0.0", port: settings.port });
-  const health = await listenForHealth(settings.healthPort, () => watch.view.get() !== undefined);
   const work = Promise.all([
     watch.start(signal),
     loop.start(signal),
@@ -95,9 +95,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   return {
     port: "port" in bound ? bound.port : settings.port,
     loop,
+    isReady: () => watch.view.get() !== undefined,
     async stop() {
       stopping.abort();
-      health.close();
       proxies.close();
       await rpc.close(goodbyeMs);
       await work;
@@ -157,16 +157,4 @@ async function ownMaterial(
     for await (const _ of identities.watch(signal)) cell.update((before) => materialNow() ?? before);
   })();
   return cell;
-}
-
-/** `/healthz`: this process works; `/readyz`: it has read the cluster once. */
-function listenForHealth(port: number, isReady: () => boolean): Promise<Server> {
-  const server = createServer((request, response) => {
-    const status = request.url === "/healthz" || (request.url === "/readyz" && isReady()) ? 200 : request.url === "/readyz" ? 503 : 404;
-    response.writeHead(status, { "content-type": "text/plain" }).end(status === 200 ? "ok\n" : "not yet\n");
-  });
-  return new Promise((resolve, reject) => {
-    server.on("error", reject);
-    server.listen(port, () => resolve(server));
-  });
 }

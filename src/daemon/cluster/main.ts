@@ -1,9 +1,15 @@
-/** The control plane of a cluster, as a process: reads settings, starts, ends when it is told to. */
+/** The control plane of a cluster, as a process: reads settings, waits until it leads, starts, ends when it is told to or another leads. */
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { hostname } from "node:os";
 import { fileLog } from "../../agent/file-log.ts";
 import { realClock } from "../../agent/real-clock.ts";
 import type { Problem } from "../../lib/problem.ts";
+import { KubeClient } from "../../providers/kubernetes/client.ts";
 import { clusterAccess } from "../../providers/kubernetes/kubeconfig.ts";
 import { startControlPlane } from "./control-plane.ts";
+import { listenForHealth, type Phase } from "./health.ts";
+import { becomeLeader, leasePatienceMs } from "./leadership.ts";
 import { readControlSettings } from "./settings.ts";
 
 const log = fileLog("control");
@@ -20,11 +26,30 @@ if (!settings.ok) giveUp(settings.problems);
 const { kubeconfig } = settings.value;
 const access = await clusterAccess({ env: process.env, ...(kubeconfig === undefined ? {} : { file: kubeconfig }) });
 if (!access.ok) giveUp(access.problems);
+const health = { phase: (): Phase => "standing by" };
 const parts = { settings: settings.value, access: access.value, clock: realClock, log, random: Math.random };
-const control = await startControlPlane(parts).catch((error: unknown) => {
+const { namespace, healthPort } = settings.value;
+
+function cannotStart(error: unknown): never {
   log.error("cannot start", { error: error instanceof Error ? error.message : String(error) });
   process.exit(1);
-});
+}
+
+const stopping = new AbortController();
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stopping.abort());
+await listenForHealth(healthPort, () => health.phase()).catch(cannotStart);
+const self = `${process.env["POD_NAME"] ?? hostname()}_${randomUUID()}`;
+const lease = { client: new KubeClient({ ...parts, patienceMs: leasePatienceMs }), clock: realClock, log, place: { namespace, name: "weir-control" }, self };
+const leadership = await becomeLeader(lease, stopping.signal);
+if (leadership === undefined) process.exit(0);
+health.phase = () => "starting";
+const control = await startControlPlane(parts).catch(cannotStart);
+health.phase = () => (control.isReady() ? "serving" : "starting");
 log.info("serving", { port: control.port, trustDomain: settings.value.trustDomain });
-const stop = (): void => void control.stop().then(() => process.exit(0));
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
+// Two must not lead: the pod begins anew, and stands by.
+leadership.lost.addEventListener("abort", () => process.exit(1));
+if (leadership.lost.aborted) process.exit(1);
+if (!stopping.signal.aborted) await once(stopping.signal, "abort");
+await control.stop();
+await leadership.release();
+process.exit(0);

@@ -40,12 +40,17 @@ export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
 /** Another node's handshake is part of the time to connect. */
 export const remoteConnectMs = 5_000;
 
-/** Linux: SOL_SOCKET, SO_MARK. */
+/** A node can be lost without a word: what it does not acknowledge for so long ends the connection, instead of Linux's quarter of an hour. */
+const unacknowledgedMs = 10_000;
+
+/** Linux: SOL_SOCKET, SO_MARK; IPPROTO_TCP, TCP_USER_TIMEOUT (tcp(7)). */
 const marked: Pick<ClusterInit, "upstreamBindConfig"> = {
-  upstreamBindConfig: {
-    socketOptions: [{ level: 1n, name: 36n, value: { case: "intValue", value: BigInt(proxyMark) }, state: SocketOption_SocketState.STATE_PREBIND }],
-  },
+  upstreamBindConfig: { socketOptions: [socketOption(1n, 36n, proxyMark), socketOption(6n, 18n, unacknowledgedMs)] },
 };
+
+function socketOption(level: bigint, name: bigint, value: number) {
+  return { level, name, value: { case: "intValue" as const, value: BigInt(value) }, state: SocketOption_SocketState.STATE_PREBIND };
+}
 
 const nodeCluster = memoizeLast((node: NodeBackend, trustDomain: TrustDomain) =>
   versionCluster(node.backend, { ...marked, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, trustDomain) }),
