@@ -3,6 +3,7 @@ import "./setup.mjs";
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
+import { runTestFiles } from "./test-files.mjs";
 import { env, node, root } from "./toolchain.mjs";
 
 function run(title, file, args) {
@@ -18,7 +19,6 @@ const systemTests = readdirSync(path.join(root, "test/system"))
 
 const built = run("build", node, ["scripts/build.mjs"]);
 const checked = given.length > 0 || run("check", node, ["scripts/check.mjs", "all"]);
-// One file at a time: each starts meshes of its own and measures them.
-const passed = built && run("system tests", node, ["--test", "--test-concurrency=1", "--test-reporter=spec", ...(given.length > 0 ? given : systemTests)]);
+const passed = built && runTestFiles(given.length > 0 ? given : systemTests);
 if (!checked) console.log("\nnpm run check failed: see above");
 process.exit(built && checked && passed ? 0 : 1);

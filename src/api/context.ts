@@ -6,6 +6,7 @@ import type { Result } from "../lib/problem.ts";
 import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
 import type { Runs } from "../model/file/scope.ts";
 import type { VersionKey } from "../model/names.ts";
+import type { Adopted, Port } from "../model/types.ts";
 import type { World } from "../model/world.ts";
 import type { ReplicaState } from "../release/progress.ts";
 import type { LogLine, ProxyView, SystemView } from "./contract.ts";
@@ -36,8 +37,13 @@ export interface Observed {
   readonly hindrances?: ReadonlyMap<string, string>;
   /** What proxies refuse of the newest World; what they had stays in force. */
   readonly refusals: readonly Refused[];
-  /** Whether the platform is heard of now, and has been told everything. */
-  readonly platform: { readonly connected: boolean; readonly reason?: string; readonly upToDate: boolean };
+  /** Whether the platform is heard of now, and has been told everything; `teller` says who is not heard of, if not the node agent. */
+  readonly platform: {
+    readonly connected: boolean;
+    readonly reason?: string;
+    readonly upToDate: boolean /** Absent: the node agent. */;
+    readonly teller?: string;
+  };
 }
 
 export interface LogQuery {
@@ -51,11 +57,26 @@ export type ExecPlan =
   | { readonly kind: "program"; readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }
   | { readonly kind: "pod"; readonly namespace: string; readonly pod: string; readonly container: string };
 
+/** Workloads that are there already, as a version would have them. */
+export interface FoundWorkloads {
+  readonly adopted: Adopted;
+  readonly ports: readonly Port[];
+  readonly replicas: number;
+}
+
 /** What services must say on this platform, and what must be there before something is declared. */
 export interface PlatformTraits {
   readonly runs: Runs;
+  /** Who says what runs: "the node agent". */
+  readonly teller: string;
+  /** Where to see what the proxies are about: "`weir system status` shows the proxies". */
+  readonly seeProxies: string;
   /** Makes namespaces that are missing. Absent: they need not be made. */
   readonly makeNamespaces?: (names: readonly string[]) => Promise<Result<void>>;
+  /** Whether somebody else's Service has this app's name. Absent: there are none. */
+  readonly hasOtherService?: (namespace: string, app: string) => Promise<boolean>;
+  /** Looks at a Deployment that a version of `app` may adopt. Absent: there are none. */
+  readonly findAdoptable?: (wish: { readonly namespace: string; readonly deployment: string; readonly app: string }) => Promise<Result<FoundWorkloads>>;
 }
 
 /** The platform's and the proxies' side of the machine. */

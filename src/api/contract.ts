@@ -211,6 +211,29 @@ export interface ScaleRequest {
 }
 
 /** `POST /v1/restart`: replaces every replica, new before old, without losing a request. Answers `readonly ServiceView[]`. */
+/** `POST /v1/adopt` → `AdoptView`. */
+export interface AdoptRequest {
+  readonly namespace: string;
+  readonly deployment: string;
+  readonly app: string;
+  readonly version: string;
+  readonly wait: boolean;
+}
+
+export interface AdoptView {
+  readonly namespace: string;
+  readonly app: string;
+  readonly version: string;
+  readonly deployment: string;
+  /** `80:8080/http` */
+  readonly ports: readonly string[];
+  readonly replicas: number;
+  /** Basis points of the app's traffic. */
+  readonly weight: number;
+  /** Absent: nobody waited for it. */
+  readonly inEnvoyMs?: number;
+}
+
 export interface RestartRequest {
   readonly namespace: string;
   readonly targets: readonly { readonly app: string; readonly version?: string }[];

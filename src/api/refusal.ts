@@ -16,8 +16,10 @@ export class Refusal extends Error {
 
 /** Codes that say more than "bad input". */
 const statusByCode: Readonly<Record<string, RefusalStatus>> = {
+  "adopt-own": 409,
   "app-unknown": 404,
   conflict: 409,
+  "deployment-unknown": 404,
   "in-use": 409,
   "name-taken": 409,
   "not-found": 404,

@@ -1,5 +1,6 @@
 /** Everything that the API offers, by path. */
 import type { Route } from "./route.ts";
+import { adoptRoutes } from "./routes/adopt.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { objectRoutes } from "./routes/objects.ts";
 import { removeRoutes } from "./routes/remove.ts";
@@ -8,4 +9,13 @@ import { stackRoutes } from "./routes/stacks.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { weightRoutes } from "./routes/weights.ts";
 
-export const allRoutes: readonly Route[] = [...logRoutes, ...objectRoutes, ...removeRoutes, ...serviceRoutes, ...stackRoutes, ...systemRoutes, ...weightRoutes];
+export const allRoutes: readonly Route[] = [
+  ...adoptRoutes,
+  ...logRoutes,
+  ...objectRoutes,
+  ...removeRoutes,
+  ...serviceRoutes,
+  ...stackRoutes,
+  ...systemRoutes,
+  ...weightRoutes,
+];

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { isImageName } from "../model/image.ts";
 import type {
+  AdoptRequest,
   DownRequest,
   PlanRequest,
   PromoteRequest,
@@ -75,6 +76,7 @@ export const stageRequest: z.ZodType<StageRequest> = z.object({
   scale: scale.exactOptional(),
   wait: z.boolean(),
 });
+export const adoptRequest: z.ZodType<AdoptRequest> = z.object({ namespace: name, deployment: ref, app: name, version: name, wait: z.boolean() });
 export const weightRequest: z.ZodType<WeightRequest> = z.object({
   namespace: name,
   app: name,

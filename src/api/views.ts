@@ -77,7 +77,8 @@ function workloadView(workload: Workload): WorkloadView {
 function judge(observed: Observed, progress: VersionProgress, hindrance: string | undefined): readonly [ServiceState, string | undefined] {
   const { wanted, ready, available, oldReady, ending, current } = progress;
   if (wanted === 0) return ending > 0 ? ["draining", undefined] : ["stopped", undefined];
-  if (!observed.platform.connected) return ["degraded", `the node agent does not answer: ${observed.platform.reason ?? "no connection"}`];
+  if (!observed.platform.connected)
+    return ["degraded", `${observed.platform.teller ?? "the node agent"} does not answer: ${observed.platform.reason ?? "no connection"}`];
   const looping = crashLooping(current);
   if (hindrance !== undefined && looping === undefined) return [ready + oldReady > 0 ? "degraded" : "failing", hindrance];
   const troubled =

@@ -28,10 +28,10 @@ export async function untilInEnvoy(
   });
   const refused = observed?.refusals.find((refusal) => refusal.at >= wish.since);
   if (refused !== undefined)
-    throw refuse("envoy-refused", describeRefusal(refused), { hint: "what was in force before still is; `weir system status` says more", status: 422 });
+    throw refuse("envoy-refused", describeRefusal(refused), { hint: `what was in force before still is; ${context.platform.seeProxies}`, status: 422 });
   if (observed !== undefined) return observed;
   throw refuse("envoy-pending", "Envoy has not acknowledged the change yet; it is declared and will be applied", {
-    hint: "`weir system status` shows the proxies",
+    hint: context.platform.seeProxies,
     status: 503,
   });
 }

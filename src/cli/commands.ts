@@ -1,5 +1,6 @@
 /** All commands, in the order in which help shows them. */
 import type { Command } from "./command.ts";
+import { adopt } from "./commands/adopt.ts";
 import { attach } from "./commands/attach.ts";
 import { check } from "./commands/check.ts";
 import { completion } from "./commands/completion.ts";
@@ -30,6 +31,7 @@ export const commands: readonly Command[] = [
   run,
   ps,
   stage,
+  adopt,
   weight,
   promote,
   rollback,

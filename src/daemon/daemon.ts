@@ -51,7 +51,7 @@ export async function startDaemon(settings: DaemonSettings, store: SqliteStore, 
   const machine = createLocalMachine({ paths, clock, ads, store, release });
   const quit = (): void => void clock.sleep(quitMs).then(stop);
   const about = aboutUs(settings, paths.xdsSocket, paths.agentSocket);
-  const context: ApiContext = { store, observed: control.observed, machine, platform: { runs: "commands" }, clock, log, quit, about };
+  const context: ApiContext = { store, observed: control.observed, machine, platform: thisMachine, clock, log, quit, about };
   // Before anybody can connect: a command that finds an older version there replaces us.
   writeFileSync(settings.paths.versionFile, `${weirVersion}\n`, { mode: 0o600 });
   const api = await listenOnSocket(createApi(context, allRoutes, stopping.signal), settings.paths.apiSocket);
@@ -97,6 +97,8 @@ function aboutUs({ paths, listen }: DaemonSettings, xds: string, agent: string):
   const host = listen.address.includes(":") ? `[${listen.address}]` : listen.address;
   return { version: weirVersion, pid: process.pid, startedAt: clock.now(), stateDir: paths.stateDir, sockets, gatewayUrl: `http://${host}:${listen.port}` };
 }
+
+const thisMachine: ApiContext["platform"] = { runs: "commands", teller: "the node agent", seeProxies: "`weir system status` shows the proxies" };
 
 /** Where the daemon keeps what is declared. */
 export function storeFile(stateDir: string): string {

@@ -6,11 +6,14 @@ import { type ClusterConnection, connectCluster } from "../install/cluster/conne
 import type { Readable } from "../lib/cell.ts";
 import type { Log } from "../lib/log.ts";
 import { failed, ok, type Result } from "../lib/problem.ts";
+import type { Service } from "../model/types.ts";
+import type { Selection } from "../providers/kubernetes/client.ts";
 import type { KubeconfigOptions } from "../providers/kubernetes/kubeconfig.ts";
 import { type Reflected, Reflector } from "../providers/kubernetes/reflector.ts";
-import { type RunningPod, readRunningPod } from "../providers/kubernetes/translate-running.ts";
+import { adoptedPodReader, type RunningPod, readRunningPod } from "../providers/kubernetes/translate-running.ts";
 import { appLabel } from "../providers/kubernetes/workload-objects.ts";
 import { type KubernetesStore, openKubernetesStore } from "../store/kubernetes/kubernetes-store.ts";
+import { findAdoptable, hasOtherService } from "./adopt.ts";
 import { createClusterMachine } from "./machine.ts";
 import { makeNamespaces } from "./namespaces.ts";
 import { watchCluster } from "./watch.ts";
@@ -89,11 +92,13 @@ async function contextOf(
   { store, namespaces, version }: Reach & { readonly version: string },
   signal: AbortSignal,
 ): Promise<ApiContext> {
-  const reflectors = (namespaces ?? [undefined]).map((namespace) => {
-    const selection = { labels: appLabel, ...(namespace === undefined ? {} : { namespace }) };
-    const kind = { group: "", version: "v1", resource: "pods" };
-    return new Reflector({ client, kind, read: readRunningPod, selection, clock, log: silent, random: Math.random });
-  });
+  const podsWith = (read: (raw: unknown) => RunningPod | undefined, selection: Selection) =>
+    new Reflector({ client, kind: { group: "", version: "v1", resource: "pods" }, read, selection, clock, log: silent, random: Math.random });
+  const own = (namespaces ?? [undefined]).map((namespace) => podsWith(readRunningPod, { labels: appLabel, ...(namespace === undefined ? {} : { namespace }) }));
+  const reflectors = [
+    ...own,
+    ...adoptedVersions(store).map(({ service, labels }) => podsWith(adoptedPodReader(service), { labels, namespace: service.namespace })),
+  ];
   for (const reflector of reflectors) void reflector.start(signal);
   const pods = reflectors.map(({ state }) => state);
   const listed = AbortSignal.any([signal, AbortSignal.timeout(podsTimeoutMs)]);
@@ -103,12 +108,27 @@ async function contextOf(
     store,
     observed: watch.observed,
     machine: createClusterMachine({ client, clock, pod: watch.pod }),
-    platform: { runs: "images", makeNamespaces: (names) => makeNamespaces(client, names) },
+    platform: {
+      runs: "images",
+      teller: "the cluster's API server",
+      seeProxies: "`kubectl -n weir-system get pods` shows the control plane and each node's proxy",
+      makeNamespaces: (names) => makeNamespaces(client, names),
+      findAdoptable: (wish) => findAdoptable(client, wish),
+      hasOtherService: (namespace, app) => hasOtherService(client, namespace, app),
+    },
     clock,
     log: silent,
     about: { version, pid: process.pid, startedAt: clock.now(), stateDir: "", sockets: {}, gatewayUrl: "" },
     quit: () => undefined,
   };
+}
+
+/** Versions whose pods others make; those that are adopted while we run are seen by the next command. */
+function adoptedVersions(store: KubernetesStore): readonly { readonly service: Service; readonly labels: string }[] {
+  return [...store.snapshot.get().objects.service.values()].flatMap(({ value: { service } }) => {
+    const labels = Object.entries(service.adopted?.selector ?? {}).map(([key, value]) => `${key}=${value}`);
+    return labels.length === 0 ? [] : [{ service, labels: labels.join(",") }];
+  });
 }
 
 async function untilListed(state: Readable<Reflected<RunningPod | undefined>>, signal: AbortSignal): Promise<void> {

@@ -18,7 +18,8 @@ const lookMs = 500;
 /** Lines of the past, of all workloads together, oldest first. A container that has said nothing yet is shown by the one before it. */
 export async function readPodLogs(logs: PodLogs, { workloads, tail, since }: LogQuery): Promise<readonly LogLine[]> {
   const all = await Promise.all(workloads.map((id) => pastOf(logs, id, { tail, since })));
-  return byTime(all.flat()).slice(tail === undefined ? 0 : -tail || Number.MAX_SAFE_INTEGER);
+  const lines = byTime(all.flat());
+  return tail === undefined ? lines : lines.slice(lines.length - Math.min(tail, lines.length));
 }
 
 interface Past {

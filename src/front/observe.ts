@@ -38,6 +38,7 @@ export function observe(seen: Seen, now: number): Observed {
     hindrances: hindrancesOf(seen),
     refusals: [],
     platform: {
+      teller: "the cluster's API server",
       connected: silentBecause === undefined,
       upToDate: silentBecause === undefined,
       ...(silentBecause === undefined ? {} : { reason: silentBecause }),
@@ -88,7 +89,8 @@ function replicaOf({ id, key, hash, phase, since }: RunningPod): Replica {
 }
 
 function wantedOf({ key, value: { service } }: Declared<"service">, status: VersionStatus | undefined): WantedVersion {
-  const { app, version, scale } = service;
+  const { app, version, adopted } = service;
+  const scale = adopted === undefined ? service.scale : (status?.wanted ?? service.scale);
   return { key: key as VersionKey, app, version, scale, hash: status?.hash ?? unknownHash };
 }
 

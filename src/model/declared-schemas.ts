@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { DeclaredAddress, DeclaredApp, DeclaredService, DeclaredStack, Kind, Kinds, Rollout, Shares, Template, WeightChange } from "./declared.ts";
 import type { AppName, Namespace, VersionName } from "./names.ts";
 import type {
+  Adopted,
   Config,
   DestinationRef,
   EnvValue,
@@ -83,12 +84,14 @@ const envValue = of<EnvValue>()(
 );
 const mount = of<Mount>()(z.object({ kind: z.enum(["config", "secret"]), name: text, key: text.exactOptional(), path: text }));
 
+const adopted = of<Adopted>()(z.object({ deployment: text, selector: textMap }));
 const service = of<Service>()(
   z.object({
     namespace,
     app,
     version,
     image: text.exactOptional(),
+    adopted: adopted.exactOptional(),
     command: texts,
     dir: text,
     env: z.record(text, envValue).readonly(),

@@ -49,6 +49,13 @@ export interface Mount {
   readonly path: string;
 }
 
+/** Somebody else's Deployment whose pods a version has; nothing of it is ever changed. */
+export interface Adopted {
+  readonly deployment: string;
+  /** Labels of its pods, all of them; a Deployment's never change. */
+  readonly selector: Readonly<Record<string, string>>;
+}
+
 /** One version of one app: the immutable template of its workloads. `scale` alone may change later. */
 export interface Service {
   readonly namespace: Namespace;
@@ -56,6 +63,8 @@ export interface Service {
   readonly version: VersionName;
   /** What its container is made from, on a platform of containers; where processes are started, `command` alone says what runs. */
   readonly image?: string;
+  /** In place of an image, on a cluster: its workloads are there already, and not ours to start, count or end. */
+  readonly adopted?: Adopted;
   /** Program and its arguments (`command` then `args`). Empty: the image's own. */
   readonly command: readonly string[];
   /** Absolute path of the working directory. With an image, the image's own is the working directory. */

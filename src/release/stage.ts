@@ -49,8 +49,10 @@ export function stageVersion(snapshot: DeclaredSnapshot, options: StageOptions):
 
 function changed(service: Service, options: StageOptions): Service {
   const env = Object.fromEntries(Object.entries(options.env).map(([name, value]) => [name, { kind: "literal" as const, value }]));
+  // A copy runs by itself: it does not share the pods that were adopted.
+  const { adopted: _adopted, ...template } = service;
   return {
-    ...service,
+    ...template,
     version: options.version,
     env: { ...service.env, ...env },
     command: options.command ?? service.command,

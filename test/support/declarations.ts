@@ -43,6 +43,13 @@ export function versionObject(ref: string, changes: Partial<Service> = {}, said:
   return stored(declaredObject({ op: "put", kind: "service", key, value: { service: own, origin: "file", restarts: said.restarts ?? 0 } }), said);
 }
 
+/** The Version `web@v1` of the pods with these labels, which somebody else's Deployment makes. */
+export function adoptedObject(ref: string, selector: Readonly<Record<string, string>>, changes: Partial<Service> = {}): FakeObject {
+  const { image: _image, ...own } = image(ref, { adopted: { deployment: "theirs", selector }, ...changes });
+  const key = versionKey(own.namespace, own.app, own.version);
+  return stored(declaredObject({ op: "put", kind: "service", key, value: { service: own, origin: "command", restarts: 0 } }), {});
+}
+
 export function appObject(name: string, weights: DeclaredApp["weights"], said: Said & Pick<Partial<DeclaredApp>, "rollout"> = {}): FakeObject {
   const app = name as AppName;
   const rollout = said.rollout === undefined ? {} : { rollout: said.rollout };

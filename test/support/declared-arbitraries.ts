@@ -60,6 +60,7 @@ const service: fc.Arbitrary<Service> = fc.record(
     app: label as fc.Arbitrary<AppName>,
     version: versionName,
     image: text,
+    adopted: fc.record({ deployment: label, selector: textMap }),
     command: texts,
     dir: text,
     env: fc.dictionary(label, envValue, { maxKeys: 3 }),

@@ -34,8 +34,12 @@ export interface FakeDaemon {
 
 export const gateway = { address: "127.0.0.1", port: 8080, socketDir: "/run", domain: "localhost" };
 
-/** Starts one; it ends with the test. `fate` says what becomes of replicas. */
-export function startFakeDaemon(t: TestContext, fate: (replica: ReplicaOrder) => Fate = () => "ready"): FakeDaemon {
+/** Starts one; it ends with the test. `fate` says what becomes of replicas, `traits` what the platform can do beside them. */
+export function startFakeDaemon(
+  t: TestContext,
+  fate: (replica: ReplicaOrder) => Fate = () => "ready",
+  traits: Partial<ApiContext["platform"]> = {},
+): FakeDaemon {
   const complaints: string[] = [];
   const complain = (message: string, fields: unknown): void => void complaints.push(`${message} ${JSON.stringify(fields)}`);
   const log = { debug: () => {}, info: () => {}, warn: complain, error: complain };
@@ -49,7 +53,7 @@ export function startFakeDaemon(t: TestContext, fate: (replica: ReplicaOrder) =>
     store,
     observed: control.observed,
     machine: fakeMachine(),
-    platform: { runs: "commands" },
+    platform: { runs: "commands", teller: "the node agent", seeProxies: "`weir system status` shows the proxies", ...traits },
     clock: realClock,
     log,
     about: { version: "test", pid: 1, startedAt: 0, stateDir: "/state", sockets: {}, gatewayUrl: "http://127.0.0.1:8080" },

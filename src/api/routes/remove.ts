@@ -39,6 +39,21 @@ function checkUnused(snapshot: DeclaredSnapshot, objects: readonly Declared[]): 
   }
 }
 
+/** Refuses to give a Service that stands in front of an adopted Deployment back to it while other versions have the app's traffic. */
+async function checkAdopted({ platform }: ApiContext, snapshot: DeclaredSnapshot, objects: readonly Declared[]): Promise<void> {
+  const leaving = new Set(objects);
+  const staying = [...snapshot.objects.service.values()].filter((object) => !leaving.has(object)).map(({ value }) => value.service);
+  for (const object of objects) {
+    if (object.kind !== "service" || !("service" in object.value) || object.value.service.adopted === undefined) continue;
+    const { namespace, app, version } = object.value.service;
+    const others = staying.filter((service) => service.namespace === namespace && service.app === app);
+    if (others.length === 0 || others.some(({ adopted }) => adopted !== undefined)) continue;
+    if ((await platform.hasOtherService?.(namespace, app)) !== true) continue;
+    const message = `without ${app}@${version} the Service ${app} leads all callers to the Deployment again, past ${others.map((one) => one.version).join(", ")}`;
+    throw refuse("in-use", message, { hint: `leave it at 0 %, or first: kubectl delete service -n ${namespace} ${app}` });
+  }
+}
+
 /** What was removed, and the version without it. */
 interface Removal {
   readonly version: number;
@@ -74,6 +89,7 @@ async function remove(context: ApiContext, { namespace, refs }: RemoveRequest, s
   const snapshot = context.store.snapshot.get();
   const objects = refs.flatMap((ref) => objectsOf(findRef(snapshot, ref, namespace)));
   checkUnused(snapshot, objects);
+  await checkAdopted(context, snapshot, objects);
   const { version, removed, keys } = await commitRemoval(context, objects, `rm ${refs.join(" ")}`);
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(unreachableTimeoutMs)]);
   const left = [...keys].map((key) => `service ${key}`);

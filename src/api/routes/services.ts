@@ -1,5 +1,5 @@
 import { ok, type Problem, type Result } from "../../lib/problem.ts";
-import type { Put, Write } from "../../model/declared.ts";
+import type { Declared, Put, Write } from "../../model/declared.ts";
 import { type AppName, appKey, type Namespace, type VersionKey, type VersionName, versionKey } from "../../model/names.ts";
 import { parsePortArg } from "../../model/ref.ts";
 import type { Port, Service } from "../../model/types.ts";
@@ -13,14 +13,13 @@ import { findTargets, versionKeys } from "../refs.ts";
 import { need, refuse } from "../refusal.ts";
 import { route } from "../route.ts";
 import { restartRequest, runRequest, scaleRequest, servicesQuery, stageRequest } from "../schemas.ts";
+import { serviceDefaults } from "../service-defaults.ts";
 import { serviceView, serviceViews } from "../views.ts";
 import { areSettled, isHopeless, observe } from "../waiting.ts";
 
 const settleTimeoutMs = 300_000;
 /** Between two states of a watch: storms are one. */
 const watchPauseMs = 50;
-
-const serviceDefaults = { health: {}, mounts: [], drainMs: 30_000, graceMs: 10_000, stopSignal: "SIGTERM" } as const;
 
 /** Waits until these versions are as declared, one of them crashes again and again, or it takes too long; answers how they are then. */
 async function settledViews(
@@ -59,7 +58,7 @@ function parsePorts(texts: readonly string[]): Result<readonly Port[]> {
   return problems.length > 0 ? { ok: false, problems } : ok(ports);
 }
 
-function serviceOf(request: RunRequest): Service {
+function serviceOf({ platform }: ApiContext, request: RunRequest): Service {
   const ports = need(parsePorts(request.ports));
   const env = Object.fromEntries(Object.entries(request.env).map(([name, value]) => [name, { kind: "literal" as const, value }]));
   return {
@@ -69,7 +68,7 @@ function serviceOf(request: RunRequest): Service {
     version: request.version as VersionName,
     command: request.command,
     ...(request.image === undefined ? {} : { image: request.image }),
-    dir: request.dir,
+    dir: platform.runs === "images" ? "/" : request.dir,
     env,
     ports,
     public: request.public ?? ports.some((port) => port.protocol === "http" || port.protocol === "http2"),
@@ -84,7 +83,7 @@ function checkStart({ platform }: ApiContext, { command, image }: Service): void
 }
 
 async function run(context: ApiContext, request: RunRequest, signal: AbortSignal): Promise<ServiceView> {
-  const service = serviceOf(request);
+  const service = serviceOf(context, request);
   checkStart(context, service);
   const { namespace, app, version } = service;
   need((await context.platform.makeNamespaces?.([namespace])) ?? ok(undefined));
@@ -132,15 +131,28 @@ async function stage(context: ApiContext, request: StageRequest, signal: AbortSi
       ...(from === undefined ? {} : { from: from as VersionName }),
     }),
   );
-  if (put.kind === "service") need(checkNames(snapshot, put.value.service));
+  if (put.kind === "service") {
+    checkStart(context, put.value.service);
+    need(checkNames(snapshot, put.value.service));
+  }
   const accepted = need(await context.store.commit(settle(snapshot, [put], { now: context.clock.now(), change: `stage ${version}` })));
   return one(context, put.key as VersionKey, { version: accepted.version, wait: request.wait, signal });
+}
+
+/** What an adopted Deployment does is not ours to change. `words`: what kubectl calls it. */
+function checkOurs({ value: { service } }: Declared<"service">, words: string): void {
+  const { namespace, app, version, adopted } = service;
+  if (adopted === undefined) return;
+  const hint = `kubectl ${words} -n ${namespace} deployment ${adopted.deployment}`;
+  throw refuse("adopted", `${app}@${version} is the Deployment ${adopted.deployment}, which Weir does not change`, { hint, status: 422 });
 }
 
 async function scale(context: ApiContext, { namespace, targets, wait }: ScaleRequest, signal: AbortSignal): Promise<readonly ServiceView[]> {
   const snapshot = context.store.snapshot.get();
   const puts = targets.flatMap((target) =>
-    findTargets(snapshot, namespace, target).map(({ key, stack, value }): Put => {
+    findTargets(snapshot, namespace, target).map((object): Put => {
+      checkOurs(object, "scale");
+      const { key, stack, value } = object;
       const changed = { ...value, service: { ...value.service, scale: target.scale } };
       return { op: "put", kind: "service", key, ...(stack === undefined ? {} : { stack }), value: changed };
     }),
@@ -152,6 +164,7 @@ async function scale(context: ApiContext, { namespace, targets, wait }: ScaleReq
 async function restart(context: ApiContext, { namespace, targets, wait }: RestartRequest, signal: AbortSignal): Promise<readonly ServiceView[]> {
   const snapshot = context.store.snapshot.get();
   const objects = [...new Set(targets.flatMap((target) => findTargets(snapshot, namespace, target)))];
+  for (const object of objects) checkOurs(object, "rollout restart");
   const puts = objects.map(
     ({ key, stack, value }): Put => ({
       op: "put",

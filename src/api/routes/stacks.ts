@@ -109,13 +109,13 @@ async function fail(
   const services = observed === undefined ? [] : await Promise.all(keys.map((key) => explain(context, observed, key)));
   const failures = [...services, ...names.map((name) => explainName(observed, name))];
   const restored = await restore(context, up);
-  const nobody: UpFailure = { namespace: "", name: up.plan.stack, reason: reasonWithout(observed, up.startedAt), lastLog: [] };
+  const nobody: UpFailure = { namespace: "", name: up.plan.stack, reason: reasonWithout(context, observed, up.startedAt), lastLog: [] };
   return { kind: "failed", failures: failures.length === 0 ? [nobody] : failures, restored };
 }
 
-function reasonWithout(observed: Observed | undefined, since: number): string {
-  if (observed === undefined) return "the node agent did not answer in time";
-  if (!observed.platform.connected) return `the node agent does not answer: ${observed.platform.reason ?? "no connection"}`;
+function reasonWithout({ platform }: ApiContext, observed: Observed | undefined, since: number): string {
+  if (observed === undefined) return `${platform.teller} did not answer in time`;
+  if (!observed.platform.connected) return `${platform.teller} does not answer: ${observed.platform.reason ?? "no connection"}`;
   const refused = observed.refusals.find((refusal) => refusal.at >= since);
   return refused === undefined ? "Envoy did not acknowledge the change in time" : describeRefusal(refused);
 }

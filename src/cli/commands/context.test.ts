@@ -86,7 +86,7 @@ test("--context says it for one command; what needs a cluster refuses on this ma
   await weir("context", "use", "staging");
   assert.match((await weir("ps", "--context", "local")).stderr, /error\[nothing-running\]/);
   assert.match((await weir("ps", "--context", "prod")).stderr, /error\[kube-context-unknown\]/);
-  assert.match((await weir("down", "--all")).stderr, /error\[option-elsewhere\]/);
+  assert.match((await weir("up", "--listen", "127.0.0.1:1", "-f", kubeconfig)).stderr, /error\[option-elsewhere\]/);
   assert.match((await weir("run", "-n", "x", "--", "y")).stderr, /error\[image-missing\]: there is no image to run/);
   await weir("context", "use", "local");
   const { code, stderr } = await weir("port-forward", "web", "80");

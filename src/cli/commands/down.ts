@@ -17,7 +17,7 @@ export const down: Command = {
   options: [
     { flags: "-f, --file <file>", description: "the stack that this file declares" },
     { flags: "--stack <name>", description: "the stack of this name, also where a folder has the same one" },
-    { flags: "--all", description: "everything in every namespace, and Weir's own processes (this machine only)" },
+    { flags: "--all", description: "everything in every namespace; on one machine Weir's own processes, too" },
   ],
   where: "both",
   examples: ["down", "down examples/shop", "down --stack shop", "down --all"],
@@ -26,23 +26,19 @@ export const down: Command = {
 
 async function run({ args, options, place, namespace }: Invocation): Promise<number> {
   const all = options.flag("all");
-  if (all && place.kind === "cluster")
-    throw failure("option-elsewhere", "--all takes down everything of this machine, and the context is a cluster", {
-      hint: "one namespace: weir down -n NAMESPACE; Weir itself: weir uninstall",
-      exit: exitCode.badInput,
-    });
   const stack = await stackToRemove(args[0], options);
   if (all && stack !== undefined)
     throw failure("all-or-one", `--all takes down everything, not only the stack ${stack}`, { hint: "leave one of them out", exit: exitCode.badInput });
-  const need = { place, namespaces: [namespace], wide: stack !== undefined };
-  const client = all ? await connectIfRunning().then((running) => running ?? connectToLook(need).catch(() => undefined)) : await connectToLook(need);
+  const need = { place, namespaces: [namespace], wide: all || stack !== undefined };
+  const isHere = place.kind === "local";
+  const client = all && isHere ? await connectIfRunning().then((running) => running ?? connectToLook(need).catch(() => undefined)) : await connectToLook(need);
   if (client === undefined) {
     say("nothing runs here");
     return exitCode.ok;
   }
   const request: DownRequest = { all, ...(stack === undefined ? { namespace } : { stack }) };
   printRemoved(await whileWaiting("waits until everything is gone", client.post<RemoveResult>("/v1/down", request)));
-  if (all) await whileWaiting("stops Weir's own processes", stopEverything(client, true));
+  if (all && isHere) await whileWaiting("stops Weir's own processes", stopEverything(client, true));
   return exitCode.ok;
 }
 

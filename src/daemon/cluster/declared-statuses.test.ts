@@ -1,7 +1,7 @@
 /** What statuses say of versions, apps, routers and external services. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { appObject, externalObject, ownService, podOf, routerObject, versionObject } from "../../../test/support/declarations.ts";
+import { adoptedObject, appObject, externalObject, ownService, podOf, routerObject, versionObject } from "../../../test/support/declarations.ts";
 import type { FakeObject } from "../../../test/support/fake-kube-api.ts";
 import { clusterView, type Raw, sliceObject } from "../../../test/support/kube-objects.ts";
 import { rule } from "../../../test/support/stacks.ts";
@@ -92,6 +92,20 @@ test("what was ready and is no longer is degraded; more of it than before is sta
   const before = said(full);
   assert.equal(stateOf({ pods: [ready("a"), sick("b", crashing, 1)], slices: slices("a") }, { before }), "degraded 1/2 exited with code 3, 2 times");
   assert.equal(stateOf({ ...full, versions: [versionObject("web@v1", { scale: 5 })] }, { before }), "starting 2/5");
+});
+
+test("of an adopted Deployment all pods count that it has", () => {
+  const versions = [adoptedObject("web@v1", { app: "web" }, { scale: 9 })];
+  const theirs = (name: string, status: Readonly<Record<string, unknown>> = {}): FakeObject => {
+    const made = podOf(`shop/${name}`, "web@v1", "new", status);
+    return { ...made, metadata: { ...made.metadata, labels: { app: "web", team: "x" } } };
+  };
+  const adoptedHashes = { reasons: new Map(), hashes: new Map([["Version shop/web-v1", "adopted"]]) };
+  const state = (changes: Raw): string => stateOf({ versions, ...changes }, { workloads: adoptedHashes });
+  assert.equal(state({}), "stopped 0/0");
+  assert.equal(state({ pods: [theirs("a"), theirs("b")], slices: slices("a", "b") }), "ready 2/2");
+  assert.equal(state({ pods: [theirs("a"), theirs("b", { conditions: [] })], slices: slices("a") }), "starting 1/2");
+  assert.equal(state({ pods: [ready("a")] }), "stopped 0/0", "pods that its selector does not take are not its own");
 });
 
 test("a version without replicas drains, then it is stopped", () => {

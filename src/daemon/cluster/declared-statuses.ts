@@ -3,7 +3,7 @@ import { callersRoutes, meshRoutes } from "../../emit/envoy/route-configuration.
 import { memoize, shareMap } from "../../lib/memoize.ts";
 import { mapToShares } from "../../model/declared.ts";
 import { type AppName, appKey, type Namespace, type ObjectKey, objectKey, type VersionKey, type VersionName, versionKey } from "../../model/names.ts";
-import type { DestinationRef, Router } from "../../model/types.ts";
+import type { Adopted, DestinationRef, Router } from "../../model/types.ts";
 import type { World } from "../../model/world.ts";
 import type { AppStatus, ProgrammedStatus, StatusCondition, VersionState, VersionStatus } from "../../providers/kubernetes/declared-status.ts";
 import type { ClusterView, KubeDeclaration, KubePod, Objects } from "../../providers/kubernetes/objects.ts";
@@ -63,11 +63,13 @@ function versionStatus(version: KubeDeclaration<"service">, input: StatusInput):
   const { generation: observedGeneration, value } = version;
   const refused = workloads.reasons.get(key);
   if (value === undefined) return versionSaid({ observedGeneration, hash, ready: 0, wanted: 0, weight: 0 }, { state: "failing", ...reasonOf(refused) });
-  const { namespace, app, version: name, scale: wanted, ports } = value.service;
+  const { namespace, app, version: name, scale, ports, adopted } = value.service;
   const own = versionKey(namespace, app, name);
-  const pods = podsByVersion(input.view.pods).get(own) ?? [];
+  const pods = adopted === undefined ? (podsByVersion(input.view.pods).get(own) ?? []) : adoptedPods(input.view.pods, namespace, adopted);
   const there = pods.filter(({ terminating }) => !terminating);
-  const current = there.filter(({ labels }) => labels[hashLabel] === hash);
+  // How many pods an adopted Deployment has is its own business: all that there are should be ready.
+  const wanted = adopted === undefined ? scale : there.length;
+  const current = adopted === undefined ? there.filter(({ labels }) => labels[hashLabel] === hash) : there;
   const ready = current.filter((pod) => pod.ready);
   const served = ports.length === 0 ? undefined : inForce.world.endpoints.get(own);
   const inEnvoy = new Set(served?.flatMap((endpoint) => (endpoint.ready ? [endpoint.id] : [])));
@@ -151,6 +153,12 @@ const podsByVersion = memoize((pods: Objects<KubePod>): ReadonlyMap<VersionKey, 
     versionKey(namespace as Namespace, (labels[appLabel] ?? "") as AppName, (labels[versionLabel] ?? "") as VersionName),
   );
 });
+
+function adoptedPods(pods: Objects<KubePod>, namespace: Namespace, { selector }: Adopted): readonly KubePod[] {
+  const wanted = Object.entries(selector);
+  const isOne = ({ labels, phase }: KubePod): boolean => phase !== "Succeeded" && phase !== "Failed" && wanted.every(([key, value]) => labels[key] === value);
+  return [...pods.values()].filter((pod) => pod.namespace === namespace && isOne(pod));
+}
 
 function appStatus(app: KubeDeclaration<"app">, { inForce, now, view, workloads }: StatusInput): Untimed<AppStatus> {
   const { generation: observedGeneration, value } = app;

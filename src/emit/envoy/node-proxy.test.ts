@@ -5,8 +5,10 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { assertConsistent, references, resourceKey } from "../../../test/support/emitted.ts";
 import { identityOf, meshOf, pinnedPod, planWith, replicas } from "../../../test/support/node-mesh.ts";
-import { port, service } from "../../../test/support/stacks.ts";
+import { runningWorld } from "../../../test/support/running-world.ts";
+import { external, port, router, rule, service, stack } from "../../../test/support/stacks.ts";
 import { outboundPort as capturedTo, nodeMark } from "../../agent/cluster/contract.ts";
+import { compileWorld } from "../../compile/compile.ts";
 import { compileNode } from "../../compile/node-plan.ts";
 import type { PinnedPod } from "../../model/mesh-pod.ts";
 import type { Service } from "../../model/types.ts";
@@ -56,6 +58,22 @@ test("every cluster, socket and chain that is named is there", () => {
   const named = new Set(resources.flatMap(references));
   for (const one of ["Cluster direct", `Cluster peer/${identityOf("cart")}`, "Cluster db@v1.default:5432", "RouteConfiguration services"])
     assert.ok(named.has(one), one);
+});
+
+test("a node reaches external services itself: by name or address, with their own TLS, marked as its own", () => {
+  const externals = [
+    external("db", ["db.example.com:5432"]),
+    external("api", ["192.0.2.7:443"], { ports: [port("80:443/http")], tls: { serverName: "api.example" } }),
+  ];
+  const { plan: whole } = compileWorld(runningWorld(stack({ services, externals, routers: [router("www", [rule("external:api")])] }), []));
+  const list = emitNodeProxy(compileNode(whole, mesh, "a"));
+  assertConsistent(list);
+  assertChoices(list);
+  const [db, api] = ["Cluster external/db.default:5432", "Cluster external/api.default:80"].map((key) => json(list, key));
+  assert.deepEqual([(db?.["clusterType"] as JsonObject | undefined)?.["name"], api?.["type"] ?? "STATIC"], ["envoy.clusters.dns", "STATIC"]);
+  assert.deepEqual(deep(api, "sni"), ["api.example"]);
+  assert.equal(deep(db, "socketOptions").length, 1);
+  assert.ok(list.flatMap(references).includes("Cluster external/api.default:80"), "the router's rule leads there");
 });
 
 test("the agent's rules and the proxy mean the same mark and port", () => {

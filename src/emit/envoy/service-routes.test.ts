@@ -46,6 +46,17 @@ test("they stand in place of the app's weights; what no rule matches is answered
   expectCall({ from, to: "tcp://web:81" }).reaches("web@v1");
 });
 
+test("a version's own name is a destination, and may have routes itself", () => {
+  const versions = [service("web"), service("web@v2"), service("one")];
+  const world = runningWorld(stack({ services: versions }), [capturePoint("caller")]);
+  const route = (name: string, ...rules: readonly RouteRule[]) => [`default/${name}` as AppKey, [{ port: 80, rules }]] as const;
+  const { plan } = compileWorld({ ...world, serviceRoutes: new Map([route("web", ruleTo("web-v2")), route("web-v1", ruleTo("one"))]) });
+  const { expectCall } = simulate(plan);
+  expectCall({ from, to: "http://web/" }).reaches("web@v2");
+  expectCall({ from, to: "http://web-v2/" }).reaches("web@v2");
+  expectCall({ from, to: "http://web-v1/" }).reaches("one@v1");
+});
+
 test("a TCP port with routes speaks HTTP", () => {
   const { expectCall } = simulate(planWith({ port: 81, rules: [ruleTo("one")] }));
   expectCall({ from, to: "http://web:81/" }).reaches("one@v1");

@@ -114,7 +114,8 @@ export function buildService(entry: LocatedEntry<ServiceFields>, scope: Scope): 
     ...names,
     command: readCommand(fields, scope.report),
     ...(fields.image === undefined ? {} : { image: fields.image.value }),
-    dir: resolvePath(scope.dir, fields.dir?.value ?? "."),
+    // A container starts in its image's folder, wherever this file is.
+    dir: scope.runs === "images" ? "/" : resolvePath(scope.dir, fields.dir?.value ?? "."),
     env: readEnv(fields, names.namespace, scope),
     ports,
     public: fields.public?.value ?? ports.some(({ protocol }) => protocol === "http" || protocol === "http2"),

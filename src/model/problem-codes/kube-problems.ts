@@ -2,10 +2,40 @@ import type { ProblemEntry } from "../problem-codes.ts";
 
 /** What can be wrong with a Kubernetes cluster and the way to it; by code, in alphabetical order. */
 export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
+  "adopt-nothing": {
+    title: "no Deployments here",
+    explanation: "Only a cluster has Deployments that a version could adopt.",
+    next: "Choose the cluster: `weir context use NAME`.",
+  },
+  "adopt-own": {
+    title: "a version already",
+    explanation: "The Deployment was made by Weir for a version that is declared.",
+    next: "`weir ps` shows its version; nothing is left to adopt.",
+  },
+  "adopt-ports": {
+    title: "no ports known",
+    explanation: "Neither the Deployment's containers nor a Service of the app's name say a TCP port, so nobody could call the version.",
+    next: "Name the ports in the Deployment's containers, or put a Service of the app's name in front of it.",
+  },
+  "adopt-selector": {
+    title: "a selector with expressions",
+    explanation: "The Deployment selects its pods by `matchExpressions`. A Service, by which Weir finds the pods of a version, knows labels only.",
+    next: "Declare a version with the image instead: `weir run -n APP@VERSION --image IMAGE`.",
+  },
+  adopted: {
+    title: "not ours to change",
+    explanation: "The version has the pods of a Deployment that somebody else made. Weir gives it traffic and changes nothing of it.",
+    next: "Change the Deployment itself, as the hint says; or add a version of your own beside it (`weir run -n APP@VERSION --image IMAGE`).",
+  },
   "cluster-behind": {
     title: "written, not yet seen",
     explanation: "The API server accepted the change and has not told of it in time. It is declared; what the command showed or waited for is missing.",
     next: "Look again in a moment with `weir ps`.",
+  },
+  "deployment-unknown": {
+    title: "no such Deployment",
+    explanation: "The namespace has no Deployment of this name.",
+    next: "See which there are: `kubectl get deployments -n NAMESPACE`.",
   },
   "kube-context-unknown": {
     title: "no such context",

@@ -8,7 +8,7 @@ import { WorkloadWriter } from "./apply.ts";
 import type { KubeWritten } from "./objects.ts";
 import { writtenReader } from "./read-declarations.ts";
 import { versionService } from "./translate-workloads.ts";
-import { type WrittenObject, writtenKey } from "./workload-objects.ts";
+import { type WrittenObject, writtenKey, writtenObject } from "./workload-objects.ts";
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const key = "Service shop/web-v1";
@@ -106,6 +106,14 @@ test("what somebody deleted comes back", async () => {
   await rig.round([serviceOf(80)]);
   rig.live = undefined;
   assert.equal((await rig.round([serviceOf(80)]))[0], "get, apply");
+});
+
+test("somebody else's account does as well as ours", async () => {
+  const rig = new Rig();
+  rig.live = { metadata: { name: "web", namespace: shop, labels: {} } };
+  const account = writtenObject("ServiceAccount", { namespace: shop, name: "web", owners: [], labels: {}, fields: {} });
+  const [calls, again] = await rig.round([account], new Map());
+  assert.deepEqual([calls, (again ?? 0) >= 30_000, rig.writer.reasons.size], ["get", true, 0]);
 });
 
 test("somebody else's object is left alone, and the reason says so until its name is free", async () => {

@@ -28,6 +28,8 @@ interface Entry {
   readonly notBefore: number;
   /** One line why it could not be applied. */
   readonly reason?: string;
+  /** Somebody else has it, and that does as well. */
+  readonly left?: true;
 }
 
 const shortestWaitMs = 500;
@@ -77,7 +79,7 @@ export class WorkloadWriter {
     };
     // Only then: what replaces it is there.
     await inTurns(unwanted.map(remove), atOnce, signal);
-    const retries = [...this.#entries.values()].flatMap(({ reason, notBefore }) => (reason === undefined ? [] : [notBefore]));
+    const retries = [...this.#entries.values()].flatMap(({ reason, left, notBefore }) => (reason === undefined && left !== true ? [] : [notBefore]));
     const all = [...waits, ...retries, ...(isDone ? [] : [this.#options.clock.now() + echoMs])];
     return all.length === 0 ? undefined : Math.min(...all);
   }
@@ -102,8 +104,9 @@ export class WorkloadWriter {
     const key = writtenKey(object);
     const before = this.#entries.get(key);
     const place = placeOf(object.kind, object.metadata);
-    const foreign = held === undefined ? await this.#foreign(object, place, signal) : undefined;
-    if (foreign !== undefined) return this.#failed(object, foreign);
+    const hindrance = held === undefined ? await this.#hindrance(object, place, signal) : undefined;
+    if (hindrance?.taken === true && doesAsWell.has(object.kind)) return this.#left(object);
+    if (hindrance !== undefined) return this.#failed(object, hindrance.reason);
     const answer = await client.apply(place, object, { force: true, signal });
     if (signal.aborted) return;
     if (!answer.ok) return this.#failed(object, describe(object, answer.error));
@@ -116,12 +119,19 @@ export class WorkloadWriter {
     this.#entries.set(key, { object, applied: { digest, at: now }, seen: false, troubles, notBefore: troubles === 0 ? 0 : now + waitMs(troubles) });
   }
 
-  /** Why an object that we did not see may not be written: somebody else's has its name, or we cannot know. */
-  async #foreign(object: WrittenObject, place: ObjectPlace, signal: AbortSignal): Promise<string | undefined> {
+  /** Why an object that we did not see may not be written: somebody else's has its name (`taken`), or we cannot know. */
+  async #hindrance(object: WrittenObject, place: ObjectPlace, signal: AbortSignal): Promise<{ readonly reason: string; readonly taken: boolean } | undefined> {
     const found = await this.#options.client.get(place, signal);
-    if (!found.ok) return found.error.kind === "notFound" ? undefined : describe(object, found.error);
-    const isOurs = readMeta(record(found.value)).labels[managedLabel.key] === managedLabel.value;
-    return isOurs ? undefined : `there is a ${object.kind} ${object.metadata.name} already, which Weir has not made: delete it, or choose another name`;
+    if (!found.ok) return found.error.kind === "notFound" ? undefined : { reason: describe(object, found.error), taken: false };
+    if (readMeta(record(found.value)).labels[managedLabel.key] === managedLabel.value) return undefined;
+    const reason = `there is a ${object.kind} ${object.metadata.name} already, which Weir has not made: delete it, or choose another name`;
+    return { reason, taken: true };
+  }
+
+  /** Somebody else's does as well: it is used as it is, and looked for again now and then. */
+  #left(object: WrittenObject): void {
+    const now = this.#options.clock.now();
+    this.#entries.set(writtenKey(object), { object, left: true, seen: false, troubles: 0, notBefore: now + longestWaitMs });
   }
 
   #failed(object: WrittenObject, reason: string): void {
@@ -145,6 +155,9 @@ export class WorkloadWriter {
     return answer.ok || answer.error.kind === "notFound";
   }
 }
+
+/** An account or a budget of an app's name that was there before it: that of a Deployment which it adopted, mostly. */
+const doesAsWell: ReadonlySet<WrittenKind> = new Set(["ServiceAccount", "PodDisruptionBudget"]);
 
 function waitMs(troubles: number): number {
   return Math.min(longestWaitMs, shortestWaitMs * 2 ** (troubles - 1));

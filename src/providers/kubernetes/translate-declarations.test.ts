@@ -1,7 +1,7 @@
 /** Declared apps in what a cluster is made into: versions, endpoints, addresses, and whose name it is. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { appObject, externalObject, image, ownService, routerObject, versionObject } from "../../../test/support/declarations.ts";
+import { adoptedObject, appObject, externalObject, image, ownService, routerObject, versionObject } from "../../../test/support/declarations.ts";
 import { clusterView, podEndpoint, type Raw, serviceObject, sliceObject } from "../../../test/support/kube-objects.ts";
 import type { AppKey, ObjectKey, VersionKey } from "../../model/names.ts";
 import { type ClusterTranslation, translateCluster } from "./translate.ts";
@@ -50,6 +50,14 @@ test("somebody else's Service keeps its name: it is what it was, and the declare
   const services = [serviceObject("shop/web", [{ name: "http", port: 80, targetPort: 8080 }]), ...(raw.services ?? []).slice(1)];
   const { declaredApps, apps, addresses } = translate({ services });
   assert.deepEqual([declaredApps.size, [...apps.keys()].includes(web), addresses.get("shop/web")], [0, true, "10.96.0.7"]);
+});
+
+test("the Service in front of what an app adopted is the app's, and its address stays", () => {
+  const theirs = serviceObject("shop/web", [{ name: "http", port: 80, targetPort: 8080 }]);
+  const versions = [adoptedObject("web@v1", { app: "web" }), versionObject("web@v2", {}, { age: 2 })];
+  const { declaredApps, apps, addresses, endpoints } = translate({ versions, services: [theirs, ...(raw.services ?? []).slice(1)] });
+  assert.deepEqual([[...declaredApps.keys()], apps.has(web), addresses.get("shop/web")], [[web], false, "10.96.0.7"]);
+  assert.equal(endpoints.get("shop/web@v1" as VersionKey)?.length, 1);
 });
 
 test("a version of another app does not give its Service away to an app of its name", () => {

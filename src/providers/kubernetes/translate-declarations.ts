@@ -63,7 +63,9 @@ const translate = memoizeLast(
     const [ownRouters, ownExternals] = [fitting(routers), fitting(externals)];
     const all = [...declaredApps.values()].flatMap(({ versions: own }) => [...own.values()]);
     const versionNames = all.map(({ namespace, app, version }) => `${namespace}/${versionName(app, version)}`);
-    const parts = new Set([...declaredApps.keys(), ...versionNames, ...[...ownRouters, ...ownExternals].map(keyOf)].filter((key) => isOurs(services.get(key))));
+    const kept = [...declaredApps].flatMap(([key, one]) => (keepsService([...one.versions.values()], services.get(key)) ? [key] : []));
+    const own = [...declaredApps.keys(), ...versionNames, ...[...ownRouters, ...ownExternals].map(keyOf)].filter((key) => isOurs(services.get(key)));
+    const parts = new Set([...own, ...kept]);
     return {
       declaredApps,
       routers: new Map(ownRouters.flatMap((object) => (object.value === undefined ? [] : [[keyOf(object), object.value] as const]))),
@@ -92,6 +94,11 @@ export function isOurs(service: Pick<KubeService, "labels"> | undefined): boolea
   return service?.labels[managedLabel.key] === managedLabel.value;
 }
 
+/** Says whether callers keep a Service that was there before its app adopted what is behind it. */
+export function keepsService(versions: readonly Service[], service: Pick<KubeService, "labels"> | undefined): boolean {
+  return service !== undefined && !isOurs(service) && versions.some(({ adopted }) => adopted !== undefined);
+}
+
 function isThere({ value, terminating }: KubeDeclaration): boolean {
   return value !== undefined && !terminating;
 }
@@ -110,6 +117,10 @@ function byName(a: KubeDeclaration, b: KubeDeclaration): number {
   return keyOf(a) < keyOf(b) ? -1 : 1;
 }
 
+function servicesOf(versions: readonly KubeDeclaration<"service">[]): readonly Service[] {
+  return versions.flatMap(({ value }) => value?.service ?? []);
+}
+
 /** Apps with at least one version, in the order of their names. */
 function translateApps(
   apps: Objects<KubeDeclaration<"app">>,
@@ -118,7 +129,7 @@ function translateApps(
 ): ReadonlyMap<AppKey, DeclaredVersions> {
   return new Map(
     [...versionsByApp(versions)]
-      .filter(([key]) => isAppFree(key, services))
+      .filter(([key, objects]) => isAppFree(key, services) || keepsService(servicesOf(objects), services.get(key)))
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .flatMap(([key, [first, ...others]]) => {
         const app = apps.get(key);

@@ -1,8 +1,9 @@
 /** Pods of declared versions → workloads, with what is wrong with one in one line. */
 import { type AppName, type Namespace, type VersionName, versionKey } from "../../model/names.ts";
+import type { Service } from "../../model/types.ts";
 import type { Workload, WorkloadPhase } from "../../model/workload.ts";
 import { list, number, optional, type Raw, record, text, textMap } from "./readers.ts";
-import { appLabel, hashLabel, versionLabel } from "./workload-objects.ts";
+import { adoptedHash, appLabel, hashLabel, versionLabel } from "./workload-objects.ts";
 
 /** A pod that Weir had made, as a workload, and what is needed to talk to it. */
 export interface RunningPod extends Workload {
@@ -20,14 +21,31 @@ export interface RunningPod extends Workload {
 /** Reasons that waiting does not mend, in the kubelet's words. */
 const hopelessReasons: ReadonlySet<string> = new Set(["ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"]);
 
+/** Whose pod it is. */
+interface Belonging {
+  readonly app: AppName;
+  readonly version: VersionName;
+  readonly hash: string;
+}
+
 /** Reads a pod; undefined: it is of no declared version. */
 export function readRunningPod(value: unknown): RunningPod | undefined {
+  const labels = textMap(record(record(value)["metadata"])["labels"]);
+  const [app, version] = [labels[appLabel], labels[versionLabel]];
+  if (app === undefined || version === undefined) return undefined;
+  return readPodOf(value, { app: app as AppName, version: version as VersionName, hash: labels[hashLabel] ?? "" });
+}
+
+/** The reader of the pods that a version adopted. */
+export function adoptedPodReader({ app, version }: Pick<Service, "app" | "version">): (raw: unknown) => RunningPod | undefined {
+  return (raw) => readPodOf(raw, { app, version, hash: adoptedHash });
+}
+
+function readPodOf(value: unknown, { app, version, hash }: Belonging): RunningPod | undefined {
   const raw = record(value);
   const [meta, spec, status] = [record(raw["metadata"]), record(raw["spec"]), record(raw["status"])];
-  const labels = textMap(meta["labels"]);
   const [namespace, pod] = [text(meta["namespace"]), text(meta["name"])];
-  const [app, version] = [labels[appLabel], labels[versionLabel]];
-  if (namespace === undefined || pod === undefined || app === undefined || version === undefined) return undefined;
+  if (namespace === undefined || pod === undefined) return undefined;
   const container = mainContainer(status);
   const name = text(container["name"]) ?? text(record(list(spec["containers"])[0])["name"]) ?? "";
   const ending = meta["deletionTimestamp"] !== undefined;
@@ -39,11 +57,11 @@ export function readRunningPod(value: unknown): RunningPod | undefined {
     pod,
     container: name,
     ending,
-    key: versionKey(namespace as Namespace, app as AppName, version as VersionName),
+    key: versionKey(namespace as Namespace, app, version),
     namespace: namespace as Namespace,
-    app: app as AppName,
-    version: version as VersionName,
-    hash: labels[hashLabel] ?? "",
+    app,
+    version,
+    hash,
     ...state,
     since: sinceOf(meta, status, container),
     restarts: number(container["restartCount"]) ?? 0,

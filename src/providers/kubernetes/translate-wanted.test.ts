@@ -1,9 +1,9 @@
 /** All objects that should be on a cluster, who has a name, and what may go. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { appObject, externalObject, routerObject, versionObject } from "../../../test/support/declarations.ts";
+import { adoptedObject, appObject, externalObject, routerObject, versionObject } from "../../../test/support/declarations.ts";
 import type { FakeObject } from "../../../test/support/fake-kube-api.ts";
-import { clusterView, type Raw } from "../../../test/support/kube-objects.ts";
+import { clusterView, type Raw, serviceObject } from "../../../test/support/kube-objects.ts";
 import type { Service } from "../../model/types.ts";
 import { heldObjects, unwanted, type Wanted, wantedObjects } from "./translate-wanted.ts";
 import { managedLabel, writtenKinds } from "./workload-objects.ts";
@@ -23,6 +23,21 @@ test("an app with a version is a Deployment, two Services, a ServiceAccount and 
     "PodDisruptionBudget shop/web": "App shop/web",
   });
   assert.deepEqual([reasons.size, hashes.size], [0, 1]);
+});
+
+test("of an adopted Deployment nothing is written but a Service of the version's own, on its pods", () => {
+  const adopted = adoptedObject("web@v1", { app: "web", tier: "front" });
+  const alone = wanted({ apps: [web], versions: [adopted] });
+  assert.deepEqual([...alone.objects.keys()].toSorted(), ["Service shop/web", "Service shop/web-v1"]);
+  const spec = alone.objects.get("Service shop/web-v1")?.object["spec"] as {
+    readonly selector: object;
+    readonly ports: readonly { readonly targetPort: unknown }[];
+  };
+  assert.deepEqual([spec.selector, spec.ports[0]?.targetPort], [{ app: "web", tier: "front" }, 8080]);
+  const theirs = serviceObject("shop/web", [{ name: "http", port: 80, targetPort: 8080 }]);
+  const beside = wanted({ apps: [web], versions: [adopted, versionObject("web@v2", {}, { age: 2 })], services: [theirs] });
+  assert.deepEqual([...beside.objects.keys()].toSorted(), ["Deployment shop/web-v2", "Service shop/web-v1", "Service shop/web-v2", "ServiceAccount shop/web"]);
+  assert.deepEqual([beside.reasons.size, beside.hashes.get("Version shop/web-v1")], [0, "adopted"]);
 });
 
 test("an app that nobody declared belongs to its versions", () => {

@@ -4,10 +4,10 @@ import { stackLabel } from "../../model/declared-kinds.ts";
 import { type AppName, type Namespace, objectKey } from "../../model/names.ts";
 import type { Service } from "../../model/types.ts";
 import type { ClusterView, DeclarationKind, KubeDeclaration, KubeWritten } from "./objects.ts";
-import { versionsByApp, whyNotCalled } from "./translate-declarations.ts";
+import { keepsService, versionsByApp, whyNotCalled } from "./translate-declarations.ts";
 import { contentNames, type PodSource, podTemplate, podText } from "./translate-pod-template.ts";
 import { appObjects, type Belongs, externalService, routerService, versionDeployment, versionService, whyNotHere } from "./translate-workloads.ts";
-import { type Owner, type WrittenKind, type WrittenObject, writtenKey } from "./workload-objects.ts";
+import { adoptedHash, type Owner, type WrittenKind, type WrittenObject, writtenKey } from "./workload-objects.ts";
 
 /** One object that should be there. */
 export interface WantedObject {
@@ -27,7 +27,7 @@ export interface Wanted {
   readonly judges: ReadonlySet<string>;
 }
 
-type Input = Pick<ClusterView, "apps" | "versions" | "routers" | "externals" | "configs" | "secrets">;
+type Input = Pick<ClusterView, "apps" | "versions" | "routers" | "externals" | "configs" | "secrets" | "services">;
 
 /** How a hash is made of a text. */
 export type Hash = (text: string) => string;
@@ -107,7 +107,7 @@ function belongsTo(...declarations: readonly KubeDeclaration[]): Belongs {
   };
 }
 
-function appClaims({ apps, versions }: Input): readonly Claim[] {
+function appClaims({ apps, versions, services: there }: Input): readonly Claim[] {
   return [...versionsByApp(versions)].map(([key, [first, ...others]]): Claim => {
     const declared = apps.get(key);
     const all = first === undefined ? [] : [first, ...others];
@@ -116,7 +116,8 @@ function appClaims({ apps, versions }: Input): readonly Claim[] {
     const weights = declared?.value?.weights ?? {};
     const services = all.flatMap(({ value }) => value?.service ?? []).toSorted((a, b) => (weights[b.version] ?? 0) - (weights[a.version] ?? 0));
     const [namespace = "", app = ""] = key.split("/");
-    return { by, objects: appObjects(namespace as Namespace, app as AppName, services, belongsTo(...by)) };
+    const hasService = keepsService(services, there.get(key));
+    return { by, objects: appObjects({ namespace: namespace as Namespace, app: app as AppName, versions: services, hasService }, belongsTo(...by)) };
   });
 }
 
@@ -143,6 +144,7 @@ const versionObjects = memoizeLast(
   (version: KubeDeclaration<"service">, hash: Hash, ...pairs: readonly string[]): { readonly hash: string; readonly objects: readonly WrittenObject[] } => {
     if (version.value === undefined) return { hash: "", objects: [] };
     const { service, restarts } = version.value;
+    if (service.adopted !== undefined) return { hash: adoptedHash, objects: [versionService(service, belongsTo(version))].filter((one) => one !== undefined) };
     const contents = new Map(pairs.flatMap((name, at) => (at % 2 === 0 ? [[name, pairs[at + 1] ?? ""] as const] : [])));
     const source: PodSource = { service, restarts, contents };
     const made = hash(podText(podTemplate(source), source));

@@ -70,7 +70,7 @@ const small = image("web@v1", { scale: 1, ports: [{ port: 80, containerPort: 300
 test("the objects are as in workloads.golden.yaml (WEIR_GOLDEN=update writes it)", () => {
   const [app, v1, v2] = [owner("App", "web"), owner("Version", "web-v1"), owner("Version", "web-v2")];
   const objects = [
-    ...appObjects(namespace, "web" as AppName, [full, small], { owners: app, stack: "shop" }),
+    ...appObjects({ namespace, app: "web" as AppName, versions: [full, small], hasService: false }, { owners: app, stack: "shop" }),
     versionDeployment({ service: small, restarts: 0, contents: noContents }, "00000000", { owners: v1, stack: "shop" }),
     versionService(small, { owners: v1, stack: "shop" }),
     versionDeployment({ service: full, restarts: 2, contents: new Map([["config/settings", "abc"]]) }, "11111111", { owners: v2 }),
@@ -89,7 +89,7 @@ test("the objects are as in workloads.golden.yaml (WEIR_GOLDEN=update writes it)
 
 test("an app of one replica has no budget, one without ports no Service", () => {
   const kinds = (versions: readonly Service[]): readonly string[] =>
-    appObjects(namespace, "web" as AppName, versions, { owners: owner("App", "web") }).map(({ kind }) => kind);
+    appObjects({ namespace, app: "web" as AppName, versions, hasService: false }, { owners: owner("App", "web") }).map(({ kind }) => kind);
   assert.deepEqual(kinds([small]), ["ServiceAccount", "Service"]);
   assert.deepEqual(kinds([image("web", { ports: [], scale: 2 })]), ["ServiceAccount", "PodDisruptionBudget"]);
   assert.equal(versionService(image("web", { ports: [] }), { owners: owner("Version", "web-v1") }), undefined);
@@ -102,7 +102,7 @@ test("the ports of the first version count where versions differ; the others' fo
       { port: 90, containerPort: 90, protocol: "tcp" },
     ],
   });
-  const [, found] = appObjects(namespace, "web" as AppName, [small, grpc], { owners: owner("App", "web") });
+  const [, found] = appObjects({ namespace, app: "web" as AppName, versions: [small, grpc], hasService: false }, { owners: owner("App", "web") });
   const spec = found?.["spec"] as { readonly ports: readonly { readonly name: string; readonly targetPort: string }[] } | undefined;
   assert.deepEqual(
     spec?.ports.map(({ name, targetPort }) => [name, targetPort]),

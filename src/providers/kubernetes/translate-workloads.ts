@@ -12,7 +12,8 @@ export interface Belongs {
 }
 
 /** Why a version cannot run on a cluster; undefined: it can. */
-export function whyNotHere({ image, stopSignal }: Pick<Service, "image" | "stopSignal">): string | undefined {
+export function whyNotHere({ image, stopSignal, adopted }: Pick<Service, "image" | "stopSignal" | "adopted">): string | undefined {
+  if (adopted !== undefined) return Object.keys(adopted.selector).length === 0 ? "it adopts all pods of the namespace: its selector is empty" : undefined;
   if (image === undefined) return "it has no image: on a cluster `image` says what its containers are made from";
   if (stopSignal !== "SIGTERM") return `stopSignal ${stopSignal} is not possible on a cluster: containers are stopped by SIGTERM, or by what the image says`;
   return undefined;
@@ -41,20 +42,33 @@ function withHash(template: PodTemplate, hash: string): PodTemplate {
 
 /** The Service of one version alone; undefined: it has no ports. */
 export function versionService(service: Service, belongs: Belongs): WrittenObject | undefined {
-  const selector = versionSelector(service);
-  return serviceObject(versionName(service.app, service.version), service.namespace, belongs, { labels: selector, selector, ports: meant(service) });
+  const labels = versionSelector(service);
+  const selector = service.adopted?.selector ?? labels;
+  return serviceObject(versionName(service.app, service.version), service.namespace, belongs, { labels, selector, ports: meant(service) });
 }
 
-/** What callers see of an app: its identity, its address, and what drains may do with it. `versions`: the one whose ports count first. */
-export function appObjects(namespace: Namespace, app: AppName, versions: readonly Service[], belongs: Belongs): readonly WrittenObject[] {
+export interface AppSource {
+  readonly namespace: Namespace;
+  readonly app: AppName;
+  /** The one whose ports count first. */
+  readonly versions: readonly Service[];
+  /** Callers have a Service of this name already, that of what the app adopted: it is left as it is. */
+  readonly hasService: boolean;
+}
+
+/** What callers see of an app: its identity, its address, and what drains may do with it. */
+export function appObjects({ namespace, app, versions, hasService }: AppSource, belongs: Belongs): readonly WrittenObject[] {
   const selector = { [appLabel]: app };
+  const own = versions.filter(({ adopted }) => adopted === undefined);
   const ports = [...new Map(versions.toReversed().flatMap((service) => meant(service).map((port) => [port.port, port] as const))).values()];
-  const service = serviceObject(app, namespace, belongs, { labels: selector, selector, ports });
-  const replicas = versions.reduce((sum, { scale }) => sum + scale, 0);
+  // Who calls from outside the mesh goes on reaching what was there before.
+  const plain = versions.find(({ adopted }) => adopted !== undefined)?.adopted?.selector ?? selector;
+  const service = hasService ? undefined : serviceObject(app, namespace, belongs, { labels: selector, selector: plain, ports });
+  const replicas = own.reduce((sum, { scale }) => sum + scale, 0);
   // Pods that do not come up are no reason to keep a node from being drained.
   const budget = { maxUnavailable: 1, selector: { matchLabels: selector }, unhealthyPodEvictionPolicy: "AlwaysAllow" };
   return [
-    object("ServiceAccount", app, namespace, belongs, selector, { automountServiceAccountToken: false }),
+    ...(own.length === 0 ? [] : [object("ServiceAccount", app, namespace, belongs, selector, { automountServiceAccountToken: false })]),
     ...(service === undefined ? [] : [service]),
     // Of one replica, a budget would make every drain of its node wait for ever.
     ...(replicas > 1 ? [object("PodDisruptionBudget", app, namespace, belongs, selector, { spec: budget })] : []),
@@ -87,8 +101,9 @@ interface MeantPort {
   readonly target: number | string;
 }
 
-function meant({ ports }: Service): readonly MeantPort[] {
-  const names = portNames(ports);
+function meant({ ports, adopted }: Service): readonly MeantPort[] {
+  // What ports are called in pods of others we do not know.
+  const names = adopted === undefined ? portNames(ports) : new Map<number, string>();
   return ports.map(({ port, containerPort, protocol }: Port) => ({ port, protocol, target: names.get(containerPort) ?? containerPort }));
 }
 

@@ -37,6 +37,8 @@ export const appLabel = "weir.dev/app";
 export const versionLabel = "weir.dev/version";
 /** Of what a pod is made from: a pod with another value is one of before. */
 export const hashLabel = "weir.dev/hash";
+/** In place of that hash for pods that somebody else makes. */
+export const adoptedHash = "adopted";
 /** Every object that Weir wrote says so: what does not, it leaves alone. */
 export const managedLabel = { key: "weir.dev/managed-by", value: "weir" } as const;
 export const managedSelector = `${managedLabel.key}=${managedLabel.value}`;
