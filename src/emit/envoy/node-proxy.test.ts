@@ -69,8 +69,8 @@ test("a node reaches external services itself: by name or address, with their ow
   const list = emitNodeProxy(compileNode(whole, mesh, "a"));
   assertConsistent(list);
   assertChoices(list);
-  const [db, api] = ["Cluster external/db.default:5432", "Cluster external/api.default:80"].map((key) => json(list, key));
-  assert.deepEqual([(db?.["clusterType"] as JsonObject | undefined)?.["name"], api?.["type"] ?? "STATIC"], ["envoy.clusters.dns", "STATIC"]);
+  const [db, api] = [json(list, "Cluster external/db.default:5432"), json(list, "Cluster external/api.default:80")];
+  assert.deepEqual([(db["clusterType"] as JsonObject)["name"], api["type"] ?? "STATIC"], ["envoy.clusters.dns", "STATIC"]);
   assert.deepEqual(deep(api, "sni"), ["api.example"]);
   assert.equal(deep(db, "socketOptions").length, 1);
   assert.ok(list.flatMap(references).includes("Cluster external/api.default:80"), "the router's rule leads there");
