@@ -25,6 +25,10 @@ const hashes = new Map([
   ["Version shop/web-v1", "new"],
   ["Version shop/web-v2", "new"],
 ]);
+const generations = new Map([
+  ["Version shop/web-v1", 3],
+  ["Version shop/web-v2", 1],
+]);
 
 function inForceOf(view: ClusterView, at = now): InForce {
   const translation = translateCluster(view);
@@ -33,7 +37,7 @@ function inForceOf(view: ClusterView, at = now): InForce {
 
 function said(changes: Raw, more: Partial<StatusInput> = {}): ReadonlyMap<string, WantedStatus> {
   const view = clusterView({ ...raw, ...changes });
-  return wantedStatuses({ view, workloads: { reasons: new Map(), hashes }, inForce: inForceOf(view), now, before: new Map(), ...more });
+  return wantedStatuses({ view, workloads: { reasons: new Map(), hashes, generations }, inForce: inForceOf(view), now, before: new Map(), ...more });
 }
 
 /** `STATE READY/WANTED REASON` of the version `v1`. */
@@ -84,14 +88,22 @@ test("why a version does not come up", () => {
   };
   assert.equal(stateOf({ deployments: [deployment] }), "failing 0/2 exceeded quota");
   const reasons = new Map([["Version shop/web-v1", "it has no image"]]);
-  assert.equal(stateOf({}, { workloads: { reasons, hashes } }), "failing 0/2 it has no image");
+  assert.equal(stateOf({}, { workloads: { reasons, hashes, generations } }), "failing 0/2 it has no image");
 });
 
 test("what was ready and is no longer is degraded; more of it than before is starting", () => {
   const full: Raw = { pods: [ready("a"), ready("b")], slices: slices("a", "b") };
   const before = said(full);
   assert.equal(stateOf({ pods: [ready("a"), sick("b", crashing, 1)], slices: slices("a") }, { before }), "degraded 1/2 exited with code 3, 2 times");
-  assert.equal(stateOf({ ...full, versions: [versionObject("web@v1", { scale: 5 })] }, { before }), "starting 2/5");
+  assert.equal(stateOf({ ...full, versions: [versionObject("web@v1", { scale: 5 }, { generation: 3 })] }, { before }), "starting 2/5");
+});
+
+test("of a generation that nothing was done about yet nothing is said", () => {
+  const full: Raw = { pods: [ready("a"), ready("b")], slices: slices("a", "b") };
+  const before = said(full);
+  const newer = new Map([["Version shop/web-v1", 0]]);
+  const still = said({ ...full, pods: [ready("a")] }, { before, workloads: { reasons: new Map(), hashes, generations: newer } }).get("Version shop/web-v1");
+  assert.equal(still?.status, before.get("Version shop/web-v1")?.status);
 });
 
 test("of an adopted Deployment all pods count that it has", () => {
@@ -100,7 +112,7 @@ test("of an adopted Deployment all pods count that it has", () => {
     const made = podOf(`shop/${name}`, "web@v1", "new", status);
     return { ...made, metadata: { ...made.metadata, labels: { app: "web", team: "x" } } };
   };
-  const adoptedHashes = { reasons: new Map(), hashes: new Map([["Version shop/web-v1", "adopted"]]) };
+  const adoptedHashes = { reasons: new Map(), hashes: new Map([["Version shop/web-v1", "adopted"]]), generations };
   const state = (changes: Raw): string => stateOf({ versions, ...changes }, { workloads: adoptedHashes });
   assert.equal(state({}), "stopped 0/0");
   assert.equal(state({ pods: [theirs("a"), theirs("b")], slices: slices("a", "b") }), "ready 2/2");

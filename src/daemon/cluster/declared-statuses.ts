@@ -62,6 +62,9 @@ function versionStatus(version: KubeDeclaration<"service">, input: StatusInput):
   const hash = workloads.hashes.get(key) ?? "";
   const { generation: observedGeneration, value } = version;
   const refused = workloads.reasons.get(key);
+  const last = before.get(key);
+  // Nothing was done about this generation yet: what was said of the one before still stands.
+  if (last?.kind === "service" && last.uid === version.uid && workloads.generations.get(key) !== observedGeneration) return last.status;
   if (value === undefined) return versionSaid({ observedGeneration, hash, ready: 0, wanted: 0, weight: 0 }, { state: "failing", ...reasonOf(refused) });
   const { namespace, app, version: name, scale, ports, adopted } = value.service;
   const own = versionKey(namespace, app, name);
@@ -74,7 +77,6 @@ function versionStatus(version: KubeDeclaration<"service">, input: StatusInput):
   const served = ports.length === 0 ? undefined : inForce.world.endpoints.get(own);
   const inEnvoy = new Set(served?.flatMap((endpoint) => (endpoint.ready ? [endpoint.id] : [])));
   const deployment = input.view.deployments.get(`${namespace}/${version.name}`);
-  const last = before.get(key);
   const judged = judge({
     wanted,
     ready: ready.length,

@@ -27,7 +27,7 @@ interface Rig {
   readonly clock: VirtualClock;
   readonly writes: Write[];
   failures: number;
-  /** All of it is in force. */
+  /** All of it is done and in force. */
   declare(raw: Raw): void;
 }
 
@@ -39,8 +39,11 @@ async function started(t: TestContext, there: object = {}): Promise<Rig> {
   const clock = new VirtualClock();
   const view = new Cell<ClusterView | undefined>(undefined);
   const inForce = new Cell<InForce | undefined>(undefined);
+  const workloads = new Cell<WorkloadState>({ reasons: new Map(), hashes: new Map(), generations: new Map() });
   const declare = (objects: Raw): void => {
     const next = clusterView(objects);
+    const generations = new Map([...next.versions].map(([key, { generation }]) => [`Version ${key}`, generation]));
+    workloads.set({ reasons: new Map(), hashes: new Map([["Version shop/web-v1", "h"]]), generations });
     const translation = translateCluster(next);
     inForce.set({
       world: clusterWorld(translation, clock.now(), clusterGateway("localhost"), undefined),
@@ -63,7 +66,6 @@ async function started(t: TestContext, there: object = {}): Promise<Rig> {
   await api.start();
   const access = directAccess(api.url);
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-  const workloads = new Cell<WorkloadState>({ reasons: new Map(), hashes: new Map([["Version shop/web-v1", "h"]]) });
   const reporter = new StatusReporter({ client: new KubeClient({ access, clock }), view, inForce, workloads, clock, log });
   const stop = new AbortController();
   const work = reporter.start(stop.signal);

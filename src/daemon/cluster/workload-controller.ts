@@ -3,11 +3,11 @@ import { createHash } from "node:crypto";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { shareMap } from "../../lib/memoize.ts";
+import { sameFields, shareMap } from "../../lib/memoize.ts";
 import { WorkloadWriter } from "../../providers/kubernetes/apply.ts";
 import type { KubeClient } from "../../providers/kubernetes/client.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
-import { heldObjects, unwanted, type Wanted, wantedObjects } from "../../providers/kubernetes/translate-wanted.ts";
+import { declarationKey, heldObjects, unwanted, type Wanted, wantedObjects } from "../../providers/kubernetes/translate-wanted.ts";
 import { Alarm } from "../alarm.ts";
 
 export interface WorkloadControllerOptions {
@@ -23,9 +23,11 @@ export interface WorkloadState {
   readonly reasons: ReadonlyMap<string, string>;
   /** Version → hash of what its pods are made from. */
   readonly hashes: ReadonlyMap<string, string>;
+  /** Version → the generation of it that all this is about. */
+  readonly generations: ReadonlyMap<string, number>;
 }
 
-const empty: WorkloadState = { reasons: new Map(), hashes: new Map() };
+const empty: WorkloadState = { reasons: new Map(), hashes: new Map(), generations: new Map() };
 
 export class WorkloadController {
   readonly #options: WorkloadControllerOptions;
@@ -71,8 +73,13 @@ export class WorkloadController {
     const objects = [...wanted.objects.values()].map(({ object }) => object);
     this.#alarm.set(await this.#writer.round(objects, { held, unwanted: unwanted(held, wanted) }, signal));
     const before = this.#state.get();
-    const state = { reasons: shareMap(before.reasons, this.#reasons(wanted)), hashes: shareMap(before.hashes, wanted.hashes) };
-    if (state.reasons !== before.reasons || state.hashes !== before.hashes) this.#state.set(state);
+    const generations = new Map([...view.versions.values()].map((version) => [declarationKey(version), version.generation]));
+    const state: WorkloadState = {
+      reasons: shareMap(before.reasons, this.#reasons(wanted)),
+      hashes: shareMap(before.hashes, wanted.hashes),
+      generations: shareMap(before.generations, generations),
+    };
+    if (!sameFields(state, before)) this.#state.set(state);
   }
 
   /** Why declarations cannot be, and why objects for them cannot. */
