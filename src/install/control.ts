@@ -66,7 +66,8 @@ function container({ image, trustDomain, plugIn }: InstallSettings): object {
       { name: "health", containerPort: healthPort, protocol: "TCP" },
     ],
     startupProbe: { ...probe("/healthz", 1), failureThreshold: 60 },
-    livenessProbe: probe("/healthz", 10),
+    // On a machine without time to spare a restart would only cost more of it.
+    livenessProbe: { ...probe("/healthz", 10), failureThreshold: 12 },
     readinessProbe: probe("/readyz", 2),
     resources: { requests: { cpu: "100m", memory: "192Mi" }, limits: { memory: "1Gi" } },
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
