@@ -63,9 +63,9 @@ function seccompEnvironment(): Readonly<Record<string, string>> {
   if (library === undefined) throw new Error("libseccomp is missing: node scripts/setup.mjs --cluster");
   const script = path.join(stampsDir, "pkg-config");
   mkdirSync(stampsDir, { recursive: true });
-  const [headers, libraries] = [path.join(root, "include"), path.join(root, path.dirname(library))];
-  writeFileSync(script, `#!/bin/sh\ncase "$*" in *--cflags*) echo "-I${headers}" ;; *) echo "-L${libraries} -lseccomp" ;; esac\n`, { mode: 0o755 });
-  return { PKG_CONFIG: script };
+  writeFileSync(script, `#!/bin/sh\ncase "$*" in *--cflags*) ;; *) echo -lseccomp ;; esac\n`, { mode: 0o755 });
+  // The folders are not the script's to say: Go's cache knows what these variables were when it kept something, and another checkout has other folders.
+  return { PKG_CONFIG: script, CGO_CFLAGS: `-I${path.join(root, "include")}`, CGO_LDFLAGS: `-L${path.join(root, path.dirname(library))}` };
 }
 
 /** Says whether everything was built once. */
