@@ -1,7 +1,7 @@
 // Runs test files one after the other, each in a process of its own: each starts meshes or clusters of its own and measures them.
 //
-// CI is a machine that others use, too. There (`.ci/run` sets WEIR_CI_STARTED, in seconds) a file that fails runs once more, and passes if it does then;
-// it is named as unstable at the end. No file is begun after its time: those that did not fit are named.
+// CI is a machine that others use, too. There (`.ci/run` sets WEIR_CI_STARTED, in seconds) a file that fails runs again, and passes if it does then; it is
+// named as unstable at the end. No file is begun after its time: those that did not fit are named.
 import { spawnSync } from "node:child_process";
 import { env, node, root } from "./toolchain.mjs";
 
@@ -12,16 +12,16 @@ function passes(file) {
   return spawnSync(node, ["--test", "--test-reporter=spec", file], { cwd: root, env, stdio: "inherit" }).status === 0;
 }
 
-/** Whether all of `files` that were run passed. `minutes` after the beginning of CI no file is begun. */
-export function runTestFiles(files, minutes = 80) {
+/** Whether all of `files` that were run passed, in CI at one of so many `tries`. `minutes` after the beginning of CI no file is begun. */
+export function runTestFiles(files, { minutes = 80, tries = 2 } = {}) {
   const isLate = () => inCi && Date.now() > startedAt + minutes * 60_000;
   const results = files.map((file) => {
     if (isLate()) return { file, end: "not run: there was no time left" };
-    console.log(`\n── ${file}`);
-    if (passes(file)) return { file, end: "passed" };
-    if (!inCi || isLate()) return { file, end: "failed" };
-    console.log(`\n── ${file} once more`);
-    return { file, end: passes(file) ? "unstable: failed, then passed" : "failed" };
+    for (let at = 1; at <= (inCi ? tries : 1) && (at === 1 || !isLate()); at += 1) {
+      console.log(`\n── ${file}${at === 1 ? "" : ", again"}`);
+      if (passes(file)) return { file, end: at === 1 ? "passed" : "unstable: failed, then passed" };
+    }
+    return { file, end: "failed" };
   });
   for (const { file, end } of results.filter((result) => result.end !== "passed")) console.log(`${file}  ${end}`);
   return results.every(({ end }) => end !== "failed");
