@@ -225,7 +225,7 @@ test("an image made of files runs on every node", async (t) => {
   for (const name of names) assert.equal(await execute(cluster, name, "cat", "/words"), "made here");
 });
 
-test("nothing is left of it, also when somebody else ends it", { timeout: 60_000 }, async () => {
+test("nothing is left of it, also when somebody else ends it", { timeout: 240_000 }, async () => {
   const record = readRecord(cluster.dir);
   assert.ok(record !== undefined);
   const inside = record.sandboxes.map(({ init }) => readlinkSync(`/proc/${init.pid}/ns/pid`));

@@ -128,7 +128,7 @@ test("matches, redirects, rewrites, and 404 for what no rule matches; the status
   step("and told");
 });
 
-test("shares", { timeout: 60_000 }, async () => {
+test("shares", { timeout: 240_000 }, async () => {
   await apply([{ backendRefs: [backend("v1", { weight: 9 }), backend("v2", { weight: 1 })] }]);
   await eventually(async () => assert.equal(await conditions(), "Accepted=True/Accepted@2 ResolvedRefs=True/ResolvedRefs@2"));
   const script = "for i in $(seq 200); do curl -sS -m 5 http://web/; echo; done";
@@ -139,7 +139,7 @@ test("shares", { timeout: 60_000 }, async () => {
   assert.ok(v2 >= 5 && v2 <= 45, `${v2} of 200 went to v2`);
 });
 
-test("what leads nowhere fails by its share, under a time limit; copies go elsewhere", { timeout: 60_000 }, async () => {
+test("what leads nowhere fails by its share, under a time limit; copies go elsewhere", { timeout: 240_000 }, async () => {
   const mirror = { type: "RequestMirror", requestMirror: { backendRef: backend("v2") } };
   await apply([{ filters: [mirror], timeouts: { request: "1s", backendRequest: "1s" }, backendRefs: [backend("v1"), backend("gone")] }]);
   await eventually(async () => assert.equal(await conditions(), "Accepted=True/Accepted@3 ResolvedRefs=False/BackendNotFound@3"));
@@ -150,7 +150,7 @@ test("what leads nowhere fails by its share, under a time limit; copies go elsew
   await eventually(async () => assert.equal((await call("/?ms=3000")).status, 504));
 });
 
-test("a route in the callers' namespace is theirs alone; without it they see what everybody sees", { timeout: 60_000 }, async () => {
+test("a route in the callers' namespace is theirs alone; without it they see what everybody sees", { timeout: 240_000 }, async () => {
   await apply([{ backendRefs: [backend("v1")] }]);
   await apply([{ backendRefs: [backend("v2", { namespace: "default" })] }], "far", "mine");
   await eventually(async () => assert.equal((await call("/", { namespace: "far" })).from, "v2"));
@@ -160,7 +160,7 @@ test("a route in the callers' namespace is theirs alone; without it they see wha
   await eventually(async () => assert.equal((await call("/", { namespace: "far" })).from, "v1"));
 });
 
-test("without its route a Service is as it was", { timeout: 60_000 }, async () => {
+test("without its route a Service is as it was", { timeout: 240_000 }, async () => {
   await cluster.kubectl(["delete", "httproute", "web"]);
   await eventually(async () => {
     const answered = await Promise.all(Array.from({ length: 10 }, async () => (await call("/x")).from));

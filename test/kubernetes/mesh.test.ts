@@ -124,7 +124,7 @@ test("plaintext from outside the mesh is refused, by name and by address; the ku
   await untilStrict("api-2");
 });
 
-test("a pod's own address leads through mutual TLS, too", { timeout: 60_000 }, async () => {
+test("a pod's own address leads through mutual TLS, too", { timeout: 240_000 }, async () => {
   for (const name of ["api-1", "api-2"]) {
     const url = `http://${await addressOf(cluster, name)}:8080/`;
     const echo = JSON.parse(await execute(cluster, "curl", "curl", "-sS", "-m", "5", url)) as Echo;
@@ -168,7 +168,7 @@ test("agents and Envoys of all nodes are replaced, and no request fails", { time
   for (const name of ["api-1", "api-2"]) assert.notEqual(await strangerCalls(name), 0);
 });
 
-test("a pod that starts in the mesh is captured before its first container", { timeout: 60_000 }, async () => {
+test("a pod that starts in the mesh is captured before its first container", { timeout: 240_000 }, async () => {
   // On a machine that is slow its listeners may come later than the runtime waits: then it is refused, but never let through uncaptured.
   const command = ["sh", "-c", "curl -sS -m 5 --retry 10 --retry-all-errors --retry-delay 1 http://api/ > /tmp/first; sleep infinity"];
   await create(cluster, [pod("early", "node-2", { command, spec: { serviceAccountName: "web" } })], "early");

@@ -140,7 +140,7 @@ test("versions answer by their app's weights, and each by its own name", { timeo
   );
 });
 
-test("pods have their app's identity, a hash, and nothing of the API", { timeout: 60_000 }, async () => {
+test("pods have their app's identity, a hash, and nothing of the API", { timeout: 240_000 }, async () => {
   const labels = "{.items[0].metadata.labels.weir\\.dev/hash} {.items[0].spec.serviceAccountName} {.items[0].spec.automountServiceAccountToken}";
   const hash = await field("versions.weir.dev web-v1", "{.status.hash}");
   assert.equal(await field("pods -l weir.dev/version=v1", labels), `${hash} web false`);
