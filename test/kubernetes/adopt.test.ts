@@ -4,7 +4,7 @@ import { rmSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { startTestCluster } from "./support/cluster.ts";
-import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
+import { eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
 import { pod } from "./support/objects.ts";
 import { type Weir, weirFor } from "./support/weir.ts";
 
@@ -65,11 +65,6 @@ async function ok(...words: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await weir(...words);
   assert.equal(code, 0, `${words.join(" ")}: ${stderr}`);
   return stdout;
-}
-
-interface Load {
-  readonly failures: readonly string[];
-  readonly versions: Readonly<Record<string, number>>;
 }
 
 async function load(url: string, count: number): Promise<Load> {

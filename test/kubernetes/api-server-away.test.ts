@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
-import { addressOf, create, execute, startTestCluster, tryKubectl } from "./support/cluster.ts";
-import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
+import { create, execute, startTestCluster } from "./support/cluster.ts";
+import { callFromOutside, eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
 import { pod, service } from "./support/objects.ts";
 
 let cluster: Cluster;
@@ -34,18 +34,7 @@ after(async () => {
   if (cluster !== undefined) await stopCluster(cluster.dir);
 });
 
-interface Load {
-  readonly ok: number;
-  readonly failed: number;
-  readonly failures: readonly string[];
-  readonly p99: number;
-}
-
-/** What a pod outside the mesh gets from a pod's own address: curl's exit code. */
-async function strangerCalls(name: string): Promise<number | null> {
-  const url = `http://${await addressOf(cluster, name)}:8080/`;
-  return (await tryKubectl(cluster.kubeconfig, ["exec", "stranger", "--", "curl", "-sS", "-m", "5", "-o", "/dev/null", url])).code;
-}
+const strangerCalls = (name: string): Promise<number | null> => callFromOutside(cluster, name);
 
 test("the API server is away for a minute: requests, identities and modes go on, and then changes, too", { timeout: 240_000 }, async (t) => {
   const seconds = 60;

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, type TestContext, test } from "node:test";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { addressOf, create, execute, startTestCluster, tryKubectl } from "./support/cluster.ts";
-import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
+import { callFromOutside, eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
 import { type Echo, pod, service } from "./support/objects.ts";
 
 const usual = Number(process.env["WEIR_LOAD_COUNT"] ?? 1_500);
@@ -47,13 +47,6 @@ function httpService(name: string, app: string): object {
   return { ...plain, spec: { ...plain.spec, ports: plain.spec.ports.map((port) => ({ ...port, name: "http" })) } };
 }
 
-interface Load {
-  readonly ok: number;
-  readonly failed: number;
-  readonly failures: readonly string[];
-  readonly p99: number;
-}
-
 /** Requests from the pod `web`, a third of them on fresh connections; none may fail. */
 async function underLoad(t: TestContext, work: () => Promise<void>, { count }: { readonly count: number } = { count: usual }): Promise<void> {
   const load = execute(cluster, "web", "/bin/node", "/apps/load.mjs", JSON.stringify({ url: "http://api/", rate, count, fresh: 0.33 }));
@@ -75,11 +68,7 @@ async function untilCaptured(expected: boolean): Promise<void> {
   await eventually(async () => assert.equal(await isCaptured(), expected));
 }
 
-/** What a pod outside the mesh gets from a pod's own address: curl's exit code. */
-async function strangerCalls(name: string): Promise<number | null> {
-  const url = `http://${await addressOf(cluster, name)}:8080/`;
-  return (await tryKubectl(cluster.kubeconfig, ["exec", "stranger", "--", "curl", "-sS", "-m", "5", "-o", "/dev/null", url])).code;
-}
+const strangerCalls = (name: string): Promise<number | null> => callFromOutside(cluster, name);
 
 /** Until a strict pod refuses what is not in the mesh: then it has joined for good. */
 async function untilStrict(...names: readonly string[]): Promise<void> {

@@ -10,7 +10,7 @@ import { conformanceModule } from "../cluster/build.ts";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { run } from "../cluster/run.ts";
 import { startTestCluster, tryKubectl } from "./support/cluster.ts";
-import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
+import { eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
 import { pod } from "./support/objects.ts";
 
 const usual = Number(process.env["WEIR_LOAD_COUNT"] ?? 1_500);
@@ -91,14 +91,6 @@ async function untilProgrammed(): Promise<void> {
     const [generation, observed, programmed] = (await field("apps.weir.dev web", at)).split(" ");
     assert.deepEqual([observed, programmed], [generation, "true"]);
   }, 120_000);
-}
-
-interface Load {
-  readonly ok: number;
-  readonly failed: number;
-  readonly failures: readonly string[];
-  readonly versions: Readonly<Record<string, number>>;
-  readonly p99: number;
 }
 
 /** Requests from the pod `caller` to the address of a name: its DNS, on a busy machine, is not what is counted. */

@@ -5,7 +5,14 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { clusterKinds, weirGroup, weirVersion } from "../../model/declared-kinds.ts";
 import type { KubeClient, ObjectPlace } from "../../providers/kubernetes/client.ts";
-import { conditionSince, type StatusCondition, statusManager, writtenAppStatus, writtenVersionStatus } from "../../providers/kubernetes/declared-status.ts";
+import {
+  conditionSince,
+  conditionTime,
+  type StatusCondition,
+  statusManager,
+  writtenAppStatus,
+  writtenVersionStatus,
+} from "../../providers/kubernetes/declared-status.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { list, record } from "../../providers/kubernetes/readers.ts";
 import { nextTickAt } from "../../release/rollout.ts";
@@ -95,7 +102,7 @@ export class StatusReporter {
     const place = placeOf(wanted);
     const known = this.#told.get(key);
     const before = known?.uid === wanted.uid ? known.conditions : await this.#conditionsOf(place, signal);
-    const at = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, "Z");
+    const at = conditionTime(clock.now());
     const conditions = wanted.status.conditions.map((condition) => conditionSince(condition, before, at));
     const { kind } = clusterKinds[wanted.kind];
     const metadata = { namespace: wanted.namespace, name: wanted.name, uid: wanted.uid };

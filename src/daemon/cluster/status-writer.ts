@@ -5,6 +5,7 @@ import type { Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { KubeClient, ObjectPlace } from "../../providers/kubernetes/client.ts";
+import { conditionTime } from "../../providers/kubernetes/declared-status.ts";
 import { statusText } from "../../providers/kubernetes/read-gateways.ts";
 import { mergedObjectStatus, mergedStatus, writtenStatus } from "../../providers/kubernetes/route-status.ts";
 import type { ObjectStatus } from "../../providers/kubernetes/translate-gateway-status.ts";
@@ -76,7 +77,7 @@ export class StatusWriter {
     if (!now.ok && now.error.kind === "notFound") return true;
     if (!now.ok) return this.#told(status, now.error.message);
     // The list of parents is one value for the API server, so the others' entries are part of what we say; a change meanwhile is a conflict.
-    const at = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, "Z");
+    const at = conditionTime(clock.now());
     const object = "parents" in status ? mergedStatus(now.value, status, at) : mergedObjectStatus(now.value, status, at);
     const answer = await client.apply({ ...place, subresource: "status" }, object, { force: true, signal });
     if (!answer.ok && answer.error.kind === "notFound") return true;

@@ -1,26 +1,14 @@
 /** The API server's refusals as problems of whoever installs. */
 import type { Problem } from "../../lib/problem.ts";
 import type { ApiError } from "../../providers/kubernetes/api-error.ts";
+import { apiProblem } from "../../providers/kubernetes/api-problem.ts";
+
+const hints = {
+  unreachable: "see whether `kubectl version` answers; another cluster: --context NAME",
+  forbidden: "ask for the role cluster-admin while you install",
+};
 
 /** `doing` says at what it happened: `creating secret weir-ca`. */
 export function problemOfApi(error: ApiError, doing: string): Problem {
-  const message = `${doing}: ${error.message}`;
-  switch (error.kind) {
-    case "unavailable":
-    case "silent":
-      return { code: "cluster-unreachable", message, hint: "see whether `kubectl version` answers; another cluster: --context NAME" };
-    case "unauthorized":
-      return { code: "cluster-unauthorized", message, hint: "log in anew as your cluster wants it; `kubectl auth whoami` says who you are" };
-    case "forbidden":
-      return { code: "cluster-forbidden", message, hint: "ask for the role cluster-admin while you install" };
-    case "conflict":
-    case "exists":
-    case "gone":
-    case "invalid":
-    case "notFound":
-    case "other":
-      return { code: "cluster-refused", message };
-    default:
-      return error satisfies never;
-  }
+  return apiProblem(error, doing, hints);
 }

@@ -148,7 +148,7 @@ export class WorkloadWriter {
   /** False: it could not be deleted. */
   async #delete(object: KubeWritten, signal: AbortSignal): Promise<boolean> {
     const { client, log } = this.#options;
-    const name = `${object.kind} ${object.namespace}/${object.name}`;
+    const name = writtenKey({ kind: object.kind, metadata: object });
     const answer = await client.delete(placeOf(object.kind, object), { uid: object.uid, signal });
     if (answer.ok || answer.error.kind === "notFound") log.info("deleted what is no longer declared", { object: name });
     else log.warn("an object cannot be deleted; trying again", { object: name, reason: answer.error.message });

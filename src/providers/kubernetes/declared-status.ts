@@ -74,7 +74,12 @@ export function writtenAppStatus(status: AppStatus): object {
   return { ...status, shown: { weights: shares.map(([version, weight]) => `${version}=${formatPercent(weight)}`).join(" ") } };
 }
 
-/** The condition `next` with the time of the last change: that of `before` while the answer is the same. `at` is RFC 3339, whole seconds. */
+/** A moment (milliseconds since the epoch) as conditions have it: RFC 3339, whole seconds. */
+export function conditionTime(now: number): string {
+  return new Date(now).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/** The condition `next` with the time of the last change: that of `before` while the answer is the same. `at` is a `conditionTime`. */
 export function conditionSince(next: Omit<StatusCondition, "lastTransitionTime">, before: readonly StatusCondition[], at: string): StatusCondition {
   const old = before.find(({ type, status }) => type === next.type && status === next.status);
   return { ...next, lastTransitionTime: old?.lastTransitionTime ?? at };

@@ -7,7 +7,7 @@ import type { ClusterView, DeclarationKind, KubeDeclaration, KubeWritten } from 
 import { keepsService, versionsByApp, whyNotCalled } from "./translate-declarations.ts";
 import { contentNames, type PodSource, podTemplate, podText } from "./translate-pod-template.ts";
 import { appObjects, type Belongs, externalService, routerService, versionDeployment, versionService, whyNotHere } from "./translate-workloads.ts";
-import { adoptedHash, type Owner, type WrittenKind, type WrittenObject, writtenKey } from "./workload-objects.ts";
+import { adoptedHash, type Owner, type WrittenObject, writtenKey } from "./workload-objects.ts";
 
 /** One object that should be there. */
 export interface WantedObject {
@@ -77,11 +77,7 @@ export function unwanted(held: ReadonlyMap<string, KubeWritten>, { objects, judg
 /** All objects that Weir wrote, by `writtenKey`. */
 export function heldObjects(view: Pick<ClusterView, "deployments" | "ownServices" | "ownAccounts" | "ownBudgets">): ReadonlyMap<string, KubeWritten> {
   const all: readonly KubeWritten[] = [view.deployments, view.ownServices, view.ownAccounts, view.ownBudgets].flatMap((objects) => [...objects.values()]);
-  return new Map(all.map((object) => [heldKey(object.kind, object), object]));
-}
-
-function heldKey(kind: WrittenKind, { namespace, name }: KubeWritten): string {
-  return `${kind} ${namespace}/${name}`;
+  return new Map(all.map((object) => [writtenKey({ kind: object.kind, metadata: object }), object]));
 }
 
 function whyNot(declaration: KubeDeclaration): string | undefined {

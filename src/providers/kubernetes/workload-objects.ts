@@ -71,6 +71,12 @@ export function writtenObject(kind: WrittenKind, { namespace, name, owners, labe
 }
 
 /** What a map of objects is kept by: `Deployment shop/web-v1`. */
-export function writtenKey({ kind, metadata: { namespace, name } }: Pick<WrittenObject, "kind" | "metadata">): string {
+export function writtenKey({
+  kind,
+  metadata: { namespace, name },
+}: {
+  readonly kind: WrittenKind;
+  readonly metadata: { readonly namespace: string; readonly name: string };
+}): string {
   return `${kind} ${namespace}/${name}`;
 }

@@ -2,6 +2,7 @@
 import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../../cluster/cluster.ts";
+import { addressOf, tryKubectl } from "./cluster.ts";
 import { buildImage, weirFor } from "./weir.ts";
 
 export interface Mesh {
@@ -34,6 +35,22 @@ export async function startMesh(cluster: Cluster): Promise<Mesh> {
     },
     stop: () => rmSync(weir.home, { recursive: true, force: true }),
   };
+}
+
+/** What load.mjs says at its end. */
+export interface Load {
+  readonly ok: number;
+  readonly failed: number;
+  readonly failures: readonly string[];
+  /** Answers by `x-version`. */
+  readonly versions: Readonly<Record<string, number>>;
+  readonly p99: number;
+}
+
+/** What the pod `stranger`, which is outside the mesh, gets from a pod's own address: curl's exit code. */
+export async function callFromOutside(cluster: Cluster, name: string): Promise<number | null> {
+  const url = `http://${await addressOf(cluster, name)}:8080/`;
+  return (await tryKubectl(cluster.kubeconfig, ["exec", "stranger", "--", "curl", "-sS", "-m", "5", "-o", "/dev/null", url])).code;
 }
 
 /** Tries until it works; throws the last error after a minute. */
