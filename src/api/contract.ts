@@ -47,6 +47,8 @@ export interface Plan {
   readonly stack: string;
   readonly changes: readonly PlanChange[];
   readonly weights: readonly PlanWeight[];
+  /** What somebody may not expect of it, one line each. */
+  readonly notes: readonly string[];
 }
 
 /** `POST /v1/plan` */
@@ -206,7 +208,8 @@ export interface HistoryEntry {
 /** `POST /v1/scale`: answers `readonly ServiceView[]`. A version absent means the app's only version, or all of them. */
 export interface ScaleRequest {
   readonly namespace: string;
-  readonly targets: readonly { readonly app: string; readonly version?: string; readonly scale: number }[];
+  /** With `max` the number follows the use of the processor, from `scale` up to it; without it, it is `scale`. */
+  readonly targets: readonly { readonly app: string; readonly version?: string; readonly scale: number; readonly max?: number }[];
   readonly wait: boolean;
 }
 
@@ -244,9 +247,21 @@ export interface RestartRequest {
 export interface RemoveRequest {
   readonly namespace: string;
   readonly refs: readonly string[];
+  /** Also the data of versions with volumes; of those that are gone already, too. Absent: it is kept. */
+  readonly volumes?: boolean;
 }
 export interface RemoveResult {
   readonly removed: readonly string[];
+  /** Volumes of what was removed, as the platform calls them, and what became of them. */
+  readonly volumes?: readonly VolumeView[];
+}
+export interface VolumeView {
+  readonly namespace: string;
+  readonly app: string;
+  readonly version: string;
+  /** `data-db-v1-0` on a cluster, a folder on one machine. */
+  readonly name: string;
+  readonly deleted: boolean;
 }
 
 /** `POST /v1/down`: one stack, or everything in a namespace, or everything. Waits until it is gone. Answers `RemoveResult`. */
@@ -254,6 +269,8 @@ export interface DownRequest {
   readonly stack?: string;
   readonly namespace?: string;
   readonly all: boolean;
+  /** Also the data of versions with volumes. Absent: it is kept. */
+  readonly volumes?: boolean;
 }
 
 /** `GET /v1/inspect/NAMESPACE/REF`: the declared object, its state, its workloads and what Envoy was told. Secrets show keys only. */

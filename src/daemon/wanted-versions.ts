@@ -18,8 +18,9 @@ export class WantedVersions {
     return new Map(
       [...snapshot.objects.service.values()].map((declared): [VersionKey, WantedVersion] => {
         const key = declared.key as VersionKey;
-        const { app, version, scale } = declared.value.service;
-        return [key, { key, app, version, scale, hash: this.#template(snapshot, declared).hash }];
+        const { app, version, scale, volumes = [] } = declared.value.service;
+        const numbered = volumes.length > 0 ? { numbered: true } : {};
+        return [key, { key, app, version, scale, hash: this.#template(snapshot, declared).hash, ...numbered }];
       }),
     );
   }

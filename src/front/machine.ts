@@ -5,6 +5,7 @@ import type { KubeClient } from "../providers/kubernetes/client.ts";
 import type { RunningPod } from "../providers/kubernetes/translate-running.ts";
 import { followPodLogs, readPodLogs } from "./logs.ts";
 import { notesOf } from "./notes.ts";
+import { claimsOf, deleteClaims } from "./volumes.ts";
 
 interface ClusterMachineOptions {
   readonly client: KubeClient;
@@ -23,6 +24,8 @@ export function createClusterMachine({ client, clock, pod }: ClusterMachineOptio
       const found = pod(workload);
       return found === undefined ? undefined : { kind: "pod", namespace: found.namespace, pod: found.pod, container: found.container };
     },
+    keptVolumes: (queries) => claimsOf(client, queries),
+    deleteVolumes: (volumes) => deleteClaims(client, volumes),
     notes: (key) => notesOf(client, key),
     replaceProxies: () => Promise.reject(new Error("on a cluster, nodes' proxies are replaced with their DaemonSet")),
     proxies: async () => [],

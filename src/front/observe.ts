@@ -36,6 +36,7 @@ export function observe(seen: Seen, now: number): Observed {
     ackedRevision: 1,
     late: lateObjects(seen, now),
     hindrances: hindrancesOf(seen),
+    remarks: remarksOf(seen),
     refusals: [],
     platform: {
       teller: "the cluster's API server",
@@ -89,8 +90,9 @@ function replicaOf({ id, key, hash, phase, since }: RunningPod): Replica {
 }
 
 function wantedOf({ key, value: { service } }: Declared<"service">, status: VersionStatus | undefined): WantedVersion {
-  const { app, version, adopted } = service;
-  const scale = adopted === undefined ? service.scale : (status?.wanted ?? service.scale);
+  const { app, version, adopted, autoscale, perNode } = service;
+  const isOthers = adopted !== undefined || autoscale !== undefined || perNode === true;
+  const scale = isOthers ? (status?.wanted ?? service.scale) : service.scale;
   return { key: key as VersionKey, app, version, scale, hash: status?.hash ?? unknownHash };
 }
 
@@ -115,6 +117,16 @@ function hindrancesOf(seen: Seen): ReadonlyMap<string, string> {
     }
   }
   return found;
+}
+
+/** What the control plane says of versions that are as they should be. */
+function remarksOf(seen: Seen): ReadonlyMap<string, string> {
+  return new Map(
+    [...seen.declared.objects.service.values()].flatMap((object) => {
+      const status = currentStatus(seen, object);
+      return status?.state === "ready" && status.reason !== undefined ? [[object.key, status.reason] as const] : [];
+    }),
+  );
 }
 
 /** `KIND KEY` of what Envoy does not have as declared. An app whose weights move is where it should be. */

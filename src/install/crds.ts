@@ -73,6 +73,10 @@ const definitions: { readonly [K in OwnKind]: Definition } = {
     nameRules: [
       { rule: "self.metadata.name == self.spec.app + '-' + self.spec.version", message: "the name must be APP-VERSION, as spec.app and spec.version say" },
       { rule: "size(self.metadata.name) <= 63", message: "APP-VERSION is also a Service's name: up to 63 characters" },
+      {
+        rule: "!has(self.spec.volumes) || size(self.spec.volumes) == 0 || size(self.metadata.name) <= 52",
+        message: "with volumes APP-VERSION is also part of pods' labels: up to 52 characters",
+      },
     ],
     status: {
       ...anyStatus,

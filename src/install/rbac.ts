@@ -22,7 +22,8 @@ export const clusterRules: readonly Rule[] = [
   { apiGroups: [weirGroup, "gateway.networking.k8s.io"], resources: ["*/status"], verbs: ["update", "patch"] },
   // What versions are made into.
   { apiGroups: [""], resources: ["services", "serviceaccounts"], verbs: write },
-  { apiGroups: ["apps"], resources: ["deployments"], verbs: [...look, ...write] },
+  { apiGroups: ["apps"], resources: ["deployments", "statefulsets", "daemonsets"], verbs: [...look, ...write] },
+  { apiGroups: ["autoscaling"], resources: ["horizontalpodautoscalers"], verbs: [...look, ...write] },
   { apiGroups: ["policy"], resources: ["poddisruptionbudgets"], verbs: [...look, ...write] },
   // For gateways, which are where their Gateways are: whom they trust, and the class that Gateways name.
   { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create", "patch", "delete"] },

@@ -5,8 +5,10 @@
 import { z } from "zod";
 import type { DeclaredAddress, DeclaredApp, DeclaredService, DeclaredStack, Kind, Kinds, Rollout, Shares, Template, WeightChange } from "./declared.ts";
 import type { AppName, Namespace, VersionName } from "./names.ts";
+import { isQuantity } from "./quantity.ts";
 import type {
   Adopted,
+  Autoscale,
   Config,
   DestinationRef,
   EnvValue,
@@ -20,6 +22,7 @@ import type {
   Probe,
   ProbeKind,
   Redirect,
+  Resources,
   Retries,
   Rewrite,
   RouteAction,
@@ -28,6 +31,7 @@ import type {
   Router,
   Service,
   TextMatch,
+  Volume,
   WeightedDestination,
 } from "./types.ts";
 
@@ -84,7 +88,12 @@ const envValue = of<EnvValue>()(
 );
 const mount = of<Mount>()(z.object({ kind: z.enum(["config", "secret"]), name: text, key: text.exactOptional(), path: text }));
 
+/** What cannot be read as one would make every later comparison of sizes a guess. */
+const quantity = z.string().refine(isQuantity);
 const adopted = of<Adopted>()(z.object({ deployment: text, selector: textMap }));
+const autoscale = of<Autoscale>()(z.object({ max: count, cpu: count }));
+const resources = of<Resources>()(z.object({ cpu: quantity.exactOptional(), memory: quantity.exactOptional() }));
+const volume = of<Volume>()(z.object({ name: text, path: text, size: quantity, class: text.exactOptional() }));
 const service = of<Service>()(
   z.object({
     namespace,
@@ -99,6 +108,10 @@ const service = of<Service>()(
     public: z.boolean(),
     health,
     scale: count,
+    autoscale: autoscale.exactOptional(),
+    perNode: z.boolean().exactOptional(),
+    resources: resources.exactOptional(),
+    volumes: z.array(volume).readonly().exactOptional(),
     mounts: z.array(mount).readonly(),
     drainMs: count,
     graceMs: count,

@@ -49,6 +49,30 @@ export interface Mount {
   readonly path: string;
 }
 
+/** A folder of each workload's own that outlives it: the next workload with its number finds it again. */
+export interface Volume {
+  readonly name: string;
+  /** Where it appears in the workload. */
+  readonly path: string;
+  /** A Kubernetes quantity: `1Gi`. Of no account where folders are volumes. */
+  readonly size: string;
+  /** The cluster's storage class; absent: its usual one. */
+  readonly class?: string;
+}
+
+/** On a cluster the number of workloads follows their use of the processor; a service's `scale` is the smallest number. */
+export interface Autoscale {
+  readonly max: number;
+  /** Percent of `resources.cpu` that workloads should use on average. */
+  readonly cpu: number;
+}
+
+/** What each workload is sure to get on a cluster, as Kubernetes quantities; of memory it gets no more either. */
+export interface Resources {
+  readonly cpu?: string;
+  readonly memory?: string;
+}
+
 /** Somebody else's Deployment whose pods a version has; nothing of it is ever changed. */
 export interface Adopted {
   readonly deployment: string;
@@ -74,7 +98,14 @@ export interface Service {
   /** Reachable through the gateway. */
   readonly public: boolean;
   readonly health: Health;
+  /** How many workloads; at least so many with `autoscale`; 1 with `perNode`. */
   readonly scale: number;
+  readonly autoscale?: Autoscale;
+  /** One on every node of a cluster, in place of `scale`. */
+  readonly perNode?: boolean;
+  readonly resources?: Resources;
+  /** Absent or empty: nothing of a workload outlives it. */
+  readonly volumes?: readonly Volume[];
   readonly mounts: readonly Mount[];
   readonly drainMs: number;
   readonly graceMs: number;

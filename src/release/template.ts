@@ -22,11 +22,13 @@ export function templateOf(snapshot: DeclaredSnapshot, declared: Declared<"servi
 }
 
 /**
- * Text that differs exactly when a running replica must be replaced by a new one. Changes of scale, of the callers' ports, of being public
- * and of the times to stop need no new process. It holds secrets: hash it at once.
+ * Text that differs exactly when a running replica must be replaced by a new one. Changes of how many there are, of the callers' ports, of being public,
+ * of the times to stop and of how big a volume is need no new process. It holds secrets: hash it at once.
  */
 export function templateText(template: Omit<Template, "hash">): string {
-  const { scale: _scale, public: _public, drainMs: _drain, graceMs: _grace, ports, ...service } = template.service;
+  const { scale: _scale, public: _public, drainMs: _drain, graceMs: _grace, ports, volumes, ...others } = template.service;
+  const { autoscale: _autoscale, perNode: _perNode, resources: _resources, ...service } = others;
+  const kept = volumes?.map(({ name, path }) => `${name} ${path}`);
   const listening = ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`);
-  return canonicalJson({ ...template, service: { ...service, listening } });
+  return canonicalJson({ ...template, service: { ...service, listening, ...(kept === undefined ? {} : { kept }) } });
 }

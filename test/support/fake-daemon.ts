@@ -2,13 +2,14 @@
 import type { TestContext } from "node:test";
 import type { Hono } from "hono";
 import { realClock } from "../../src/agent/real-clock.ts";
-import type { ApiContext, Machine } from "../../src/api/context.ts";
+import type { ApiContext, KeptVolume, Machine } from "../../src/api/context.ts";
 import type { LogLine } from "../../src/api/contract.ts";
 import { allRoutes } from "../../src/api/routes.ts";
 import { createApi } from "../../src/api/server.ts";
 import { ControlLoop } from "../../src/daemon/control-loop.ts";
 import { type EnvoyState, nothingSent } from "../../src/daemon/envoy-link.ts";
 import { Cell } from "../../src/lib/cell.ts";
+import { ok } from "../../src/lib/problem.ts";
 import { type Fate, MemoryProvider } from "../../src/providers/memory/memory-provider.ts";
 import type { ReplicaOrder } from "../../src/providers/provider.ts";
 import { Registry } from "../../src/registry/registry.ts";
@@ -26,6 +27,8 @@ export interface FakeDaemon {
   /** What Envoy says about the next World, if it refuses something. */
   refuses: string | undefined;
   quits: number;
+  /** Data that versions left behind. */
+  volumes: readonly KeptVolume[];
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what the API answers
   post<T>(path: string, body: unknown): Promise<{ readonly status: number; readonly body: T }>;
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what the API answers
@@ -52,7 +55,7 @@ export function startFakeDaemon(
   const context: ApiContext = {
     store,
     observed: control.observed,
-    machine: fakeMachine(),
+    machine: fakeMachine(() => daemon),
     platform: { runs: "commands", teller: "the node agent", seeProxies: "`weir system status` shows the proxies", ...traits },
     clock: realClock,
     log,
@@ -81,6 +84,7 @@ export function startFakeDaemon(
     mute: false,
     refuses: undefined,
     quits: 0,
+    volumes: [],
     post: (path, body) => send(path, { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
     get: (path) => send(path),
   };
@@ -110,7 +114,7 @@ async function acknowledge(daemon: FakeDaemon, state: Cell<EnvoyState>, signal: 
   }
 }
 
-function fakeMachine(): Machine {
+function fakeMachine(daemon: () => FakeDaemon): Machine {
   const line = (workload: string): LogLine => ({ at: 1, workload, stream: "stderr", line: "the disk is on fire" });
   return {
     readLogs: async ({ workloads }) => workloads.map(line),
@@ -123,6 +127,16 @@ function fakeMachine(): Machine {
       }
     },
     exec: async (workload) => ({ kind: "program", argv: ["enter", workload], env: { A: "1" } }),
+    keptVolumes: async (queries) =>
+      ok(
+        daemon().volumes.filter((one) =>
+          queries.some(({ namespace, app, version }) => one.namespace === namespace && one.app === app && (version ?? one.version) === one.version),
+        ),
+      ),
+    deleteVolumes: async (volumes) => {
+      daemon().volumes = daemon().volumes.filter((one) => !volumes.includes(one));
+      return ok(undefined);
+    },
     replaceProxies: async () => ["node"],
     proxies: async () => [],
     agent: async () => ({ state: "running" }),

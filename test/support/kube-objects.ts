@@ -1,6 +1,6 @@
 /** Kubernetes objects as an API server sends them, with only what a test cares about said. */
 import type { ClusterView, Objects } from "../../src/providers/kubernetes/objects.ts";
-import { contentReader, declarationReader, readDeployment, writtenReader } from "../../src/providers/kubernetes/read-declarations.ts";
+import { contentReader, declarationReader, readAutoscaler, runnerReader, writtenReader } from "../../src/providers/kubernetes/read-declarations.ts";
 import { readGateway, readGatewayClass, readTlsSecret } from "../../src/providers/kubernetes/read-gateways.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "../../src/providers/kubernetes/read-objects.ts";
 import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "../../src/providers/kubernetes/read-routes.ts";
@@ -85,6 +85,9 @@ export interface Raw {
   readonly configs?: readonly FakeObject[];
   readonly secrets?: readonly FakeObject[];
   readonly deployments?: readonly FakeObject[];
+  readonly statefulSets?: readonly FakeObject[];
+  readonly daemonSets?: readonly FakeObject[];
+  readonly autoscalers?: readonly FakeObject[];
   readonly accounts?: readonly FakeObject[];
   readonly budgets?: readonly FakeObject[];
 }
@@ -111,7 +114,10 @@ export function clusterView(raw: Raw): ClusterView {
     externals: read(raw.externals, declarationReader("external")),
     configs: read(raw.configs, contentReader("ConfigMap")),
     secrets: read(raw.secrets, contentReader("Secret")),
-    deployments: read(raw.deployments, readDeployment),
+    deployments: read(raw.deployments, runnerReader("Deployment")),
+    statefulSets: read(raw.statefulSets, runnerReader("StatefulSet")),
+    daemonSets: read(raw.daemonSets, runnerReader("DaemonSet")),
+    autoscalers: read(raw.autoscalers, readAutoscaler),
     ownServices: read(raw.services?.filter(isManaged), writtenReader("Service")),
     ownAccounts: read(raw.accounts, writtenReader("ServiceAccount")),
     ownBudgets: read(raw.budgets, writtenReader("PodDisruptionBudget")),

@@ -2,12 +2,13 @@ import type { Declared, DeclaredSnapshot, Write } from "../../model/declared.ts"
 import type { VersionKey } from "../../model/names.ts";
 import { settle } from "../../release/settle.ts";
 import { usedData } from "../../release/template.ts";
-import type { ApiContext } from "../context.ts";
+import type { ApiContext, Observed, VolumeQuery } from "../context.ts";
 import type { DownRequest, RemoveRequest, RemoveResult } from "../contract.ts";
 import { type Found, findRef } from "../refs.ts";
-import { need, refuse } from "../refusal.ts";
+import { need, Refusal, refuse } from "../refusal.ts";
 import { route } from "../route.ts";
 import { downRequest, removeRequest } from "../schemas.ts";
+import { deleteVolumes, keptVolumes, leftoverOwner, volumeOwners } from "../volumes.ts";
 import { appsOf, areGone, isInEnvoy, observe } from "../waiting.ts";
 
 type RemovableKind = "service" | "router" | "external" | "config" | "secret";
@@ -85,16 +86,49 @@ function emptyStacks(snapshot: DeclaredSnapshot, leaving: readonly Declared[]): 
   return [...snapshot.objects.stack.keys()].filter((name) => !left.has(name)).map((key) => ({ op: "delete", kind: "stack", key }));
 }
 
-async function remove(context: ApiContext, { namespace, refs }: RemoveRequest, signal: AbortSignal): Promise<RemoveResult> {
+/** What the references name: objects and, with `volumes`, whose data is left of what is no longer declared. */
+async function findAll(
+  context: ApiContext,
+  snapshot: DeclaredSnapshot,
+  { namespace, refs, volumes = false }: RemoveRequest,
+): Promise<{ readonly objects: readonly Declared<RemovableKind>[]; readonly leftovers: readonly VolumeQuery[] }> {
+  const objects: Declared<RemovableKind>[] = [];
+  const leftovers: VolumeQuery[] = [];
+  for (const ref of refs) {
+    try {
+      objects.push(...objectsOf(findRef(snapshot, ref, namespace)));
+    } catch (error) {
+      const owner = volumes && error instanceof Refusal ? await leftoverOwner(context, ref, namespace) : undefined;
+      if (owner === undefined) throw error;
+      leftovers.push(owner);
+    }
+  }
+  return { objects, leftovers };
+}
+
+async function remove(context: ApiContext, request: RemoveRequest, signal: AbortSignal): Promise<RemoveResult> {
+  const { refs, volumes = false } = request;
   const snapshot = context.store.snapshot.get();
-  const objects = refs.flatMap((ref) => objectsOf(findRef(snapshot, ref, namespace)));
+  const { objects, leftovers } = await findAll(context, snapshot, request);
   checkUnused(snapshot, objects);
   await checkAdopted(context, snapshot, objects);
+  const owners = [...volumeOwners(objects), ...leftovers];
+  if (objects.length === 0) return { removed: [], volumes: await deleteVolumes(context, owners) };
   const { version, removed, keys } = await commitRemoval(context, objects, `rm ${refs.join(" ")}`);
+  if (volumes && owners.length > 0) {
+    await untilGone(context, signal, (now) => areGone(now, version, keys));
+    return { removed, volumes: await deleteVolumes(context, owners) };
+  }
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(unreachableTimeoutMs)]);
   const left = [...keys].map((key) => `service ${key}`);
   await observe(context, deadline, (now) => now.declared.version >= version && isInEnvoy(now, [...appsOf([...keys]), ...left]));
-  return { removed };
+  return { removed, volumes: await keptVolumes(context, owners) };
+}
+
+async function untilGone(context: ApiContext, signal: AbortSignal, isGone: (now: Observed) => boolean): Promise<void> {
+  const gone = await observe(context, AbortSignal.any([signal, AbortSignal.timeout(goneTimeoutMs)]), isGone);
+  if (gone !== undefined) return;
+  throw refuse("still-ending", "removed, but not everything has ended yet; volumes are kept", { hint: "`weir system stop` ends it", status: 503 });
 }
 
 function downObjects(snapshot: DeclaredSnapshot, { stack, namespace, all }: DownRequest): readonly Declared[] {
@@ -112,12 +146,11 @@ function downObjects(snapshot: DeclaredSnapshot, { stack, namespace, all }: Down
 async function down(context: ApiContext, request: DownRequest, signal: AbortSignal): Promise<RemoveResult> {
   const objects = downObjects(context.store.snapshot.get(), request);
   const { version, removed, keys } = await commitRemoval(context, objects, "down");
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(goneTimeoutMs)]);
-  const gone = await observe(context, deadline, (now) =>
+  await untilGone(context, signal, (now) =>
     request.all ? isEmpty(now.replicas.workloads, now.replicas.replicas) && areGone(now, version, keys) : areGone(now, version, keys),
   );
-  if (gone === undefined) throw refuse("still-ending", "removed, but not everything has ended yet", { hint: "`weir system stop` ends it", status: 503 });
-  return { removed };
+  const owners = volumeOwners(objects);
+  return { removed, volumes: request.volumes === true ? await deleteVolumes(context, owners) : await keptVolumes(context, owners) };
 }
 
 function isEmpty(...maps: readonly ReadonlyMap<unknown, unknown>[]): boolean {

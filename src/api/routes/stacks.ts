@@ -19,7 +19,7 @@ const progressPauseMs = 100;
 
 function planOf(context: ApiContext, request: PlanRequest): StackPlan {
   const snapshot = context.store.snapshot.get();
-  return need(planStack(snapshot, parseSource(snapshot, request, context.platform.runs), context.clock.now()));
+  return need(planStack(snapshot, parseSource(snapshot, request, context.platform.runs), context.clock.now(), context.platform.runs));
 }
 
 function namespacesOf({ writes }: StackPlan): readonly string[] {
@@ -32,8 +32,8 @@ function namesOf({ writes }: StackPlan): readonly string[] {
   return writes.filter(({ op, kind }) => op === "put" && (kind === "router" || kind === "external")).map(({ kind, key }) => `${kind} ${key}`);
 }
 
-function planView({ stack, changes, weights }: StackPlan): Plan {
-  return { stack, changes, weights };
+function planView({ stack, changes, weights, notes }: StackPlan): Plan {
+  return { stack, changes, weights, notes };
 }
 
 /** One `up` under way. */

@@ -118,7 +118,8 @@ const signStyles = { create: "green", update: "yellow", delete: "red" } as const
 
 /** The plan as a person reads it. Secrets come without contents already. */
 export function planText(plan: Plan): string {
-  if (plan.changes.length === 0 && plan.weights.length === 0) return `stack ${plan.stack}: no changes\n`;
+  const notes = plan.notes.map((note) => `  note: ${note}`);
+  if (plan.changes.length === 0 && plan.weights.length === 0) return [`stack ${plan.stack}: no changes`, ...notes, ""].join("\n");
   const lines = plan.changes.flatMap((change) => [
     emphasis(
       signStyles[change.action],
@@ -127,7 +128,7 @@ export function planText(plan: Plan): string {
     ...(change.action === "update" ? change.fields.map((field) => `      ${field.path}: ${field.before ?? "(none)"} → ${field.after ?? "(none)"}`) : []),
   ]);
   const weights = plan.weights.map((weight) => `  ~ weights of ${weight.app}: ${shares(weight.before)} → ${shares(weight.after)}`);
-  return [`stack ${plan.stack}:`, ...lines, ...weights, ""].join("\n");
+  return [`stack ${plan.stack}:`, ...lines, ...weights, ...notes, ""].join("\n");
 }
 
 function shares(weights: Readonly<Record<string, number>>): string {

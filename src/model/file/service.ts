@@ -7,7 +7,8 @@ import type { EnvValue, Mount, Port, Service, WantedWeight } from "../types.ts";
 import { words } from "./command.ts";
 import { buildHealth, healthShape } from "./health.ts";
 import type { Report } from "./report.ts";
-import { absolutePath, choice, duration, filledText, flag, imageName, integer, label, percent, portNumber, text } from "./scalars.ts";
+import { readRunning, resourcesShape, scaleShape, volumesShape } from "./running.ts";
+import { absolutePath, choice, duration, filledText, flag, imageName, label, percent, portNumber, text } from "./scalars.ts";
 import { asAppName, asNamespace, asVersionName, checkDataRef, readKey, type Scope } from "./scope.ts";
 import {
   byKind,
@@ -56,6 +57,9 @@ const mountShape = soundOnly(
   object("a mount", { ...dataRefFields, path: required(absolutePath, "where it appears in the workload: a file for one key, else a folder") }),
 );
 
+/** `APP-VERSION` of a version with volumes. */
+const longestStatefulName = 52;
+
 /** In place of a command that was wrong: it was there, and what is wrong with it was said. */
 const unreadWords: readonly string[] = [];
 
@@ -71,19 +75,21 @@ const serviceFields = {
   ports: optional(portsShape, "PORT[:CONTAINERPORT][/http|http2|grpc|tcp]"),
   public: optional(flag, "reachable through the gateway (default: true with an http or http2 port)"),
   health: optional(healthShape, "how to know that it works: a path, or start, ready and live checks"),
-  scale: optional(integer("a number of replicas", 0, 100), "how many replicas (default 1)"),
+  scale: optional(scaleShape, "how many replicas (default 1): a number, per-node, or {min, max, cpu} to follow the use of the processor"),
+  resources: optional(resourcesShape, "what each replica is sure to get on a cluster"),
   weight: optional(percent, "share of the app's traffic, in percent"),
   drain: optional(duration(0), "longest wait for requests in flight before it is stopped (default 30s)"),
   grace: optional(duration(0), "time between the stop signal and SIGKILL (default 10s)"),
   stopSignal: optional(choice("a stop signal", stopSignals), "how to ask it to stop (default SIGTERM)"),
   egress: optional(flag, "may call anything outside the mesh (default false)"),
   mounts: optional(listOf("mounts", mountShape), "configs and secrets as files"),
+  volumes: optional(volumesShape, "folders of each replica's own that outlive it: NAME: /path, or NAME: {path, size, class}"),
 };
 export type ServiceFields = ObjectOf<typeof serviceFields>;
 
 /** Words that users of other tools know. */
 const synonyms = {
-  cmd: "command", entrypoint: "command", container: "image", run: "command", environment: "env", replicas: "scale", port: "ports", volumes: "mounts",
+  cmd: "command", entrypoint: "command", container: "image", run: "command", environment: "env", replicas: "scale", port: "ports", volume: "volumes", limits: "resources",
   healthcheck: "health", workingDir: "dir", working_dir: "dir", cwd: "dir", stop_grace_period: "grace", expose: "ports",
 }; // biome-ignore format: one table
 const fieldsShape: Shape<ServiceFields> = object("a service", serviceFields, synonyms);
@@ -110,6 +116,9 @@ export function buildService(entry: LocatedEntry<ServiceFields>, scope: Scope): 
   if (names === undefined) return undefined;
   checkStart(entry, scope);
   const ports = readPorts(fields.ports?.value ?? [], scope.report);
+  const mounts = readMounts(fields, names.namespace, scope);
+  const running = readRunning(fields, new Set(mounts.map(({ path }) => path)), scope.report);
+  if (running.volumes !== undefined) checkNameLength(names, entry.keyAt, scope.report);
   const service: Service = {
     ...names,
     command: readCommand(fields, scope.report),
@@ -120,8 +129,8 @@ export function buildService(entry: LocatedEntry<ServiceFields>, scope: Scope): 
     ports,
     public: fields.public?.value ?? ports.some(({ protocol }) => protocol === "http" || protocol === "http2"),
     health: fields.health === undefined ? {} : buildHealth(fields.health.value, ports, scope.report),
-    scale: fields.scale?.value ?? 1,
-    mounts: readMounts(fields, names.namespace, scope),
+    ...running,
+    mounts,
     drainMs: fields.drain?.value ?? 30_000,
     graceMs: fields.grace?.value ?? 10_000,
     stopSignal: fields.stopSignal?.value ?? "SIGTERM",
@@ -147,6 +156,13 @@ function readNames(entry: LocatedEntry<ServiceFields>, scope: Scope): Pick<Servi
     app: asAppName(app?.value ?? key.name),
     version: asVersionName(version?.value ?? key.version ?? "v1"),
   };
+}
+
+/** A cluster names the revisions of what has volumes, and its replicas, after the version, with up to eleven characters more. */
+function checkNameLength({ app, version }: Pick<Service, "app" | "version">, at: number, report: Report): void {
+  const excess = app.length + 1 + version.length - longestStatefulName;
+  if (excess > 0)
+    report.add(at, "name-invalid", `${quote(`${app}-${version}`)} is too long for a version with volumes`, `make it ${excess} characters shorter`);
 }
 
 /** Each platform needs its own: one machine starts a command, a cluster runs an image. */

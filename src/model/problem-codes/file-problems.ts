@@ -7,6 +7,11 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The address of an external service is not HOST:PORT, is said twice, or is missing.",
     next: "Write `HOST:PORT`, like `localhost:5432`, `pay.example.com:443` or `[::1]:5432`, without a scheme.",
   },
+  "autoscale-needs-cpu": {
+    title: "autoscaling without a share to measure by",
+    explanation: "`scale: {min, max, cpu}` adds replicas when they use more than that percentage of `resources.cpu`, and the service does not say that.",
+    next: "Add `resources: {cpu: 250m}`: what one replica needs in ordinary times.",
+  },
   "check-kind": {
     title: "a health check of no kind or two",
     explanation: "A health check does exactly one thing: `http`, `tcp`, `grpc` or `exec`. `port` and `headers` belong to `http`, `service` to `grpc`.",
@@ -187,6 +192,11 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "A port's protocol is `http`, `http2`, `grpc` or `tcp`.",
     next: "Write one of these.",
   },
+  "quantity-invalid": {
+    title: "not an amount",
+    explanation: "A size or an amount of processor or memory is written as Kubernetes writes quantities, and is more than nothing.",
+    next: "Write a number, with one of `m` (thousandths), `k`, `M`, `G`, `T`, or `Ki`, `Mi`, `Gi`, `Ti` (by 1024): `250m`, `128Mi`, `1Gi`.",
+  },
   "redirect-invalid": {
     title: "a redirect to the same place",
     explanation: "A redirect must change the scheme, host, port or path.",
@@ -216,6 +226,11 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     title: "a rule that nothing reaches",
     explanation: "The first rule that matches wins, and rules before this one take all of its requests.",
     next: "Put the narrower rule first, or remove this one.",
+  },
+  "scale-range": {
+    title: "a range of replicas that ends before it begins",
+    explanation: "`max` of a `scale` is smaller than its `min`.",
+    next: "Make `max` at least `min`.",
   },
   "secret-in-file": {
     title: "a secret in the file",
@@ -261,6 +276,12 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     title: "no such version",
     explanation: "The app exists, but not this version of it.",
     next: "Correct the version (`weir services` lists them), or declare it.",
+  },
+  "volumes-per-node": {
+    title: "one on every node, and volumes",
+    explanation:
+      "`scale: per-node` starts one replica wherever there is a node, and volumes belong to replicas that have a number; a service has one or the other.",
+    next: "Say how many replicas there are, or take `volumes` out.",
   },
   "weight-invalid": {
     title: "not a weight",

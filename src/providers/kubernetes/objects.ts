@@ -3,7 +3,7 @@ import type { Problem } from "../../lib/problem.ts";
 import type { Kinds } from "../../model/declared.ts";
 import type { KubeGateway, KubeGatewayClass, KubeTlsSecret } from "./gateway-objects.ts";
 import type { KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
-import type { Labels, WrittenKind } from "./workload-objects.ts";
+import type { Labels, RunnerKind, WrittenKind } from "./workload-objects.ts";
 
 export interface KubeMeta {
   readonly uid: string;
@@ -140,15 +140,25 @@ export interface KubeWritten extends KubeMeta {
   readonly owners: readonly string[];
 }
 
-export interface KubeDeployment extends KubeWritten {
-  readonly kind: "Deployment";
+/** What makes the pods of a version. */
+export interface KubeRunner extends KubeWritten {
+  readonly kind: RunnerKind;
   /** What is below was said of the newest of its changes. */
   readonly isObserved: boolean;
-  readonly replicas: number;
-  /** Of all pods, those made from the newest template. */
+  /** How many pods it should have now, whoever says so. */
+  readonly wanted: number;
+  /** Of its pods, those made from the newest template. */
   readonly updated: number;
   readonly ready: number;
-  /** One line why it makes no pods (a quota, a policy); absent: nothing hinders it. */
+  /** It was we who last said how many. */
+  readonly saysReplicas: boolean;
+  /** One line why it makes no pods (a quota, a policy); absent: nothing is known to hinder it. */
+  readonly failure?: string;
+}
+
+export interface KubeAutoscaler extends KubeWritten {
+  readonly kind: "HorizontalPodAutoscaler";
+  /** One line why it cannot do its work; absent: it does. */
   readonly failure?: string;
 }
 
@@ -180,7 +190,10 @@ export interface ClusterView {
   readonly configs: Objects<KubeContent>;
   readonly secrets: Objects<KubeContent>;
   /** What Weir wrote for it. */
-  readonly deployments: Objects<KubeDeployment>;
+  readonly deployments: Objects<KubeRunner>;
+  readonly statefulSets: Objects<KubeRunner>;
+  readonly daemonSets: Objects<KubeRunner>;
+  readonly autoscalers: Objects<KubeAutoscaler>;
   readonly ownServices: Objects<KubeWritten>;
   readonly ownAccounts: Objects<KubeWritten>;
   readonly ownBudgets: Objects<KubeWritten>;

@@ -3,11 +3,12 @@ import { memoizeLast } from "../../lib/memoize.ts";
 import { stackLabel } from "../../model/declared-kinds.ts";
 import { type AppName, type Namespace, objectKey } from "../../model/names.ts";
 import type { Service } from "../../model/types.ts";
-import type { ClusterView, DeclarationKind, KubeDeclaration, KubeWritten } from "./objects.ts";
+import type { ClusterView, DeclarationKind, KubeDeclaration, KubeRunner, KubeWritten } from "./objects.ts";
 import { keepsService, versionsByApp, whyNotCalled } from "./translate-declarations.ts";
 import { contentNames, type PodSource, podTemplate, podText } from "./translate-pod-template.ts";
-import { appObjects, type Belongs, externalService, routerService, versionDeployment, versionService, whyNotHere } from "./translate-workloads.ts";
-import { adoptedHash, type Owner, type WrittenObject, writtenKey } from "./workload-objects.ts";
+import { type Belongs, runnerObjects } from "./translate-runners.ts";
+import { appObjects, externalService, routerService, versionService, whyNotHere } from "./translate-workloads.ts";
+import { adoptedHash, isRunnerKind, type Owner, runnerKinds, type WrittenKind, type WrittenObject, writtenKey } from "./workload-objects.ts";
 
 /** One object that should be there. */
 export interface WantedObject {
@@ -69,14 +70,35 @@ export function wantedObjects(view: Input, hash: Hash): Wanted {
   return { objects, reasons, hashes, judges: new Set(there.map(({ uid }) => uid)) };
 }
 
-/** Objects of ours that nothing understood wants any longer. What belongs to nobody of now, the cluster takes away itself. */
-export function unwanted(held: ReadonlyMap<string, KubeWritten>, { objects, judges }: Wanted): readonly KubeWritten[] {
-  return [...held].flatMap(([key, object]) => (objects.has(key) || object.terminating || !object.owners.some((uid) => judges.has(uid)) ? [] : [object]));
+/**
+ * Objects of ours that nothing understood wants any longer, but for those whose pods are still needed. What belongs to nobody of now, the cluster takes away itself.
+ */
+export function unwanted(held: HeldObjects, { objects, judges }: Wanted): readonly KubeWritten[] {
+  const mayGo = (key: string, object: KubeWritten): boolean =>
+    !objects.has(key) && !object.terminating && object.owners.some((uid) => judges.has(uid)) && !isStillNeeded(object, objects, held);
+  return [...held].flatMap(([key, object]) => (mayGo(key, object) ? [object] : []));
+}
+
+/** A version whose pods are now made by another kind of object keeps those of before until the new ones are ready. */
+function isStillNeeded(old: KubeWritten, objects: Wanted["objects"], held: HeldObjects): boolean {
+  if (!isRunnerKind(old.kind)) return false;
+  const keyOf = (kind: WrittenKind): string => writtenKey({ kind, metadata: old });
+  const successor = runnerKinds.map(keyOf).find((key) => objects.has(key));
+  if (successor === undefined) return false;
+  const now = held.get(successor);
+  if (now === undefined || !("updated" in now) || !now.isObserved) return true;
+  const autoscaler = objects.get(keyOf("HorizontalPodAutoscaler"))?.object["spec"] as { readonly minReplicas?: number } | undefined;
+  return Math.min(now.ready, now.updated) < Math.max(now.wanted, autoscaler?.minReplicas ?? 0);
 }
 
 /** All objects that Weir wrote, by `writtenKey`. */
-export function heldObjects(view: Pick<ClusterView, "deployments" | "ownServices" | "ownAccounts" | "ownBudgets">): ReadonlyMap<string, KubeWritten> {
-  const all: readonly KubeWritten[] = [view.deployments, view.ownServices, view.ownAccounts, view.ownBudgets].flatMap((objects) => [...objects.values()]);
+export type HeldObjects = ReadonlyMap<string, KubeWritten | KubeRunner>;
+type HeldParts = "deployments" | "statefulSets" | "daemonSets" | "autoscalers" | "ownServices" | "ownAccounts" | "ownBudgets";
+
+/** All objects that Weir wrote, as the cluster has them. */
+export function heldObjects(view: Pick<ClusterView, HeldParts>): HeldObjects {
+  const parts = [view.deployments, view.statefulSets, view.daemonSets, view.autoscalers, view.ownServices, view.ownAccounts, view.ownBudgets];
+  const all: readonly KubeWritten[] = parts.flatMap((objects) => [...objects.values()]);
   return new Map(all.map((object) => [writtenKey({ kind: object.kind, metadata: object }), object]));
 }
 
@@ -145,7 +167,7 @@ const versionObjects = memoizeLast(
     const source: PodSource = { service, restarts, contents };
     const made = hash(podText(podTemplate(source), source));
     const own = versionService(service, belongsTo(version));
-    return { hash: made, objects: [versionDeployment(source, made, belongsTo(version)), ...(own === undefined ? [] : [own])] };
+    return { hash: made, objects: [...runnerObjects(source, made, belongsTo(version)), ...(own === undefined ? [] : [own])] };
   },
 );
 

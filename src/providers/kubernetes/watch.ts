@@ -6,7 +6,7 @@ import { sameFields } from "../../lib/memoize.ts";
 import { clusterKinds } from "../../model/declared-kinds.ts";
 import type { KubeClient } from "./client.ts";
 import type { ClusterView, DeclarationKind, KubeWritten, Objects } from "./objects.ts";
-import { contentReader, declarationReader, readDeployment, writtenReader } from "./read-declarations.ts";
+import { contentReader, declarationReader, readAutoscaler, runnerReader, writtenReader } from "./read-declarations.ts";
 import { readGateway, readGatewayClass, readTlsSecret } from "./read-gateways.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "./read-objects.ts";
 import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "./read-routes.ts";
@@ -84,7 +84,10 @@ export class ClusterWatch {
       externals: new Reflector({ ...options, ...declared("external") }),
       configs: new Reflector({ ...options, ...content("config") }),
       secrets: new Reflector({ ...options, ...content("secret") }),
-      deployments: new Reflector({ ...options, ...written("Deployment"), read: readDeployment }),
+      deployments: new Reflector({ ...options, ...written("Deployment"), read: runnerReader("Deployment") }),
+      statefulSets: new Reflector({ ...options, ...written("StatefulSet"), read: runnerReader("StatefulSet") }),
+      daemonSets: new Reflector({ ...options, ...written("DaemonSet"), read: runnerReader("DaemonSet") }),
+      autoscalers: new Reflector({ ...options, ...written("HorizontalPodAutoscaler"), read: readAutoscaler }),
       ownServices: new Reflector<KubeWritten>({ ...options, ...written("Service"), read: writtenReader("Service") }),
       ownAccounts: new Reflector<KubeWritten>({ ...options, ...written("ServiceAccount"), read: writtenReader("ServiceAccount") }),
       ownBudgets: new Reflector<KubeWritten>({ ...options, ...written("PodDisruptionBudget"), read: writtenReader("PodDisruptionBudget") }),

@@ -11,14 +11,31 @@ export interface Owner {
   readonly uid: string;
 }
 
+/** Who writes, as the API server notes it of each field. */
+export const fieldManager = "weir";
+/** Who holds the number of pods from the moment at which Weir lets go of it until an autoscaler says another. */
+export const replicasManager = "weir-replicas";
+
 /** Kinds that Weir writes, with the names that addresses have. */
 export const writtenKinds = {
+  DaemonSet: { apiVersion: "apps/v1", group: "apps", version: "v1", resource: "daemonsets" },
   Deployment: { apiVersion: "apps/v1", group: "apps", version: "v1", resource: "deployments" },
+  HorizontalPodAutoscaler: { apiVersion: "autoscaling/v2", group: "autoscaling", version: "v2", resource: "horizontalpodautoscalers" },
   PodDisruptionBudget: { apiVersion: "policy/v1", group: "policy", version: "v1", resource: "poddisruptionbudgets" },
   Service: { apiVersion: "v1", group: "", version: "v1", resource: "services" },
   ServiceAccount: { apiVersion: "v1", group: "", version: "v1", resource: "serviceaccounts" },
+  StatefulSet: { apiVersion: "apps/v1", group: "apps", version: "v1", resource: "statefulsets" },
 } as const;
 export type WrittenKind = keyof typeof writtenKinds;
+
+/** Kinds that make the pods of versions; a version has one of them, by its own name. */
+export const runnerKinds = ["Deployment", "StatefulSet", "DaemonSet"] as const satisfies readonly WrittenKind[];
+export type RunnerKind = (typeof runnerKinds)[number];
+
+/** Says whether objects of a kind make pods. */
+export function isRunnerKind(kind: WrittenKind): kind is RunnerKind {
+  return (runnerKinds as readonly WrittenKind[]).includes(kind);
+}
 
 /** One object to apply: all fields that are Weir's. */
 export interface WrittenObject {

@@ -1,5 +1,14 @@
 /** Between our words and the node agent's. */
-import type { AgentStatus, WorkloadExit, WorkloadFile, WorkloadHealth, WorkloadPort, WorkloadSpec, WorkloadStatus } from "../../agent/contract.ts";
+import {
+  type AgentStatus,
+  volumeFolder,
+  type WorkloadExit,
+  type WorkloadFile,
+  type WorkloadHealth,
+  type WorkloadPort,
+  type WorkloadSpec,
+  type WorkloadStatus,
+} from "../../agent/contract.ts";
 import type { Template } from "../../model/declared.ts";
 import { type AppName, type Namespace, type VersionName, versionKey } from "../../model/names.ts";
 import type { Config, EnvValue, Mount } from "../../model/types.ts";
@@ -9,17 +18,17 @@ import type { PlatformState, ReplicaOrder } from "../provider.ts";
 /** A replica as the agent starts it. Contents of configs and secrets are in it: it goes to the agent and nowhere else. */
 export function workloadSpec({ id, index, template, state }: ReplicaOrder): WorkloadSpec {
   const { service } = template;
+  const { namespace, app, version, volumes = [] } = service;
+  const who = { namespace, app, version, replica: index };
   return {
     id,
-    namespace: service.namespace,
-    app: service.app,
-    version: service.version,
-    replica: index,
+    ...who,
     command: service.command,
     dir: service.dir,
     // Who it is comes first: a service's own variables win.
     env: { WEIR_NAMESPACE: service.namespace, WEIR_APP: service.app, WEIR_VERSION: service.version, WEIR_REPLICA: String(index), ...resolveEnv(template) },
     files: service.mounts.flatMap((mount) => mountFiles(mount, template)),
+    ...(volumes.length === 0 ? {} : { volumes: volumes.map(({ name, path }) => ({ folder: volumeFolder(who, name), path })) }),
     ports: service.ports.map(({ containerPort, protocol }): WorkloadPort => ({ containerPort, protocol })),
     health: service.health satisfies WorkloadHealth,
     egress: service.egress,
