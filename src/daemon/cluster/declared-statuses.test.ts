@@ -120,6 +120,28 @@ test("of an adopted Deployment all pods count that it has", () => {
   assert.equal(state({ pods: [ready("a")] }), "stopped 0/0", "pods that its selector does not take are not its own");
 });
 
+test("how many pods there should be: as the nodes, or the autoscaler, say", () => {
+  const full: Raw = { pods: [ready("a"), ready("b"), ready("c")], slices: slices("a", "b", "c") };
+  const meta = { name: "web-v1", namespace: "shop", generation: 2 };
+  const perNode = [versionObject("web@v1", { perNode: true }, { generation: 3 })];
+  assert.equal(stateOf({ versions: perNode }), "starting 0/1", "nobody counted the nodes yet");
+  const daemonSet = (observedGeneration: number, desiredNumberScheduled: number): FakeObject => ({
+    metadata: meta,
+    status: { observedGeneration, desiredNumberScheduled },
+  });
+  assert.equal(stateOf({ ...full, versions: perNode, daemonSets: [daemonSet(2, 3)] }), "ready 3/3");
+  assert.equal(stateOf({ ...full, versions: perNode, daemonSets: [daemonSet(2, 4)] }), "starting 3/4");
+  assert.equal(stateOf({ versions: perNode, daemonSets: [daemonSet(2, 0)] }), "stopped 0/0");
+  const elastic = [versionObject("web@v1", { scale: 2, autoscale: { max: 4, cpu: 50 } }, { generation: 3 })];
+  const deployment = (replicas: number): FakeObject => ({ metadata: meta, spec: { replicas }, status: { observedGeneration: 2 } });
+  assert.equal(stateOf({ versions: elastic, deployments: [deployment(1)] }), "starting 0/2", "before the autoscaler came");
+  assert.equal(stateOf({ ...full, versions: elastic, deployments: [deployment(3)] }), "ready 3/3");
+  assert.equal(stateOf({ ...full, versions: elastic, deployments: [deployment(9)] }), "starting 3/4", "somebody asked for more than is allowed");
+  const autoscaler: FakeObject = { metadata: meta, status: { conditions: [{ type: "ScalingActive", status: "False", message: "no metrics" }] } };
+  const state = stateOf({ ...full, versions: elastic, deployments: [deployment(3)], autoscalers: [autoscaler] });
+  assert.equal(state, "ready 3/3 its number does not follow its use of the processor: no metrics");
+});
+
 test("a version without replicas drains, then it is stopped", () => {
   const versions = [versionObject("web@v1", { scale: 0 })];
   assert.equal(stateOf({ versions, pods: [podOf("shop/a", "web@v1", "new", {}, true)] }), "draining 0/0");
