@@ -12,6 +12,7 @@ import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { run } from "../cluster/run.ts";
 import { startTestCluster, tryKubectl } from "./support/cluster.ts";
 import { eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
+import { startMetrics } from "./support/metrics.ts";
 import { pod } from "./support/objects.ts";
 import { userOf } from "./support/user.ts";
 import type { Weir } from "./support/weir.ts";
@@ -228,4 +229,19 @@ test("an autoscaler says how many there are, and nobody puts its number back", {
   await cluster.kubectl([...namespace, "scale", "deployment", "web-v1", "--replicas=4"]);
   await eventually(async () => assert.equal(await replicas(), "2", "now it is the version's again"));
   await ok("down", "site");
+});
+
+test("with a metrics server, a load makes more of them", { timeout: 30 * minutes }, async (t) => {
+  await up("site", web("scale: { min: 1, max: 3, cpu: 50 }\n    resources: { cpu: 50m }"));
+  const shown = async (): Promise<string> => (JSON.parse(await ok("ps", "-o", "json")) as readonly ServiceView[])[0]?.reason ?? "";
+  await eventually(async () => assert.match(await shown(), /its number does not follow its use of the processor: /), 2 * minutes);
+  await startMetrics(cluster);
+  await eventually(async () => assert.equal(await shown(), ""), 4 * minutes);
+  assert.equal(await stateOf("web@v1"), "1/1 ready");
+  const busy = "const end = Date.now() + 240_000; while (Date.now() < end);";
+  const spinning = tryKubectl(cluster.kubeconfig, [...namespace, "exec", "deployment/web-v1", "--", "/bin/node", "-e", busy]);
+  await eventually(async () => assert.equal(await stateOf("web@v1"), "3/3 ready"), 5 * minutes);
+  t.diagnostic("from 1 to 3 under load");
+  await ok("down", "site");
+  await spinning;
 });
