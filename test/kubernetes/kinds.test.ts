@@ -198,8 +198,8 @@ test("one on every node; and a version becomes that, and back, without losing a 
   const change = async (): Promise<void> => {
     await up("site", web("scale: per-node"));
     assert.equal(await stateOf("web@v1"), "2/2 ready");
-    const nodes = (await field("pods -l weir.dev/app=web", "{.items[*].spec.nodeName}")).split(" ").toSorted();
-    assert.deepEqual(nodes, ["node-1", "node-2"]);
+    const nodes = async (): Promise<readonly string[]> => (await field("pods -l weir.dev/app=web", "{.items[*].spec.nodeName}")).split(" ").toSorted();
+    await eventually(async () => assert.deepEqual(await nodes(), ["node-1", "node-2"]), 2 * minutes);
     assert.equal(await field("deployments,daemonsets", "{.items[*].kind}"), "DaemonSet");
     assert.match(await refused("scale", "web=3"), /error\[scale-per-node\]/);
     await ok("restart", "web", "--wait");
