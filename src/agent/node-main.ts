@@ -37,6 +37,7 @@ const node = new Node({
   hidden: [settings.stateDir, settings.runDir, ...settings.hidden],
   defaultEnv: Object.fromEntries(inherited),
   logDir: paths.logDir,
+  outcomeDir: path.join(paths.agentDir, "runs"),
   addressFile: path.join(paths.agentDir, "addresses.json"),
   clock,
   log,

@@ -22,7 +22,7 @@ export function router(name: string, changes: Partial<Router> = {}): Router {
 }
 
 export function stack(changes: Partial<Stack> = {}): Stack {
-  return { name: "shop", namespaces: [namespace], services: [], weights: [], routers: [], externals: [], configs: [], secrets: [], ...changes };
+  return { name: "shop", namespaces: [namespace], services: [], jobs: [], weights: [], routers: [], externals: [], configs: [], secrets: [], ...changes };
 }
 
 /** Commits or fails the test. */

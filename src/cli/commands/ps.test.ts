@@ -27,7 +27,7 @@ const { url: _, versionUrl: __, ...hidden } = elsewhere;
 const services = [serviceView({ weight: 9_000, targetWeight: 5_000 }), moving, hidden];
 
 function running(view = systemView()): void {
-  daemon.answers = { "GET /v1/services": { json: services }, "GET /v1/system": { json: view } };
+  daemon.answers = { "GET /v1/services": { json: services }, "GET /v1/jobs": { json: [] }, "GET /v1/system": { json: view } };
   daemon.requests.length = 0;
 }
 
@@ -79,7 +79,7 @@ test("the namespace is asked for; -A asks for all", async () => {
 });
 
 test("nothing is said on stderr, so that pipes stay empty", async () => {
-  daemon.answers = { "GET /v1/services": { json: [] }, "GET /v1/system": { json: systemView() } };
+  daemon.answers = { "GET /v1/services": { json: [] }, "GET /v1/jobs": { json: [] }, "GET /v1/system": { json: systemView() } };
   const { stdout, stderr, code } = await daemon.weir(["ps"]);
   assert.deepEqual({ stdout, code }, { stdout: "", code: 0 });
   assert.match(stderr, /^nothing runs; start with: weir up DIR/);
@@ -110,12 +110,16 @@ test("a proxy that has been away for long is named; one that just starts is not"
 test("an agent that is down is named; a daemon that cannot say changes nothing", async () => {
   running(systemView({ agent: { state: "down", reason: "no user namespaces" } }));
   assert.match((await daemon.weir(["ps"])).stderr, /^agent: down: no user namespaces; /);
-  daemon.answers = { "GET /v1/services": { json: services } };
+  daemon.answers = { "GET /v1/services": { json: services }, "GET /v1/jobs": { json: [] } };
   assert.deepEqual((({ code, stderr }) => ({ code, stderr }))(await daemon.weir(["ps"])), { code: 0, stderr: "" });
 });
 
 test("--watch prints every state after the other into a pipe, and ends by Ctrl-C without noise", async () => {
-  daemon.answers = { "GET /v1/services": { lines: [services, [moving]], open: true }, "GET /v1/system": { json: systemView() } };
+  daemon.answers = {
+    "GET /v1/services": { lines: [services, [moving]], open: true },
+    "GET /v1/jobs": { lines: [[]], open: true },
+    "GET /v1/system": { json: systemView() },
+  };
   const { stdout, stderr, signal } = await daemon.weir(["ps", "--watch", "-o", "name"], { signal: "SIGINT" });
   assert.match(stdout, /^web@v1\nweb@v2\n/);
   // Ended by the signal itself, which a shell tells as 130 and which ends its loops, too.

@@ -112,7 +112,7 @@ export interface KubeEndpointSlice extends KubeMeta {
 }
 
 /** Kinds of `weir.dev`, as the model calls them. */
-export type DeclarationKind = "app" | "service" | "router" | "external";
+export type DeclarationKind = "app" | "service" | "job" | "router" | "external";
 
 /** An object of `weir.dev`, without what is said of it in its status. */
 export interface KubeDeclaration<K extends DeclarationKind = DeclarationKind> extends KubeMeta {
@@ -122,6 +122,8 @@ export interface KubeDeclaration<K extends DeclarationKind = DeclarationKind> ex
   /** What it declares; absent: it is not understood, `problems` say why. */
   readonly value?: Kinds[K];
   readonly problems: readonly Problem[];
+  /** Of a job: what its status says was begun, and how that ended; it is the memory of whoever keeps it. */
+  readonly said?: { readonly begun?: string; readonly state?: string };
 }
 
 /** A config or secret that workloads may use, without its contents. */
@@ -152,6 +154,20 @@ export interface KubeDeployment extends KubeWritten {
   readonly failure?: string;
 }
 
+/** A Job that runs something declared. */
+export interface KubeJob extends KubeWritten {
+  readonly kind: "Job";
+  /** What it runs for; empty: nobody says. */
+  readonly cause: string;
+  readonly state: "running" | "succeeded" | "failed";
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  /** So many of its pods failed. */
+  readonly failures: number;
+  /** Why it failed as a whole, in Kubernetes' words. */
+  readonly failure?: { readonly reason: string; readonly message: string };
+}
+
 /** Objects by `NAMESPACE/NAME`, or by `NAME` for what belongs to no namespace. */
 export type Objects<T> = ReadonlyMap<string, T>;
 
@@ -175,12 +191,15 @@ export interface ClusterView {
   /** What is declared: empty where a cluster does not have the kinds. */
   readonly apps: Objects<KubeDeclaration<"app">>;
   readonly versions: Objects<KubeDeclaration<"service">>;
+  readonly declaredJobs: Objects<KubeDeclaration<"job">>;
   readonly routers: Objects<KubeDeclaration<"router">>;
   readonly externals: Objects<KubeDeclaration<"external">>;
   readonly configs: Objects<KubeContent>;
   readonly secrets: Objects<KubeContent>;
   /** What Weir wrote for it. */
   readonly deployments: Objects<KubeDeployment>;
+  readonly jobs: Objects<KubeJob>;
+  readonly cronJobs: Objects<KubeWritten>;
   readonly ownServices: Objects<KubeWritten>;
   readonly ownAccounts: Objects<KubeWritten>;
   readonly ownBudgets: Objects<KubeWritten>;
