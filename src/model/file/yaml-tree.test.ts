@@ -8,19 +8,19 @@ const mistakes: readonly (readonly [string, readonly string[]])[] = [
   [
     "~",
     [
-      "1:1 value-missing: expected the file here, found nothing (write a map with weir, stack, namespace, namespaces, services, routers, externalServices, configs, …)",
+      "1:1 value-missing: expected the file here, found nothing (write a map with weir, stack, namespace, namespaces, services, jobs, routers, externalServices, …)",
     ],
   ],
   [
     "hello",
     [
-      '1:1 wrong-type: expected the file here, found "hello" (write a map with weir, stack, namespace, namespaces, services, routers, externalServices, configs, …)',
+      '1:1 wrong-type: expected the file here, found "hello" (write a map with weir, stack, namespace, namespaces, services, jobs, routers, externalServices, …)',
     ],
   ],
   [
     "[a]",
     [
-      "1:1 wrong-type: expected the file here, found a list (write a map with weir, stack, namespace, namespaces, services, routers, externalServices, configs, …)",
+      "1:1 wrong-type: expected the file here, found a list (write a map with weir, stack, namespace, namespaces, services, jobs, routers, externalServices, …)",
     ],
   ],
   [
