@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { parseAllDocuments } from "yaml";
+import { runs } from "../../test/support/runs.ts";
 import { external, place, port, router, rule, service, stack } from "../../test/support/stacks.ts";
 import type { Namespace } from "../model/names.ts";
 import type { Stack } from "../model/types.ts";
@@ -67,7 +68,7 @@ for (const mesh of meshes) {
       fc.property(fc.shuffledSubarray([...shop.services], { minLength: shop.services.length }), (services) => {
         assert.equal(print(mesh, { ...shop, services }).text, print(mesh).text);
       }),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
   });
 }

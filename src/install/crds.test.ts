@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { clusterPuts } from "../../test/support/declared-arbitraries.ts";
+import { runs } from "../../test/support/runs.ts";
 import { parseStack } from "../model/parse-stack.ts";
 import { declaredObject } from "../providers/kubernetes/translate-declared.ts";
 import { type StructuralSchema, structuralSchema } from "./crd-schema.ts";
@@ -29,7 +30,7 @@ for (const kind of ["service", "app", "job", "router", "external"] as const) {
     const schema = specSchema(kind);
     fc.assert(
       fc.property(clusterPuts[kind], (put) => assert.deepEqual(pruned(JSON.parse(JSON.stringify(declaredObject(put)["spec"])), schema, "spec"), [])),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { runs } from "../../test/support/runs.ts";
 import type { AppName, Namespace, VersionKey, VersionName } from "../model/names.ts";
 import type { Workload, WorkloadPhase } from "../model/workload.ts";
 import { crashLooping, progressOf, whyNotReady } from "./progress.ts";
@@ -308,7 +309,7 @@ test("no order of events stops a replica that may get requests, or serves with f
         Array.from({ length: scale }, () => `h${hash} running`),
       );
     }),
-    { numRuns: 400 },
+    { numRuns: runs(400) },
   );
 });
 

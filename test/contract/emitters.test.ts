@@ -7,6 +7,7 @@ import type { KubeObject } from "../../src/emit/kubernetes/object.ts";
 import { type Mesh, meshTitle } from "../../src/emit/kubernetes/refusal.ts";
 import type { RouteMatch, RouteRule, Stack } from "../../src/model/types.ts";
 import { at, objectsOf, weightLists } from "../support/objects.ts";
+import { runs } from "../support/runs.ts";
 import { anything, planOf, router, rule, service } from "../support/stacks.ts";
 import { features } from "./feature-stacks.ts";
 import { type Reached, type Request, walkHttpRoutes, walkPlan, walkVirtualService } from "./route-walk.ts";
@@ -124,7 +125,7 @@ const request: fc.Arbitrary<Request> = fc.record({
 });
 
 /** How many random routers an emitter must accept for the comparison to mean something. */
-const enough = 40;
+const enough = runs(40);
 const walks: readonly (readonly [Mesh, (objects: readonly KubeObject[], given: Request) => Reached])[] = [
   ["istio", (objects, given) => walkVirtualService(objects, "www", given)],
   ["linkerd", (objects, given) => walkHttpRoutes(objects, "www", given)],
@@ -145,7 +146,7 @@ for (const [mesh, walk] of walks) {
         assert.ok(host);
         for (const given of requests) assert.deepEqual(walk(result.value.objects, given), walkPlan(host, given), JSON.stringify(given));
       }),
-      { numRuns: 600 },
+      { numRuns: runs(600) },
     );
     assert.ok(accepted >= enough, `only ${accepted} routers were accepted`);
   });
