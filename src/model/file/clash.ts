@@ -37,7 +37,10 @@ export function checkNames({ services, jobs, routers, externals }: Named, known:
       report.add(
         owner.at,
         "name-clash",
-        `${owner.what} would answer to the name ${name.slice(name.indexOf("/") + 1)}, and so does ${first.what}`,
+        // A job's name is who it is, but nobody calls it.
+        [owner, first].some(({ token }) => token.startsWith("job ") || token === "known job")
+          ? `${owner.what} has the same name as ${first.what}`
+          : `${owner.what} would answer to the name ${name.slice(name.indexOf("/") + 1)}, and so does ${first.what}`,
         placeHint(first, report),
       );
   };
