@@ -54,6 +54,11 @@ export interface KubePod extends KubeMeta {
   readonly addresses: readonly string[];
   readonly phase: string;
   readonly ready: boolean;
+  /**
+   * Its containers are ready by the last word of its kubelet, and it is not: nobody has heard of its node, and so the node controller says that its pods are
+   * not ready (https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller).
+   */
+  readonly unheard: boolean;
   /** How often its containers were started again. */
   readonly restarts: number;
   /** Why it does not become ready; absent: nothing is known to be wrong. */
@@ -97,6 +102,8 @@ export interface KubeEndpoint {
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
+  /** It is not ready because nobody has heard of its pod's node. */
+  readonly unheard?: true;
   readonly node?: string;
   readonly podUid?: string;
 }
