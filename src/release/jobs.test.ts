@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Declared, DeclaredSnapshot, KeptRun } from "../model/declared.ts";
+import type { Declared, KeptRun } from "../model/declared.ts";
 import type { AppName, Namespace, VersionKey, VersionName } from "../model/names.ts";
 import type { Job } from "../model/types.ts";
 import type { Workload } from "../model/workload.ts";
@@ -57,7 +57,7 @@ class Rig {
     const captured = this.listens ? there : new Set<string>();
     return {
       jobs: this.jobs,
-      runs: this.runs as DeclaredSnapshot["objects"]["run"],
+      runs: this.runs,
       workloads: this.workloads,
       envoy: { mayCapture: captured },
       isUpToDate: true,

@@ -36,10 +36,20 @@ async function run(invocation: Invocation): Promise<number> {
     await print({ services, jobs }, warnings, format);
     return exitCode.ok;
   }
-  const newest: { services?: readonly ServiceView[]; jobs?: readonly JobView[] } = {};
+  return watch(client, namespace, format);
+}
+
+/** Prints again whenever something has changed. */
+async function watch(client: Client, namespace: string, format: Format): Promise<number> {
+  const newest: { services?: readonly ServiceView[]; jobs: readonly JobView[] } = {
+    jobs: await client.get<readonly JobView[]>(`/v1/jobs?namespace=${namespace}`),
+  };
+  let last = "";
   const show = async (): Promise<void> => {
     const { services, jobs } = newest;
-    if (services === undefined || jobs === undefined) return;
+    const text = JSON.stringify([services, jobs]);
+    if (services === undefined || text === last) return;
+    last = text;
     const warnings = await warningsFor(client, format);
     // A terminal shows the newest state in place; a file gets one after the other.
     if (process.stdout.isTTY && isTable(format)) out("\x1b[2J\x1b[H");

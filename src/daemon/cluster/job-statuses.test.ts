@@ -36,7 +36,7 @@ function said(
     refused,
   }: { pods?: readonly FakeObject[]; job?: Partial<Job>; begun?: string; status?: object; refused?: string } = {},
 ): readonly string[] {
-  const view = clusterView({ declaredJobs: [jobObject("work", job, { ...(status === undefined ? {} : { status }) })], jobs, pods });
+  const view = clusterView({ declaredJobs: [jobObject("work", job, status === undefined ? {} : { status })], jobs, pods });
   const [declaration] = view.declaredJobs.values();
   assert.ok(declaration?.value !== undefined);
   const found = jobStatus(declaration, declaration.value.job, { hash: "h", begun, refused }, view, start);

@@ -4,7 +4,7 @@ import { stackLabel } from "../../model/declared-kinds.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
 import type { Concurrency, Job } from "../../model/types.ts";
 import type { KubeJob } from "./objects.ts";
-import { contentNames, envSource, literal, type PodTemplate, seconds, volume, volumeMount } from "./translate-pod-template.ts";
+import { envSource, literal, type PodTemplate, seconds, volume, volumeMount } from "./translate-pod-template.ts";
 import type { Belongs } from "./translate-workloads.ts";
 import { causeAnnotation, hashLabel, jobLabel, type Labels, restartsAnnotation, type WrittenObject, writtenKey, writtenObject } from "./workload-objects.ts";
 
@@ -26,11 +26,6 @@ export function whyNoJobHere({ image, stopSignal }: Job): string | undefined {
   if (image === undefined) return "it has no image: on a cluster `image` says what its containers are made from";
   if (stopSignal !== "SIGTERM") return `stopSignal ${stopSignal} is not possible on a cluster: containers are stopped by SIGTERM, or by what the image says`;
   return undefined;
-}
-
-/** Names of the configs and secrets that a job refers to. */
-export function jobContentNames(job: Job): readonly string[] {
-  return contentNames(job);
 }
 
 /** What the pods of a job are made from. */
