@@ -51,7 +51,7 @@ const addressOf = (name: string): Promise<string> => cluster.kubectl(["get", "se
 /** How many answers came from each of the pods, by their names. */
 async function answersBy(count: number): Promise<readonly string[]> {
   const ask = `(async () => { const seen = new Set();
-    for (let i = 0; i < ${count}; i++) seen.add((await (await fetch("http://${await addressOf("api")}/", { headers: { host: "api" } })).json()).host);
+    for (let i = 0; i < ${count}; i++) seen.add((await (await fetch("http://${await addressOf("api")}/", { headers: { host: "api" } })).json()).hostname);
     console.log([...seen].sort().join()); })()`;
   return (await execute(cluster, "web", "/bin/node", "-e", ask)).trim().split(",");
 }
