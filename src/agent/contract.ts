@@ -94,8 +94,13 @@ export interface WorkloadSpec {
   readonly drainMs: number;
   readonly graceMs: number;
   readonly specHash: string;
-  /** `stop`: drain, then end; its status stays (phase `exited`) until it leaves the set. */
-  readonly state: "run" | "stop";
+  /** It is a job's run: started until it succeeds, and then no more. What it runs for is kept on disk with how it ended. */
+  readonly job?: { readonly retries: number; readonly timeoutMs?: number };
+  /**
+   * `stop`: drain, then end; its status stays (phase `exited`) until it leaves the set. `hold`: its network is made and told, its program waits for `run`;
+   * so Envoy can listen there before the first connection.
+   */
+  readonly state: "run" | "stop" | "hold";
 }
 
 /**
@@ -140,6 +145,8 @@ export interface WorkloadStatus {
   readonly lastExit?: WorkloadExit;
   /** One line why it is not ready: `exited with code 1`, `ready check GET :8080/healthz: status 503`. */
   readonly reason?: string;
+  /** Present for jobs' runs; `outcome`: it has ended by itself (phase `exited`). */
+  readonly job?: { readonly outcome?: "succeeded" | "failed" };
 }
 
 export type EnvoyPhase = "starting" | "running" | "backoff" | "replacing" | "stopped";

@@ -38,6 +38,7 @@ const node = new Node({
   defaultEnv: Object.fromEntries(inherited),
   logDir: paths.logDir,
   volumeDir: paths.volumeDir,
+  outcomeDir: path.join(paths.agentDir, "runs"),
   addressFile: path.join(paths.agentDir, "addresses.json"),
   clock,
   log,

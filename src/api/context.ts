@@ -5,8 +5,10 @@ import type { Log } from "../lib/log.ts";
 import type { Result } from "../lib/problem.ts";
 import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
 import type { Runs } from "../model/file/scope.ts";
+import type { JobNow } from "../model/job-run.ts";
 import type { AppName, Namespace, VersionKey, VersionName } from "../model/names.ts";
 import type { Adopted, Port } from "../model/types.ts";
+import type { Workload } from "../model/workload.ts";
 import type { World } from "../model/world.ts";
 import type { ReplicaState } from "../release/progress.ts";
 import type { LogLine, ProxyView, SystemView } from "./contract.ts";
@@ -29,6 +31,10 @@ export interface Observed {
   /** `gateway` is absent where there is none. */
   readonly world: Omit<World, "gateway"> & Partial<Pick<World, "gateway">>;
   readonly replicas: ReplicaState;
+  /** By key, declared jobs; absent: none. */
+  readonly jobs?: ReadonlyMap<string, JobNow>;
+  /** Workloads of jobs' runs that are there; absent: none. */
+  readonly runs?: ReadonlyMap<string, Workload>;
   /** Revision of the newest World that every proxy it concerns has acknowledged, apart from `refusals`; 0: none yet. */
   readonly ackedRevision: number;
   /** What (`KIND KEY`) is not in Envoy as declared although the revisions agree, where objects are acknowledged one by one. */

@@ -4,6 +4,9 @@
  * Times are milliseconds since the epoch; weights are basis points (10 000 = 100 %).
  */
 import type { Problem } from "../lib/problem.ts";
+import type { RunState } from "../model/declared.ts";
+import type { JobState } from "../model/job-run.ts";
+import type { Schedule } from "../model/types.ts";
 
 /** HTTP status ↔ meaning: 400 bad input, 404 unknown name, 409 conflict, 422 not possible now, 503 data plane not there, 500 a bug. */
 export interface ApiError {
@@ -23,7 +26,7 @@ export interface StackSource {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export type ObjectKind = "service" | "router" | "external" | "config" | "secret";
+export type ObjectKind = "service" | "job" | "router" | "external" | "config" | "secret";
 
 /** One difference between what is declared and what the file says. `fields` never holds a secret's value. */
 export interface PlanChange {
@@ -70,8 +73,14 @@ export interface UpRequest extends PlanRequest {
 export type UpEvent =
   | { readonly kind: "plan"; readonly plan: Plan }
   | { readonly kind: "applied" }
-  | { readonly kind: "progress"; readonly services: readonly ServiceView[] }
-  | { readonly kind: "done"; readonly services: readonly ServiceView[]; readonly urls: readonly NamedUrl[]; readonly tookMs: number }
+  | { readonly kind: "progress"; readonly services: readonly ServiceView[]; readonly jobs: readonly JobView[] }
+  | {
+      readonly kind: "done";
+      readonly services: readonly ServiceView[];
+      readonly jobs: readonly JobView[];
+      readonly urls: readonly NamedUrl[];
+      readonly tookMs: number;
+    }
   /** What ran before still runs; `restored`: the declaration is as it was before. `timedOut`: nothing is known to be wrong, but it took too long. */
   | { readonly kind: "failed"; readonly failures: readonly UpFailure[]; readonly restored: boolean; readonly timedOut?: boolean };
 
@@ -121,6 +130,40 @@ export interface WorkloadView {
   readonly since: number;
   readonly restarts: number;
   readonly reason?: string;
+}
+
+/** One job. `GET /v1/jobs?namespace=N` (absent: default; `*`: all), `&watch=true` streams `readonly JobView[]`. */
+export interface JobView {
+  /** In lists beside services, which have none. */
+  readonly kind: "job";
+  readonly namespace: string;
+  readonly name: string;
+  readonly stack?: string;
+  readonly state: JobState;
+  readonly schedule?: Schedule;
+  readonly nextRunAt?: number;
+  readonly createdAt: number;
+  /** One line why, when something is wrong. */
+  readonly reason?: string;
+  /** Newest first. */
+  readonly runs: readonly JobRunView[];
+}
+
+export interface JobRunView {
+  readonly name: string;
+  /** What it ran for: the hash of what it was made from, `restart N`, or `at TIME`. */
+  readonly cause: string;
+  readonly state: RunState;
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  readonly reason?: string;
+}
+
+/** `POST /v1/jobs/run`: runs jobs again now; `wait`: answers when they have ended. Answers `readonly JobView[]`. */
+export interface RunJobsRequest {
+  readonly namespace: string;
+  readonly jobs: readonly string[];
+  readonly wait: boolean;
 }
 
 /** `POST /v1/run`: a service without a file. 409 when app@version exists. Answers `ServiceView`. */

@@ -9,6 +9,7 @@ import type {
   RemoveRequest,
   RestartRequest,
   RollbackRequest,
+  RunJobsRequest,
   RunRequest,
   ScaleRequest,
   StackSource,
@@ -107,6 +108,7 @@ export const restartRequest: z.ZodType<RestartRequest> = z.object({
     .max(1000),
   wait: z.boolean(),
 });
+export const runJobsRequest: z.ZodType<RunJobsRequest> = z.object({ namespace: name, jobs: z.array(name).min(1).max(1000), wait: z.boolean() });
 export const removeRequest: z.ZodType<RemoveRequest> = z.object({
   namespace: name,
   refs: z.array(ref).min(1).max(1000),

@@ -40,7 +40,7 @@ export class WantedVersions {
   }
 
   #template(snapshot: DeclaredSnapshot, declared: Declared<"service">): Template {
-    const parts = [...usedData(snapshot, declared, "config"), ...usedData(snapshot, declared, "secret")];
+    const parts = [...usedData(snapshot, declared.value.service, "config"), ...usedData(snapshot, declared.value.service, "secret")];
     const known = this.#known.get(declared);
     if (known !== undefined && known.parts.length === parts.length && known.parts.every((part, i) => part === parts[i])) return known.template;
     const made = templateOf(snapshot, declared);

@@ -86,12 +86,22 @@ function noticesOf(stack: Stack, plan: MeshPlan, join: string | undefined): read
           "What the file does not say is the mesh's own default: connection limits, ejection of failing pods, safe retries; and calls to the outside are not blocked.",
         ]
       : []),
+    ...jobNotices(stack),
     ...(join === undefined ? [] : [`Namespace ${defaultNamespace} is there already and not printed; it joins the mesh by: ${join}`]),
     ...(publicHosts(plan).length > 0 ? [`Names at the gateway end in .${plan.gateway.domain} besides the routers' own hosts.`] : []),
     ...stack.secrets.map(
       ({ name, namespace, data }) =>
         `Secret ${name} in namespace ${namespace} is never printed: create it yourself with the key(s) ${Object.keys(data).sort().join(", ")}.`,
     ),
+  ];
+}
+
+/** Jobs are workloads, too. */
+function jobNotices({ jobs }: Stack): readonly string[] {
+  if (jobs.length === 0) return [];
+  const names = jobs.map(({ name, schedule }) => `${name}${schedule === undefined ? "" : ` (a CronJob, ${schedule.cron})`}`).join(", ");
+  return [
+    `Jobs are workloads and yours to write, too: ${names}. With sidecars, let the mesh inject native ones (init containers that are restarted): beside others a Job never ends.`,
   ];
 }
 

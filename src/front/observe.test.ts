@@ -48,7 +48,7 @@ const appStatus = { observedGeneration: 1, weights: { v1: 10_000 }, programmed: 
 function seen(pods: readonly unknown[], said: Partial<Seen> = {}): Seen {
   return {
     declared: declared("web@v1"),
-    statuses: { service: new Map([[key, versionStatus]]), app: new Map([[app, appStatus]]), router: new Map(), external: new Map() },
+    statuses: { service: new Map([[key, versionStatus]]), app: new Map([[app, appStatus]]), job: new Map(), router: new Map(), external: new Map() },
     pods: runningPods(pods.map(readRunningPod)),
     stale: new Set(),
     ...said,

@@ -149,6 +149,28 @@ export const routerFields: RulesByPath = {
   ...changes("rules[].responseHeaders"),
 };
 
+/** Of a Job's spec. */
+export const jobFields: RulesByPath = {
+  "": { description: "What runs to its end: once for everything that it is made from, or by a schedule." },
+  image: { minLength: 1, description: "The container image." },
+  command: { default: [], description: "In place of the image's own entrypoint and arguments." },
+  dir: { default: "/", description: "Means nothing on a cluster: the image says its working directory." },
+  env: { default: {}, maxProperties: 500, description: "Values, or keys of configs and secrets." },
+  "env{}.kind": { default: "literal" },
+  mounts: { default: [], unique: "path", description: "Configs and secrets as files." },
+  graceMs: { default: 10_000, description: "Between the stop signal and SIGKILL, in milliseconds." },
+  stopSignal: { default: "SIGTERM" },
+  egress: { default: false, description: "May call anything outside the mesh." },
+  schedule: { description: "When it runs; without it: once, and again when what it is made from changes." },
+  "schedule.cron": { minLength: 1, description: "Five fields, as CronJobs have them." },
+  "schedule.timeZone": { default: "UTC", description: "IANA's name." },
+  retries: { default: 3, maximum: 100, description: "How often it is tried again when it fails." },
+  timeoutMs: { minimum: 1000, description: "Longest time of a run, with what is tried again, in milliseconds." },
+  concurrency: { default: "forbid", description: "What a time of the schedule does while a run goes on." },
+  keep: { default: 3, minimum: 1, maximum: 20, description: "How many ended runs are kept, with what they said." },
+  restarts: { default: 0, description: "Counts the runs that were asked for: another number is another run." },
+};
+
 /** Of an ExternalService's spec. */
 export const externalFields: RulesByPath = {
   "": { description: "Something outside the mesh under a name of ours." },

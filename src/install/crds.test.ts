@@ -25,7 +25,7 @@ function completed(value: unknown, schema: StructuralSchema | undefined): unknow
   return Object.fromEntries(Object.entries(full).map(([name, field]) => [name, completed(field, schema?.properties?.[name] ?? schema?.additionalProperties)]));
 }
 
-for (const kind of ["service", "app", "router", "external"] as const) {
+for (const kind of ["service", "app", "job", "router", "external"] as const) {
   test(`the API server knows every field of ${kind}`, () => {
     const schema = specSchema(kind);
     fc.assert(

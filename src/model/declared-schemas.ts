@@ -3,7 +3,21 @@
  * a broken disk or a stranger wrote does not become a value of ours. Zod drops fields that a schema does not know; `of` keeps the schemas complete.
  */
 import { z } from "zod";
-import type { DeclaredAddress, DeclaredApp, DeclaredService, DeclaredStack, Kind, Kinds, Rollout, Shares, Template, WeightChange } from "./declared.ts";
+import type {
+  DeclaredAddress,
+  DeclaredApp,
+  DeclaredJob,
+  DeclaredService,
+  DeclaredStack,
+  JobTemplate,
+  KeptRun,
+  Kind,
+  Kinds,
+  Rollout,
+  Shares,
+  Template,
+  WeightChange,
+} from "./declared.ts";
 import type { AppName, Namespace, VersionName } from "./names.ts";
 import { isQuantity } from "./quantity.ts";
 import type {
@@ -15,6 +29,7 @@ import type {
   ExternalService,
   HeaderChanges,
   Health,
+  Job,
   Mirror,
   Mount,
   NamedMatch,
@@ -29,6 +44,7 @@ import type {
   RouteMatch,
   RouteRule,
   Router,
+  Schedule,
   Service,
   TextMatch,
   Volume,
@@ -117,6 +133,27 @@ const service = of<Service>()(
     graceMs: count,
     stopSignal: text,
     egress: z.boolean(),
+  }),
+);
+
+const schedule = of<Schedule>()(z.object({ cron: text, timeZone: text }));
+const job = of<Job>()(
+  z.object({
+    namespace,
+    name: app,
+    image: text.exactOptional(),
+    command: texts,
+    dir: text,
+    env: z.record(text, envValue).readonly(),
+    mounts: z.array(mount).readonly(),
+    graceMs: count,
+    stopSignal: text,
+    egress: z.boolean(),
+    schedule: schedule.exactOptional(),
+    retries: count,
+    timeoutMs: count.exactOptional(),
+    concurrency: z.enum(["forbid", "allow", "replace"]),
+    keep: count,
   }),
 );
 
@@ -209,15 +246,33 @@ const declaredApp = of<DeclaredApp>()(
     history: z.array(weightChange).readonly(),
   }),
 );
+const declaredJob = of<DeclaredJob>()(z.object({ job, restarts: count }));
 const stack = of<DeclaredStack>()(z.object({ name: text, namespaces: texts }));
 const address = of<DeclaredAddress>()(z.object({ ip: z.ipv4() }));
 const configs = z.array(config).readonly();
 const template = of<Template>()(z.object({ hash: text, service, restarts: count, configs, secrets: configs }));
+const jobTemplate = of<JobTemplate>()(z.object({ job, configs, secrets: configs }));
+const run = of<KeptRun>()(
+  z.object({
+    namespace,
+    job: app,
+    number: count,
+    id: text,
+    cause: text,
+    hash: text,
+    startedAt: count,
+    state: z.enum(["running", "succeeded", "failed", "stopped"]),
+    endedAt: count.exactOptional(),
+    reason: text.exactOptional(),
+    template: jobTemplate.exactOptional(),
+  }),
+);
 
 /** How a value of each kind must look. */
 export const valueSchemas: { readonly [K in Kind]: z.ZodType<Kinds[K]> } = {
   service: declaredService,
   app: declaredApp,
+  job: declaredJob,
   router,
   external,
   config,
@@ -225,4 +280,5 @@ export const valueSchemas: { readonly [K in Kind]: z.ZodType<Kinds[K]> } = {
   stack,
   address,
   template,
+  run,
 };

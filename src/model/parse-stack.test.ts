@@ -81,6 +81,7 @@ test("every key is read", () => {
     name: "shop",
     namespaces: ["other", "spare", "team"],
     weights: [{ namespace: "other", app: "site", version: "v3", weight: 10_000 }],
+    jobs: [],
     configs: [{ namespace: "other", name: "app", data: { level: "3" } }],
     secrets: [{ namespace: "other", name: "db", data: { password: "hunter2" } }],
   });
@@ -215,6 +216,7 @@ test("what is not said has a default", () => {
     name: "shop",
     namespaces: ["default"],
     weights: [],
+    jobs: [],
     routers: [],
     externals: [],
     configs: [],

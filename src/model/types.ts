@@ -114,6 +114,42 @@ export interface Service {
   readonly egress: boolean;
 }
 
+/** When something happens again and again. */
+export interface Schedule {
+  /** Five fields of cron, or `@hourly` and the like. */
+  readonly cron: string;
+  /** IANA's name: `Europe/Berlin`. */
+  readonly timeZone: string;
+}
+
+/** What runs to its end: once for everything that it is made from, or by a schedule. A caller in the mesh, which nobody calls. */
+export interface Job {
+  readonly namespace: Namespace;
+  /** Also its identity. */
+  readonly name: AppName;
+  /** As of services. */
+  readonly image?: string;
+  readonly command: readonly string[];
+  readonly dir: string;
+  readonly env: Readonly<Record<string, EnvValue>>;
+  readonly mounts: readonly Mount[];
+  readonly graceMs: number;
+  readonly stopSignal: string;
+  readonly egress: boolean;
+  readonly schedule?: Schedule;
+  /** How often it is tried again after it failed. */
+  readonly retries: number;
+  /** A run, with everything that is tried again, may take so long. */
+  readonly timeoutMs?: number;
+  /** What a time of the schedule does while an earlier run goes on. */
+  readonly concurrency: Concurrency;
+  /** So many runs that ended are kept, with what they said. */
+  readonly keep: number;
+}
+
+/** forbid: that time is left out · allow: both run · replace: the earlier one is ended. */
+export type Concurrency = "forbid" | "allow" | "replace";
+
 export type TextMatch =
   | { readonly kind: "exact"; readonly value: string }
   | { readonly kind: "prefix"; readonly value: string }
@@ -271,6 +307,7 @@ export interface Stack {
   readonly services: readonly Service[];
   /** Only what the file says; versions it is silent about keep their weight. */
   readonly weights: readonly WantedWeight[];
+  readonly jobs: readonly Job[];
   readonly routers: readonly Router[];
   readonly externals: readonly ExternalService[];
   readonly configs: readonly Config[];

@@ -2,6 +2,7 @@
 import { failed, ok, type Problem, type Result } from "../lib/problem.ts";
 import {
   type Declared,
+  type DeclaredJob,
   type DeclaredService,
   type DeclaredSnapshot,
   type Kind,
@@ -19,9 +20,9 @@ import { diffFields, type FieldChange, redact, sameValue } from "./diff.ts";
 import { changeNotes, volumeProblems } from "./kept-data.ts";
 import { appIn, settle } from "./settle.ts";
 
-type PlanKind = "config" | "secret" | "external" | "service" | "router";
+type PlanKind = "config" | "secret" | "external" | "service" | "job" | "router";
 /** In the order in which a reader wants them: what others need comes first. */
-const planKinds = ["config", "secret", "external", "service", "router"] as const satisfies readonly PlanKind[];
+const planKinds = ["config", "secret", "external", "service", "job", "router"] as const satisfies readonly PlanKind[];
 
 export interface PlannedChange {
   readonly action: "create" | "update" | "delete";
@@ -81,6 +82,10 @@ function wantedPuts(snapshot: DeclaredSnapshot, stack: Stack): readonly Put[] {
       const key = versionKey(service.namespace, service.app, service.version);
       const restarts = snapshot.objects.service.get(key)?.value.restarts ?? 0;
       return { ...owner, kind: "service", key, value: { service, origin: "file", restarts } };
+    }),
+    ...stack.jobs.map((job): Put => {
+      const key = objectKey(job.namespace, job.name);
+      return { ...owner, kind: "job", key, value: { job, restarts: snapshot.objects.job.get(key)?.value.restarts ?? 0 } };
     }),
     ...stack.routers.map((value): Put => ({ ...owner, kind: "router", key: objectKey(value.namespace, value.name), value })),
   ];
@@ -171,7 +176,7 @@ function visible(kind: Kind, value: Put["value"]): unknown {
     const { namespace: _namespace, app: _app, version: _version, ...rest } = (value as DeclaredService).service;
     return rest;
   }
-  const { namespace: _namespace, name: _name, ...rest } = value as Config;
+  const { namespace: _namespace, name: _name, ...rest } = kind === "job" ? (value as DeclaredJob).job : (value as Config);
   return rest;
 }
 
@@ -180,7 +185,7 @@ function nameOf(kind: Kind, value: Put["value"]): { kind: PlanKind; namespace: s
     const { namespace, app, version } = (value as DeclaredService).service;
     return { kind, namespace, name: `${app}@${version}` };
   }
-  const { namespace, name } = value as Config;
+  const { namespace, name } = kind === "job" ? (value as DeclaredJob).job : (value as Config);
   return { kind: kind as PlanKind, namespace, name };
 }
 

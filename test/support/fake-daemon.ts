@@ -11,7 +11,7 @@ import { type EnvoyState, nothingSent } from "../../src/daemon/envoy-link.ts";
 import { Cell } from "../../src/lib/cell.ts";
 import { ok } from "../../src/lib/problem.ts";
 import { type Fate, MemoryProvider } from "../../src/providers/memory/memory-provider.ts";
-import type { ReplicaOrder } from "../../src/providers/provider.ts";
+import type { ReplicaOrder, RunOrder } from "../../src/providers/provider.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 
@@ -37,18 +37,19 @@ export interface FakeDaemon {
 
 export const gateway = { address: "127.0.0.1", port: 8080, socketDir: "/run", domain: "localhost" };
 
-/** Starts one; it ends with the test. `fate` says what becomes of replicas, `traits` what the platform can do beside them. */
+/** Starts one; it ends with the test. `fate` says what becomes of replicas, `traits` what the platform can do beside them, `outcome` what becomes of jobs' runs. */
 export function startFakeDaemon(
   t: TestContext,
   fate: (replica: ReplicaOrder) => Fate = () => "ready",
   traits: Partial<ApiContext["platform"]> = {},
+  outcome: (run: RunOrder) => "succeeded" | "failed" | undefined = () => "succeeded",
 ): FakeDaemon {
   const complaints: string[] = [];
   const complain = (message: string, fields: unknown): void => void complaints.push(`${message} ${JSON.stringify(fields)}`);
   const log = { debug: () => {}, info: () => {}, warn: complain, error: complain };
   const stop = new AbortController();
   const store = new MemoryStore(realClock);
-  const provider = new MemoryProvider({ clock: realClock, fate });
+  const provider = new MemoryProvider({ clock: realClock, fate, outcome });
   const registry = new Registry();
   const state = new Cell<EnvoyState>(nothingSent);
   const control = new ControlLoop({ store, provider, registry, envoy: { state }, gateway, clock: realClock, log });

@@ -2,6 +2,7 @@
 import type { ClusterView, Objects } from "../../src/providers/kubernetes/objects.ts";
 import { contentReader, declarationReader, readAutoscaler, runnerReader, writtenReader } from "../../src/providers/kubernetes/read-declarations.ts";
 import { readGateway, readGatewayClass, readTlsSecret } from "../../src/providers/kubernetes/read-gateways.ts";
+import { readJob } from "../../src/providers/kubernetes/read-jobs.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "../../src/providers/kubernetes/read-objects.ts";
 import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "../../src/providers/kubernetes/read-routes.ts";
 import { managedLabel } from "../../src/providers/kubernetes/workload-objects.ts";
@@ -80,6 +81,9 @@ export interface Raw {
   readonly grants?: readonly FakeObject[];
   readonly apps?: readonly FakeObject[];
   readonly versions?: readonly FakeObject[];
+  readonly declaredJobs?: readonly FakeObject[];
+  readonly jobs?: readonly FakeObject[];
+  readonly cronJobs?: readonly FakeObject[];
   readonly routers?: readonly FakeObject[];
   readonly externals?: readonly FakeObject[];
   readonly configs?: readonly FakeObject[];
@@ -110,6 +114,9 @@ export function clusterView(raw: Raw): ClusterView {
     referenceGrants: read(raw.grants, readReferenceGrant),
     apps: read(raw.apps, declarationReader("app")),
     versions: read(raw.versions, declarationReader("service")),
+    declaredJobs: read(raw.declaredJobs, declarationReader("job")),
+    jobs: read(raw.jobs, readJob),
+    cronJobs: read(raw.cronJobs, writtenReader("CronJob")),
     routers: read(raw.routers, declarationReader("router")),
     externals: read(raw.externals, declarationReader("external")),
     configs: read(raw.configs, contentReader("ConfigMap")),

@@ -4,6 +4,7 @@ import { settle } from "../../release/settle.ts";
 import { usedData } from "../../release/template.ts";
 import type { ApiContext, Observed, VolumeQuery } from "../context.ts";
 import type { DownRequest, RemoveRequest, RemoveResult } from "../contract.ts";
+import { areJobsGone } from "../job-views.ts";
 import { type Found, findRef } from "../refs.ts";
 import { need, Refusal, refuse } from "../refusal.ts";
 import { route } from "../route.ts";
@@ -11,8 +12,8 @@ import { downRequest, removeRequest } from "../schemas.ts";
 import { deleteVolumes, keptVolumes, leftoverOwner, volumeOwners } from "../volumes.ts";
 import { appsOf, areGone, isInEnvoy, observe } from "../waiting.ts";
 
-type RemovableKind = "service" | "router" | "external" | "config" | "secret";
-const removableKinds = ["service", "router", "external", "config", "secret"] as const satisfies readonly RemovableKind[];
+type RemovableKind = "service" | "job" | "router" | "external" | "config" | "secret";
+const removableKinds = ["service", "job", "router", "external", "config", "secret"] as const satisfies readonly RemovableKind[];
 
 /** Longest drain and grace, and what it takes to say so. */
 const goneTimeoutMs = 180_000;
@@ -31,11 +32,15 @@ function nameOf({ kind, key }: Declared): string {
 /** Refuses to take a config or secret from under a service that stays. */
 function checkUnused(snapshot: DeclaredSnapshot, objects: readonly Declared[]): void {
   const leaving = new Set(objects.map((object) => `${object.kind} ${object.key}`));
-  for (const service of snapshot.objects.service.values()) {
-    if (leaving.has(`service ${service.key}`)) continue;
+  const users = [
+    ...[...snapshot.objects.service.values()].map((object) => ({ object, made: object.value.service })),
+    ...[...snapshot.objects.job.values()].map((object) => ({ object, made: object.value.job })),
+  ];
+  for (const { object: user, made } of users) {
+    if (leaving.has(`${user.kind} ${user.key}`)) continue;
     for (const kind of ["config", "secret"] as const) {
-      const used = usedData(snapshot, service, kind).find((object) => leaving.has(`${kind} ${object.key}`));
-      if (used !== undefined) throw refuse("in-use", `${kind} ${used.value.name} is used by ${nameOf(service)}`, { hint: `remove ${nameOf(service)} first` });
+      const used = usedData(snapshot, made, kind).find((object) => leaving.has(`${kind} ${object.key}`));
+      if (used !== undefined) throw refuse("in-use", `${kind} ${used.value.name} is used by ${nameOf(user)}`, { hint: `remove ${nameOf(user)} first` });
     }
   }
 }
@@ -60,6 +65,7 @@ interface Removal {
   readonly version: number;
   readonly removed: readonly string[];
   readonly keys: ReadonlySet<VersionKey>;
+  readonly jobs: ReadonlySet<string>;
 }
 
 async function commitRemoval(context: ApiContext, objects: readonly Declared[], change: string): Promise<Removal> {
@@ -72,6 +78,7 @@ async function commitRemoval(context: ApiContext, objects: readonly Declared[], 
     version: accepted.version,
     removed: unique.map(nameOf).toSorted(),
     keys: new Set(unique.filter((object) => object.kind === "service").map((object) => object.key as VersionKey)),
+    jobs: new Set(unique.filter((object) => object.kind === "job").map((object) => object.key)),
   };
 }
 
@@ -145,10 +152,11 @@ function downObjects(snapshot: DeclaredSnapshot, { stack, namespace, all }: Down
 
 async function down(context: ApiContext, request: DownRequest, signal: AbortSignal): Promise<RemoveResult> {
   const objects = downObjects(context.store.snapshot.get(), request);
-  const { version, removed, keys } = await commitRemoval(context, objects, "down");
-  await untilGone(context, signal, (now) =>
-    request.all ? isEmpty(now.replicas.workloads, now.replicas.replicas) && areGone(now, version, keys) : areGone(now, version, keys),
-  );
+  const { version, removed, keys, jobs } = await commitRemoval(context, objects, "down");
+  await untilGone(context, signal, (now) => {
+    if (!areGone(now, version, keys) || !areJobsGone(now, jobs)) return false;
+    return !request.all || isEmpty(now.replicas.workloads, now.replicas.replicas);
+  });
   const owners = volumeOwners(objects);
   return { removed, volumes: request.volumes === true ? await deleteVolumes(context, owners) : await keptVolumes(context, owners) };
 }

@@ -9,8 +9,8 @@ import { whileWaiting } from "./waiting.ts";
 
 export const rm: Command = {
   path: ["rm"],
-  summary: "remove apps, versions, routers, external services, configs, secrets",
-  args: [{ syntax: "<refs...>", description: "APP, APP@VERSION, router/NAME, external/NAME, config/NAME, secret/NAME" }],
+  summary: "remove apps, versions, jobs, routers, external services, configs, secrets",
+  args: [{ syntax: "<refs...>", description: "APP, APP@VERSION, JOB, router/NAME, external/NAME, config/NAME, secret/NAME" }],
   options: [{ flags: "--volumes", description: "delete the data of versions with volumes, too, also of those that are gone already" }],
   where: "both",
   examples: ["rm hello", "rm web@v1 router/www", "rm --volumes db"],

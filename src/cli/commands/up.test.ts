@@ -55,12 +55,13 @@ test("done: the plan, what is ready, where it is; progress is said on stderr, on
   const starting = serviceView({ state: "starting", ready: 0, reason: "ready check tcp :80: refused" });
   answers(
     { kind: "plan", plan },
-    { kind: "progress", services: [starting] },
-    { kind: "progress", services: [starting] },
-    { kind: "progress", services: [serviceView()] },
+    { kind: "progress", services: [starting], jobs: [] },
+    { kind: "progress", services: [starting], jobs: [] },
+    { kind: "progress", services: [serviceView()], jobs: [] },
     {
       kind: "done",
       services: [serviceView()],
+      jobs: [],
       urls: [
         { name: "web", url: "http://web.localhost:8080" },
         { name: "longer", url: "http://x" },
@@ -95,7 +96,7 @@ test("failed: which, why, its last lines, and what became of the rest; exit 1", 
 
 test("-o json: the last event alone is on stdout; people who watch see the rest on stderr", async () => {
   const ends: readonly (readonly [UpEvent, number])[] = [
-    [{ kind: "done", services: [serviceView()], urls: [], tookMs: 5 }, 0],
+    [{ kind: "done", services: [serviceView()], jobs: [], urls: [], tookMs: 5 }, 0],
     [{ kind: "failed", failures: [], restored: true }, 1],
     [{ kind: "applied" }, 0],
   ];

@@ -5,7 +5,7 @@ import { mapToShares } from "../../model/declared.ts";
 import { type AppName, appKey, type Namespace, type ObjectKey, objectKey, type VersionKey, type VersionName, versionKey } from "../../model/names.ts";
 import type { Adopted, DestinationRef, Router, Service } from "../../model/types.ts";
 import type { World } from "../../model/world.ts";
-import type { AppStatus, ProgrammedStatus, StatusCondition, VersionState, VersionStatus } from "../../providers/kubernetes/declared-status.ts";
+import type { AppStatus, JobStatus, ProgrammedStatus, StatusCondition, VersionState, VersionStatus } from "../../providers/kubernetes/declared-status.ts";
 import type { ClusterView, KubeDeclaration, KubePod, KubeRunner, Objects } from "../../providers/kubernetes/objects.ts";
 import { translateDeclarations } from "../../providers/kubernetes/translate-declarations.ts";
 import { runnerKind } from "../../providers/kubernetes/translate-runners.ts";
@@ -13,6 +13,7 @@ import { declarationKey } from "../../providers/kubernetes/translate-wanted.ts";
 import { appLabel, hashLabel, type RunnerKind, versionLabel } from "../../providers/kubernetes/workload-objects.ts";
 import { isMoving, weightsAt } from "../../release/rollout.ts";
 import type { InForce } from "./cluster-loop.ts";
+import { jobStatus } from "./job-statuses.ts";
 import type { WorkloadState } from "./workload-controller.ts";
 
 type UntimedCondition = Omit<StatusCondition, "lastTransitionTime">;
@@ -22,6 +23,7 @@ type Untimed<S> = Omit<S, "conditions"> & { readonly conditions: readonly [Untim
 export type WantedStatus = { readonly namespace: string; readonly name: string; readonly uid: string } & (
   | { readonly kind: "service"; readonly status: Untimed<VersionStatus> }
   | { readonly kind: "app"; readonly status: Untimed<AppStatus> }
+  | { readonly kind: "job"; readonly status: Untimed<JobStatus> }
   | { readonly kind: "router" | "external"; readonly status: Untimed<ProgrammedStatus> }
 );
 
@@ -36,10 +38,11 @@ export interface StatusInput {
 
 /** The statuses of all declared objects, by `declarationKey`. */
 export function wantedStatuses(input: StatusInput): ReadonlyMap<string, WantedStatus> {
-  const { versions, apps, routers, externals } = input.view;
+  const { versions, apps, declaredJobs, routers, externals } = input.view;
   return new Map([
     ...[...versions.values()].map((one) => entry(one, { kind: "service", status: versionStatus(one, input) })),
     ...[...apps.values()].map((one) => entry(one, { kind: "app", status: appStatus(one, input) })),
+    ...[...declaredJobs.values()].map((one) => entry(one, { kind: "job", status: statusOfJob(one, input) })),
     ...[...routers.values()].map((one) => entry(one, { kind: "router", status: routerStatus(one, input) })),
     ...[...externals.values()].map((one) => entry(one, { kind: "external", status: programmedStatus(one, input, input.inForce.world.externals) })),
   ]);
@@ -105,6 +108,26 @@ function runnerOf(service: Service, name: string, { deployments, statefulSets, d
 function wantedNow({ scale, autoscale, perNode }: Service, runner: KubeRunner | undefined): number {
   if (perNode === true) return runner?.isObserved === true ? runner.wanted : Math.max(1, runner?.wanted ?? 0);
   return autoscale === undefined ? scale : Math.min(autoscale.max, Math.max(scale, runner?.wanted ?? 0));
+}
+
+function statusOfJob(job: KubeDeclaration<"job">, { view, workloads, now, before }: StatusInput): Untimed<JobStatus> {
+  const key = declarationKey(job);
+  const last = before.get(key);
+  const refused = workloads.reasons.get(key);
+  const { generation: observedGeneration, value } = job;
+  if (last?.kind === "job" && last.uid === job.uid && workloads.generations.get(key) !== observedGeneration) return last.status;
+  const work = { hash: workloads.hashes.get(key) ?? "", begun: workloads.begun.get(key), refused };
+  const status: Omit<JobStatus, "conditions"> =
+    value === undefined ? { observedGeneration, hash: "", state: "failed", runs: [], ...reasonOf(refused) } : jobStatus(job, value.job, work, view, now);
+  const isFine = status.state === "succeeded" || status.state === "scheduled" || status.state === "running";
+  const condition = {
+    type: "Ready",
+    status: isFine ? "True" : "False",
+    reason: camel(status.state),
+    message: status.reason ?? "",
+    observedGeneration,
+  } as const;
+  return { ...status, conditions: [condition] };
 }
 
 interface Progress {

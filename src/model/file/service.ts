@@ -28,7 +28,7 @@ import {
   soundOnly,
 } from "./shape.ts";
 
-const stopSignals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGKILL"] as const;
+export const stopSignals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGKILL"] as const;
 
 const portText: Shape<Port> = scalar("a port", "80:8080/http", { type: ["string", "integer"] }, (node) => parsePortArg(node.text));
 const portMap: Shape<Port> = refine(
@@ -48,12 +48,12 @@ const dataRefFields = {
   key: optional(filledText, "which of its keys"),
 };
 const envValue = byKind("a value", "text, {config: NAME, key: KEY} or {secret: NAME, key: KEY}", { scalar: text, map: object("a value", dataRefFields) });
-const envShape = byKind("the environment", "NAME: value, or a list of NAME=value", {
+export const envShape = byKind("the environment", "NAME: value, or a list of NAME=value", {
   map: mapOf("the environment", envValue),
   list: refine(listOf("the environment", text), splitAssignments),
 });
 
-const mountShape = soundOnly(
+export const mountShape = soundOnly(
   object("a mount", { ...dataRefFields, path: required(absolutePath, "where it appears in the workload: a file for one key, else a folder") }),
 );
 
@@ -61,7 +61,7 @@ const mountShape = soundOnly(
 const longestStatefulName = 52;
 
 /** In place of a command that was wrong: it was there, and what is wrong with it was said. */
-const unreadWords: readonly string[] = [];
+export const unreadWords: readonly string[] = [];
 
 const serviceFields = {
   app: optional(label("app"), "the name that clients call (default: the key)"),
@@ -114,7 +114,7 @@ export function buildService(entry: LocatedEntry<ServiceFields>, scope: Scope): 
   const before = scope.report.count;
   const names = readNames(entry, scope);
   if (names === undefined) return undefined;
-  checkStart(entry, scope);
+  checkStart("a service", entry, scope);
   const ports = readPorts(fields.ports?.value ?? [], scope.report);
   const mounts = readMounts(fields, names.namespace, scope);
   const running = readRunning(fields, new Set(mounts.map(({ path }) => path)), scope.report);
@@ -165,9 +165,12 @@ function checkNameLength({ app, version }: Pick<Service, "app" | "version">, at:
     report.add(at, "name-invalid", `${quote(`${app}-${version}`)} is too long for a version with volumes`, `make it ${excess} characters shorter`);
 }
 
-/** Each platform needs its own: one machine starts a command, a cluster runs an image. */
-function checkStart({ value: { command, image, args }, keyAt }: LocatedEntry<ServiceFields>, { report, runs }: Scope): void {
-  const missing = (key: string, hint: string): void => report.add(keyAt, "missing-key", `a service needs ${key}`, hint);
+/** Of services and jobs: what is started, with what. */
+export type StartFields = Pick<ServiceFields, "command" | "image" | "args" | "env" | "mounts">;
+
+/** Each platform needs its own: one machine starts a command, a cluster runs an image. `noun` is for messages: "a service". */
+export function checkStart(noun: string, { value: { command, image, args }, keyAt }: LocatedEntry<StartFields>, { report, runs }: Scope): void {
+  const missing = (key: string, hint: string): void => report.add(keyAt, "missing-key", `${noun} needs ${key}`, hint);
   switch (runs) {
     case "commands":
       if (command === undefined) missing('"command"', "one machine starts a command: one line, or a list");
@@ -178,11 +181,11 @@ function checkStart({ value: { command, image, args }, keyAt }: LocatedEntry<Ser
     case undefined:
       if (command === undefined && image === undefined) missing('"command"', "what to start: one line, or a list");
   }
-  if (args !== undefined && command === undefined)
-    report.add(args.at, "missing-key", 'a service with "args" needs "command"', "write the program under command");
+  if (args !== undefined && command === undefined) report.add(args.at, "missing-key", `${noun} with "args" needs "command"`, "write the program under command");
 }
 
-function readCommand({ command, args }: ServiceFields, report: Report): readonly string[] {
+/** The program and its arguments; empty: the image's own, or it was wrong and was reported. */
+export function readCommand({ command, args }: StartFields, report: Report): readonly string[] {
   if (command?.value === unreadWords) return [];
   if (command !== undefined && (command.value[0] ?? "") === "") report.add(command.at, "command-invalid", "the command names no program");
   const program = command?.value[0] ?? "";
@@ -218,7 +221,8 @@ function splitAssignments(items: readonly Located<string>[], _at: number, report
   });
 }
 
-function readEnv({ env }: ServiceFields, namespace: Namespace, scope: Scope): Readonly<Record<string, EnvValue>> {
+/** The environment, with what it refers to checked. */
+export function readEnv({ env }: StartFields, namespace: Namespace, scope: Scope): Readonly<Record<string, EnvValue>> {
   const pairs = (env?.value ?? []).flatMap(({ key, keyAt, value, at, isSound }): readonly (readonly [string, EnvValue])[] => {
     if (!/^[-._A-Za-z][-._A-Za-z0-9]*$/.test(key)) {
       scope.report.add(keyAt, "env-invalid", `${quote(key)} is not a variable's name`, "use letters, digits and _");
@@ -246,7 +250,8 @@ function readDataRef({ config, secret, key }: ObjectOf<typeof dataRefFields>, at
   return { kind, name: name.value, ...(key && { key: key.value }) };
 }
 
-function readMounts({ mounts }: ServiceFields, namespace: Namespace, scope: Scope): readonly Mount[] {
+/** The mounts, with what they refer to checked. */
+export function readMounts({ mounts }: StartFields, namespace: Namespace, scope: Scope): readonly Mount[] {
   const paths = new Set<string>();
   return (mounts?.value ?? []).flatMap(({ value, at }) => {
     const ref = readDataRef(value, at, namespace, scope);

@@ -232,6 +232,12 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "`max` of a `scale` is smaller than its `min`.",
     next: "Make `max` at least `min`.",
   },
+  "schedule-invalid": {
+    title: "not a schedule",
+    explanation:
+      "A job's `schedule` is not the five fields of cron. Only what Kubernetes and one machine understand in the same way is taken: numbers, words, lists, ranges and steps (`0-59/15`), or `@hourly` and the like; no seconds, no `L`, `W`, `#` or `?`.",
+    next: "Write minute, hour, day of the month, month and day of the week, like `*/5 * * * *` or `30 3 * * MON-FRI`.",
+  },
   "secret-in-file": {
     title: "a secret in the file",
     explanation: "Files are read by many and kept for long, so that no secret may stand in weir.yaml.",
@@ -251,6 +257,11 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     title: "text that cannot be used",
     explanation: "The text is empty, or has a NUL character.",
     next: "Write other text.",
+  },
+  "time-zone-unknown": {
+    title: "no such time zone",
+    explanation: "A job's `timeZone` is not a name of the IANA's list.",
+    next: "Write it like `Europe/Berlin`; without it schedules are in UTC.",
   },
   "tls-name": {
     title: "no name to check",

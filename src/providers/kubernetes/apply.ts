@@ -158,7 +158,12 @@ export class WorkloadWriter {
   async #delete(object: KubeWritten, signal: AbortSignal): Promise<boolean> {
     const { client, log } = this.#options;
     const name = writtenKey({ kind: object.kind, metadata: object });
-    const answer = await client.delete(placeOf(object.kind, object), { uid: object.uid, signal });
+    // A Job is gone when its pods are: what comes after it must not run beside them.
+    const answer = await client.delete(placeOf(object.kind, object), {
+      uid: object.uid,
+      signal,
+      ...(object.kind === "Job" ? { propagation: "Foreground" as const } : {}),
+    });
     if (answer.ok || answer.error.kind === "notFound") log.info("deleted what is no longer declared", { object: name });
     else log.warn("an object cannot be deleted; trying again", { object: name, reason: answer.error.message });
     return answer.ok || answer.error.kind === "notFound";

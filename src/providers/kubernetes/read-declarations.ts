@@ -13,6 +13,7 @@ export function declarationReader<K extends DeclarationKind>(kind: K): (raw: unk
   return (raw) => {
     const meta = record(record(raw)["metadata"]);
     const { object, problems } = read(raw);
+    const said = kind === "job" ? record(record(raw)["status"]) : {};
     return {
       ...readMeta(record(raw)),
       kind,
@@ -20,6 +21,7 @@ export function declarationReader<K extends DeclarationKind>(kind: K): (raw: unk
       createdAt: Date.parse(text(meta["creationTimestamp"]) ?? "") || 0,
       ...optional("value", object?.value),
       problems,
+      ...(kind === "job" ? { said: { ...optional("begun", text(said["begun"])), ...optional("state", text(said["state"])) } } : {}),
     };
   };
 }

@@ -62,7 +62,8 @@ export function podText(template: PodTemplate, { contents }: PodSource): string 
   return canonicalJson([template, [...contents].toSorted(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
-function seconds(ms: number): number {
+/** Whole seconds, rounded up. */
+export function seconds(ms: number): number {
   return Math.ceil(ms / 1_000);
 }
 
@@ -115,7 +116,7 @@ export function portNames(ports: readonly Port[]): ReadonlyMap<number, string> {
 }
 
 /** Kubernetes replaces `$(NAME)` in commands and values; what is declared is meant as it stands. */
-function literal(text: string): string {
+export function literal(text: string): string {
   return text.includes("$(") || text.includes("$$") ? text.replaceAll("$", "$$$$") : text;
 }
 
@@ -137,7 +138,8 @@ function environment(service: Service, env: Service["env"]): readonly object[] {
   ];
 }
 
-function envSource(value: EnvValue): object {
+/** Where a variable has its value from. */
+export function envSource(value: EnvValue): object {
   switch (value.kind) {
     case "literal":
       return { value: literal(value.value) };
@@ -150,13 +152,15 @@ function envSource(value: EnvValue): object {
   }
 }
 
-function volume({ kind, name, key }: Mount, index: number): object {
+/** What a mount takes its files from; `index`: its place in the list. */
+export function volume({ kind, name, key }: Mount, index: number): object {
   const source = { defaultMode: fileMode, ...(key === undefined ? {} : { items: [{ key, path: key }] }) };
   const named = kind === "config" ? { configMap: { name, ...source } } : { secret: { secretName: name, ...source } };
   return { name: `mount-${index}`, ...named };
 }
 
-function volumeMount({ key, path }: Mount, index: number): object {
+/** Where they appear. */
+export function volumeMount({ key, path }: Mount, index: number): object {
   return { name: `mount-${index}`, mountPath: path, readOnly: true, ...(key === undefined ? {} : { subPath: key }) };
 }
 
