@@ -37,7 +37,7 @@ async function run({ args, options, place, namespace }: Invocation): Promise<num
     say("nothing runs here");
     return exitCode.ok;
   }
-  const request: DownRequest = { all, volumes: options.flag("volumes"), ...(stack === undefined ? { namespace } : { stack }) };
+  const request: DownRequest = { all, ...(options.flag("volumes") ? { volumes: true } : {}), ...(stack === undefined ? { namespace } : { stack }) };
   printRemoved(await whileWaiting("waits until everything is gone", client.post<RemoveResult>("/v1/down", request)));
   if (all && isHere) await whileWaiting("stops Weir's own processes", stopEverything(client, true));
   return exitCode.ok;

@@ -18,7 +18,7 @@ export const rm: Command = {
 };
 
 async function run({ args, options, place, namespace }: Invocation): Promise<number> {
-  const request: RemoveRequest = { namespace, refs: args, volumes: options.flag("volumes") };
+  const request: RemoveRequest = { namespace, refs: args, ...(options.flag("volumes") ? { volumes: true } : {}) };
   const result = await whileWaiting(
     "waits until it is gone",
     (await connect({ place, namespaces: namespacesOf(args, namespace) })).post<RemoveResult>("/v1/rm", request),
