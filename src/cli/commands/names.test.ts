@@ -133,7 +133,8 @@ test("scale takes a number or a range, and says where a range means nothing", as
   daemon.answers = { "POST /v1/scale": { json: [] } };
   const { stderr } = await daemon.weir(["scale", "web=2-5", "cart@v2=3"]);
   assert.match(stderr, /one machine runs 2 of web: the number follows the load on a cluster only/);
-  assert.deepEqual((daemon.requests.at(-1)?.body as { readonly targets: unknown }).targets, [
+  const body = daemon.requests.at(-1)?.body as { readonly targets: unknown } | undefined;
+  assert.deepEqual(body?.targets, [
     { app: "web", scale: 2, max: 5 },
     { app: "cart", scale: 3, version: "v2" },
   ]);
