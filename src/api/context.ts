@@ -109,8 +109,8 @@ export interface Machine {
   followLogs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void>;
   /** Undefined when the workload does not run. */
   exec(workload: string): Promise<ExecPlan | undefined>;
-  /** What the platform noted lately about a version that does not come up, newest last; absent: it keeps no such notes. */
-  notes?(key: VersionKey): Promise<readonly string[]>;
+  /** What the platform noted lately about a version (by its key) that does not come up, or a job that is not done, newest last; absent: it keeps no such notes. */
+  notes?(key: string): Promise<readonly string[]>;
   /** The volumes that are there. */
   keptVolumes(queries: readonly VolumeQuery[]): Promise<Result<readonly KeptVolume[]>>;
   /** Deletes data. Nothing that uses it may run. */
