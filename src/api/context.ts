@@ -6,7 +6,7 @@ import type { Result } from "../lib/problem.ts";
 import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
 import type { Runs } from "../model/file/scope.ts";
 import type { JobNow } from "../model/job-run.ts";
-import type { AppName, Namespace, VersionKey, VersionName } from "../model/names.ts";
+import type { AppName, Namespace, VersionName } from "../model/names.ts";
 import type { Adopted, Port } from "../model/types.ts";
 import type { Workload } from "../model/workload.ts";
 import type { World } from "../model/world.ts";
