@@ -119,7 +119,7 @@ const definitions: { readonly [K in OwnKind]: Definition } = {
     shortName: "wjob",
     singular: "job",
     fields: jobFields,
-    without: ["namespace", "name"],
+    without: ["namespace", "name", "where"],
     nameRules: [
       label("a job's name"),
       { rule: "size(self.metadata.name) <= 52", message: "a job's name is the beginning of its runs' names: up to 52 characters" },

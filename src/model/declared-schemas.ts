@@ -154,6 +154,8 @@ const job = of<Job>()(
     timeoutMs: count.exactOptional(),
     concurrency: z.enum(["forbid", "allow", "replace"]),
     keep: count,
+    resources: resources.exactOptional(),
+    where,
   }),
 );
 

@@ -145,6 +145,9 @@ export interface Job {
   readonly concurrency: Concurrency;
   /** So many runs that ended are kept, with what they said. */
   readonly keep: number;
+  /** As of services. */
+  readonly resources?: Resources;
+  readonly where?: SourcePlace;
 }
 
 /** forbid: that time is left out · allow: both run · replace: the earlier one is ended. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { emitters } from "../../src/emit/export.ts";
+import { emitJobs, jobProblems } from "../../src/emit/kubernetes/jobs.ts";
 import type { KubeObject } from "../../src/emit/kubernetes/object.ts";
 import { type Mesh, meshTitle } from "../../src/emit/kubernetes/refusal.ts";
 import type { RouteMatch, RouteRule, Stack } from "../../src/model/types.ts";
@@ -18,10 +19,12 @@ for (const mesh of meshes) {
   for (const feature of features) {
     const expected = feature.refusedBy.includes(mesh) ? "refuses" : "expresses";
     test(`${mesh} ${expected}: ${feature.name}`, () => {
+      const { jobs } = feature.stack;
       const result = emitters[mesh](planOf(feature.stack));
-      assert.equal(result.ok ? "expresses" : "refuses", expected, result.ok ? "" : JSON.stringify(result.problems));
-      if (result.ok) return checkObjects(result.value.objects);
-      for (const { message, where, hint } of result.problems) {
+      const problems = [...(result.ok ? [] : result.problems), ...jobProblems(jobs, mesh)];
+      assert.equal(problems.length === 0 ? "expresses" : "refuses", expected, JSON.stringify(problems));
+      if (result.ok && problems.length === 0) return checkObjects([...result.value.objects, ...emitJobs(jobs, mesh)]);
+      for (const { message, where, hint } of problems) {
         assert.ok(message.startsWith(`${meshTitle(mesh)} `), message);
         assert.ok((where?.line ?? 0) > 0, `no place: ${message}`);
         assert.ok((hint ?? "").length > 0, `no hint: ${message}`);

@@ -185,6 +185,7 @@ const job: fc.Arbitrary<Job> = fc.record(
     timeoutMs: count,
     concurrency: fc.constantFrom("forbid", "allow", "replace"),
     keep: count,
+    resources: fc.record({ cpu: fc.constantFrom("1", "250m"), memory: fc.constantFrom("64Mi", "1Gi") }, some),
   },
   { requiredKeys: ["namespace", "name", "command", "dir", "env", "mounts", "graceMs", "stopSignal", "egress", "retries", "concurrency", "keep"] },
 );

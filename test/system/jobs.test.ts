@@ -1,6 +1,6 @@
 /** Jobs on one machine: they call what is in the mesh, run once for what they are, fail loudly, and by the clock. */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import type { JobView, SystemView } from "../../src/api/contract.ts";
@@ -79,9 +79,13 @@ test("kill -9 of the daemon: a run goes on, ends once, and is not begun again; a
   const text = `jobs:\n  slow: {command: [${node}, ${apps}/job.mjs], env: {SLEEP_MS: "4000", COUNT_FILE: ${count}}}\n`;
   assert.equal((await up(weir, text, "--no-wait")).code, 0);
   await eventually(async () => assert.deepEqual(await lines(count), ["begun"]), 30_000);
-  const { pid } = await weir.json<SystemView>("system", "status");
+  const { pid, agent } = await weir.json<SystemView>("system", "status");
   process.kill(pid, "SIGKILL");
   await eventually(async () => assert.deepEqual(await lines(count), ["begun", "ended"]), 30_000);
+  // Nobody but the node's own file knows how it ended; the next node must not begin it again.
+  await eventually(async () => assert.ok((await readdir(path.join(weir.home, "agent/runs"))).some((name) => name.startsWith("slow-"))), 30_000);
+  assert.ok(agent.innerPid);
+  process.kill(agent.innerPid, "SIGKILL");
   await eventually(async () => assert.equal((await jobOf(weir, "slow")).state, "succeeded"), 30_000);
   assert.deepEqual(await lines(count), ["begun", "ended"], "once");
 

@@ -22,8 +22,9 @@ jobs:
     stopSignal: SIGINT
     concurrency: replace
     keep: 5
+    resources: {cpu: 250m, memory: 64Mi}
 `;
-  const [job] = stackOf(text.replaceAll("configs: {settings", "configs: {team:settings")).jobs;
+  const [{ where, ...job } = assert.fail("no job")] = stackOf(text.replaceAll("configs: {settings", "configs: {team:settings")).jobs;
   assert.deepEqual(job, {
     namespace: "team",
     name: "migrate",
@@ -40,13 +41,16 @@ jobs:
     timeoutMs: 600_000,
     concurrency: "replace",
     keep: 5,
+    resources: { cpu: "250m", memory: "64Mi" },
   });
+  assert.deepEqual([where?.line, where?.column], [4, 3]);
 });
 
 test("what a job does not say has a default", () => {
   const { jobs, namespaces } = stackOf('jobs: {tick: {command: x, schedule: "@hourly"}}');
   assert.deepEqual(namespaces, ["default"]);
-  assert.deepEqual(jobs[0], {
+  const [{ where: _where, ...job } = assert.fail("no job")] = jobs;
+  assert.deepEqual(job, {
     namespace: "default",
     name: "tick",
     command: ["x"],
@@ -66,7 +70,7 @@ test("what a job does not say has a default", () => {
 const mistakes: Readonly<Record<string, readonly string[]>> = {
   "jobs: {tick: {command: x, schedul: y}}": ['1:27 unknown-key: a job has no "schedul" (did you mean "schedule"?)'],
   "jobs: {tick: {command: x, ports: 80}}": [
-    '1:27 unknown-key: a job has no "ports" (one of namespace, command, image, args, dir, env, mounts, egress, schedule, timeZone, retries, timeout, …)',
+    '1:27 unknown-key: a job has no "ports" (one of namespace, command, image, args, dir, env, mounts, resources, egress, schedule, timeZone, retries, …)',
   ],
   'jobs: {tick: {command: x, schedule: "* * * *"}}': [
     '1:37 schedule-invalid: "* * * *" is no schedule: it has 4 fields, not five (five fields: minute, hour, day of the month, month, day of the week, like */5 * * * *; or @hourly, @daily, @weekly, @monthly)',

@@ -5,6 +5,7 @@ import { quote } from "../quote.ts";
 import { isTimeZone, scheduleHint, usualTimeZone, whyNoSchedule } from "../schedule.ts";
 import type { Concurrency, Job, Schedule } from "../types.ts";
 import { words } from "./command.ts";
+import { readResources, resourcesShape } from "./running.ts";
 import { choice, duration, filledText, flag, imageName, integer, label } from "./scalars.ts";
 import { asAppName, asNamespace, readPlainKey, type Scope } from "./scope.ts";
 import { checkStart, envShape, mountShape, readCommand, readEnv, readMounts, stopSignals, unreadWords } from "./service.ts";
@@ -35,6 +36,7 @@ const jobFields = {
   dir: optional(filledText, "working directory, from the file's folder"),
   env: optional(envShape, "environment variables"),
   mounts: optional(listOf("mounts", mountShape), "configs and secrets as files"),
+  resources: optional(resourcesShape, "what it is sure to get on a cluster"),
   egress: optional(flag, "may call anything outside the mesh (default false)"),
   schedule: optional(cron, "when it runs, as cron says it; without it: once, and again when it changes"),
   timeZone: optional(timeZone, "of the schedule (default UTC)"),
@@ -49,7 +51,7 @@ export type JobFields = ObjectOf<typeof jobFields>;
 
 /** Words that users of other tools know. */
 const synonyms = {
-  cmd: "command", entrypoint: "command", container: "image", run: "command", environment: "env", volumes: "mounts", workingDir: "dir", working_dir: "dir",
+  cmd: "command", entrypoint: "command", container: "image", run: "command", environment: "env", limits: "resources", workingDir: "dir", working_dir: "dir",
   cwd: "dir", cron: "schedule", backoffLimit: "retries", activeDeadlineSeconds: "timeout", deadline: "timeout", concurrencyPolicy: "concurrency",
   timezone: "timeZone", history: "keep",
 }; // biome-ignore format: one table
@@ -76,6 +78,7 @@ export function buildJob(entry: LocatedEntry<JobFields>, scope: Scope): ReadJob 
   checkStart("a job", entry, scope);
   checkScheduled(fields, scope);
   const namespace = asNamespace(key.namespace);
+  const resources = readResources(fields.resources?.value);
   const job: Job = {
     namespace,
     name: asAppName(key.name),
@@ -92,6 +95,8 @@ export function buildJob(entry: LocatedEntry<JobFields>, scope: Scope): ReadJob 
     ...(fields.timeout === undefined ? {} : { timeoutMs: fields.timeout.value }),
     concurrency: fields.concurrency?.value ?? "forbid",
     keep: fields.keep?.value ?? usualKeep,
+    ...(resources === undefined ? {} : { resources }),
+    where: scope.report.place(entry.keyAt),
   };
   return { job, at: entry.keyAt };
 }

@@ -115,7 +115,8 @@ function readScale(scale: RunningFields["scale"], resources: Resources | undefin
   return { scale: least, autoscale: { max: max.value, cpu: cpu?.value ?? usualCpuPercent } };
 }
 
-function readResources(fields: ObjectOf<typeof resourceFields> | undefined): Resources | undefined {
+/** What each replica or run is sure to get; undefined: nothing is said. */
+export function readResources(fields: ObjectOf<typeof resourceFields> | undefined): Resources | undefined {
   const { cpu, memory } = fields ?? {};
   if (cpu === undefined && memory === undefined) return undefined;
   return { ...(cpu && { cpu: cpu.value }), ...(memory && { memory: memory.value }) };

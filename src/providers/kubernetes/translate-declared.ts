@@ -80,7 +80,7 @@ function versionSpec({ service, origin, restarts }: DeclaredService): object {
 }
 
 function jobSpec({ job, restarts }: DeclaredJob): object {
-  return { ...without(job, "namespace", "name"), restarts };
+  return { ...without(job, "namespace", "name", "where"), restarts };
 }
 
 function appSpec(app: DeclaredApp): object {

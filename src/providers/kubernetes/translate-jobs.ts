@@ -4,7 +4,7 @@ import { stackLabel } from "../../model/declared-kinds.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
 import type { Concurrency, Job } from "../../model/types.ts";
 import type { KubeJob } from "./objects.ts";
-import { envSource, literal, type PodTemplate, seconds, volume, volumeMount } from "./translate-pod-template.ts";
+import { envSource, literal, type PodTemplate, resourcesOf, seconds, volume, volumeMount } from "./translate-pod-template.ts";
 import type { Belongs } from "./translate-runners.ts";
 import { causeAnnotation, hashLabel, jobLabel, type Labels, restartsAnnotation, type WrittenObject, writtenKey, writtenObject } from "./workload-objects.ts";
 
@@ -49,7 +49,7 @@ function podOf({ job, restarts }: JobSource): PodTemplate {
   };
 }
 
-function container({ image, command, env, mounts, namespace, name }: Job): object {
+function container({ image, command, env, mounts, namespace, name, resources }: Job): object {
   const ours = { WEIR_NAMESPACE: namespace, WEIR_JOB: name };
   const said = Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1));
   const own = Object.entries(ours).filter(([key]) => env[key] === undefined);
@@ -63,6 +63,7 @@ function container({ image, command, env, mounts, namespace, name }: Job): objec
       ...(env["WEIR_RUN"] === undefined ? [run] : []),
       ...said.map(([key, value]) => ({ name: key, ...envSource(value) })),
     ],
+    ...(resources === undefined ? {} : { resources: resourcesOf(resources) }),
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["NET_RAW"] } },
     ...(mounts.length === 0 ? {} : { volumeMounts: mounts.map(volumeMount) }),
   };

@@ -94,7 +94,7 @@ function container(service: Service): object {
 }
 
 /** Processor that is free may be used by whoever wants it; memory that somebody has cannot be taken back. */
-function resourcesOf({ cpu, memory }: Resources): object {
+export function resourcesOf({ cpu, memory }: Resources): object {
   const requests = { ...(cpu === undefined ? {} : { cpu }), ...(memory === undefined ? {} : { memory }) };
   return { requests, ...(memory === undefined ? {} : { limits: { memory } }) };
 }
