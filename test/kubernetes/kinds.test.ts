@@ -237,11 +237,11 @@ test("with a metrics server, a load makes more of them", { timeout: 30 * minutes
   await eventually(async () => assert.match(await shown(), /its number does not follow its use of the processor: /), 2 * minutes);
   await startMetrics(cluster);
   await eventually(async () => assert.equal(await shown(), ""), 4 * minutes);
-  assert.equal(await stateOf("web@v1"), "1/1 ready");
+  // That it started is work, too: there may be two by now.
   const busy = "const end = Date.now() + 240_000; while (Date.now() < end);";
   const spinning = tryKubectl(cluster.kubeconfig, [...namespace, "exec", "deployment/web-v1", "--", "/bin/node", "-e", busy]);
   await eventually(async () => assert.equal(await stateOf("web@v1"), "3/3 ready"), 5 * minutes);
-  t.diagnostic("from 1 to 3 under load");
+  t.diagnostic("3 under load");
   await ok("down", "site");
   await spinning;
 });
