@@ -5,6 +5,7 @@ import type { Log } from "../lib/log.ts";
 import type { Result } from "../lib/problem.ts";
 import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
 import type { Runs } from "../model/file/scope.ts";
+import type { MeshReport } from "../model/mesh-report.ts";
 import type { VersionKey } from "../model/names.ts";
 import type { Adopted, Port } from "../model/types.ts";
 import type { World } from "../model/world.ts";
@@ -87,6 +88,8 @@ export interface Machine {
   exec(workload: string): Promise<ExecPlan | undefined>;
   /** What the platform noted lately about a version that does not come up, newest last; absent: it keeps no such notes. */
   notes?(key: VersionKey): Promise<readonly string[]>;
+  /** What the control plane says of the mesh, by namespace; of all that we may see without one. Absent: there is no control plane but ourselves. */
+  meshReports?(namespace: string | undefined): Promise<Result<ReadonlyMap<string, MeshReport>>>;
   replaceProxies(): Promise<readonly string[]>;
   proxies(): Promise<readonly ProxyView[]>;
   agent(): Promise<SystemView["agent"]>;

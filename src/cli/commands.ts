@@ -9,6 +9,7 @@ import { down } from "./commands/down.ts";
 import { exec } from "./commands/exec.ts";
 import { explain } from "./commands/explain.ts";
 import { exportCommand } from "./commands/export.ts";
+import { identity } from "./commands/identity.ts";
 import { inspect } from "./commands/inspect.ts";
 import { install, uninstall } from "./commands/install.ts";
 import { lists } from "./commands/lists.ts";
@@ -43,6 +44,7 @@ export const commands: readonly Command[] = [
   attach,
   portForward,
   inspect,
+  identity,
   rm,
   down,
   ...lists,

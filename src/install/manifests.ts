@@ -4,6 +4,7 @@ import { definitionObjects } from "./crds.ts";
 import { nodeDaemonSet } from "./node.ts";
 import { type InstallObject, labelsOf, systemNamespace } from "./objects.ts";
 import { accessObjects } from "./rbac.ts";
+import { reportDefinition } from "./report-crd.ts";
 import type { InstallSettings } from "./settings.ts";
 
 /**
@@ -11,7 +12,14 @@ import type { InstallSettings } from "./settings.ts";
  * Pods of the node agent are privileged, which the namespace must allow where pod security is enforced.
  */
 export function installObjects(settings: InstallSettings): readonly InstallObject[] {
-  return [namespaceObject(settings.version), ...definitionObjects(), ...accessObjects(), ...controlObjects(settings), nodeDaemonSet(settings)];
+  return [
+    namespaceObject(settings.version),
+    ...definitionObjects(),
+    reportDefinition(),
+    ...accessObjects(),
+    ...controlObjects(settings),
+    nodeDaemonSet(settings),
+  ];
 }
 
 function namespaceObject(version: string): InstallObject {

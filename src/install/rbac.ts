@@ -20,6 +20,8 @@ export const clusterRules: readonly Rule[] = [
   { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] },
   { apiGroups: [weirGroup, "gateway.networking.k8s.io"], resources: ["*"], verbs: look },
   { apiGroups: [weirGroup, "gateway.networking.k8s.io"], resources: ["*/status"], verbs: ["update", "patch"] },
+  // What it tells users of the mesh in their namespaces.
+  { apiGroups: [weirGroup], resources: ["meshreports"], verbs: ["create", "patch", "delete"] },
   // What versions are made into.
   { apiGroups: [""], resources: ["services", "serviceaccounts"], verbs: write },
   { apiGroups: ["apps"], resources: ["deployments"], verbs: [...look, ...write] },

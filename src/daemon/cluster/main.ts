@@ -27,7 +27,8 @@ const { kubeconfig } = settings.value;
 const access = await clusterAccess({ env: process.env, ...(kubeconfig === undefined ? {} : { file: kubeconfig }) });
 if (!access.ok) giveUp(access.problems);
 const health = { phase: (): Phase => "standing by" };
-const parts = { settings: settings.value, access: access.value, clock: realClock, log, random: Math.random };
+const podName = process.env["POD_NAME"] ?? hostname();
+const parts = { settings: settings.value, self: podName, access: access.value, clock: realClock, log, random: Math.random };
 const { namespace, healthPort } = settings.value;
 
 function cannotStart(error: unknown): never {
@@ -38,7 +39,7 @@ function cannotStart(error: unknown): never {
 const stopping = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stopping.abort());
 await listenForHealth(healthPort, () => health.phase()).catch(cannotStart);
-const self = `${process.env["POD_NAME"] ?? hostname()}_${randomUUID()}`;
+const self = `${podName}_${randomUUID()}`;
 const lease = { client: new KubeClient({ ...parts, patienceMs: leasePatienceMs }), clock: realClock, log, place: { namespace, name: "weir-control" }, self };
 const leadership = await becomeLeader(lease, stopping.signal);
 if (leadership === undefined) process.exit(0);

@@ -41,6 +41,7 @@ export function translateCluster(view: ClusterView, before?: ClusterTranslation)
     routeStatuses: routes.routeStatuses,
     ...gateways,
     meshNamespaces: shareList(before?.meshNamespaces, pods.meshNamespaces),
+    modes: shareMap(before?.modes, pods.modes),
     meshPods: shareMap(before?.meshPods, pods.meshPods),
     problems: shareList(before?.problems, [...services.problems, ...pods.problems]),
   };
