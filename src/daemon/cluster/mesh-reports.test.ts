@@ -14,7 +14,7 @@ import type { MeshPod } from "../../providers/kubernetes/translate-pods.ts";
 import { type MeshFacts, meshReports } from "./mesh-reports.ts";
 
 const web = "spiffe://weir.local/ns/shop/sa/web" as SpiffeId;
-const clock = new VirtualClock(Date.UTC(2027, 0, 1));
+const clock = new VirtualClock();
 const authority = await openCertificateAuthority({
   clock,
   trustDomain: defaultTrustDomain,
