@@ -5,6 +5,7 @@ import { attach } from "./commands/attach.ts";
 import { check } from "./commands/check.ts";
 import { completion } from "./commands/completion.ts";
 import { context } from "./commands/context.ts";
+import { cp } from "./commands/cp.ts";
 import { down } from "./commands/down.ts";
 import { exec } from "./commands/exec.ts";
 import { explain } from "./commands/explain.ts";
@@ -42,6 +43,7 @@ export const commands: readonly Command[] = [
   logs,
   exec,
   attach,
+  cp,
   portForward,
   inspect,
   identity,
