@@ -56,7 +56,7 @@ export interface LogQuery {
 /** How a command is started inside a workload: by this program here, or by the cluster's API server there. */
 export type ExecPlan =
   | { readonly kind: "program"; readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }
-  | { readonly kind: "pod"; readonly namespace: string; readonly pod: string; readonly container: string };
+  | { readonly kind: "pod"; readonly namespace: string; readonly pod: string; readonly container: string; readonly stdin: boolean; readonly tty: boolean };
 
 /** Workloads that are there already, as a version would have them. */
 export interface FoundWorkloads {

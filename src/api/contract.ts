@@ -290,6 +290,9 @@ export type ExecView =
       readonly namespace: string;
       readonly pod: string;
       readonly container: string;
+      /** Whether its own process reads what somebody types, and has a terminal. */
+      readonly stdin: boolean;
+      readonly tty: boolean;
       readonly ports: readonly { readonly port: number; readonly containerPort: number }[];
     };
 

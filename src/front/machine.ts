@@ -24,7 +24,9 @@ export function createClusterMachine({ client, clock, pod, namespaces }: Cluster
     followLogs: (query, signal) => followPodLogs(logs, query, signal),
     exec: async (workload) => {
       const found = pod(workload);
-      return found === undefined ? undefined : { kind: "pod", namespace: found.namespace, pod: found.pod, container: found.container };
+      if (found === undefined) return undefined;
+      const { namespace, pod: name, container, stdin, tty } = found;
+      return { kind: "pod", namespace, pod: name, container, stdin, tty };
     },
     meshReports: (namespace) => readMeshReports(client, namespace === undefined ? namespaces : [namespace]),
     notes: (key) => notesOf(client, key),
