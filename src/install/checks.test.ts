@@ -39,6 +39,7 @@ const healthy: ClusterFacts = {
   system: seen(system),
   own: seen(own),
   commands: seen({ may: ["ps"], mayNot: [] }),
+  validation: seen("refuses"),
 };
 
 function failures(more: Partial<ClusterFacts>): readonly string[] {
@@ -78,6 +79,7 @@ test("each fault is one line with what to do", () => {
     [{ system: seen({ ...system, authority: { ...system.authority, plugIn: true, notAfter: now + 20 * day } }) }, /^authority: yours; .*soon → .*--ca-dir/],
     [{ system: seen({ ...system, waiting: [{ pod: "shop/web-0", reason: "nft says no" }] }) }, /^mesh: 1 of 2 pods did not join: shop\/web-0: nft says no/],
     [{ system: seen({ ...system, problems: ["a label"] }) }, /^objects: a label/],
+    [{ validation: seen("accepts") }, /^validation: the API server does not ask/],
   ];
   for (const [more, wanted] of cases) {
     const found = failures(more);

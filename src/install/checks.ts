@@ -38,6 +38,8 @@ export interface ClusterFacts {
   /** What the control plane says of all, and of the user's namespace. */
   readonly system: Sight<SystemReport>;
   readonly own: Sight<MeshReport>;
+  /** Whether an object with a mistake that only the webhook sees is refused. */
+  readonly validation: Sight<"refuses" | "accepts">;
   /** What the user may not do in the namespace, by command. */
   readonly commands: Sight<{ readonly may: readonly string[]; readonly mayNot: readonly string[] }>;
 }
@@ -59,6 +61,7 @@ export function clusterChecks(facts: ClusterFacts, now: number): readonly Cluste
     meshCheck(facts),
     plainTextCheck(facts),
     ...labelChecks(facts.system),
+    validationCheck(facts.validation),
     rightsCheck(facts),
   ];
 }
@@ -243,6 +246,15 @@ function plainTextCheck({ system, own, namespace }: ClusterFacts): ClusterCheck 
 function labelChecks(system: Sight<SystemReport>): readonly ClusterCheck[] {
   if (system.kind !== "seen") return [];
   return system.value.problems.map((problem) => bad("objects", problem, "mend it where it is declared"));
+}
+
+/** Nothing depends on it but that mistakes are told at once. */
+function validationCheck(validation: Sight<"refuses" | "accepts">): ClusterCheck {
+  const name = "validation";
+  if (validation.kind !== "seen") return unseen(name, hiddenReason(validation) ?? "");
+  if (validation.value === "refuses") return good(name, "objects of weir.dev are checked before they are kept");
+  const fix = "it is there moments after the control plane; if not: weir install, and kubectl -n weir-system logs deployment/weir-control";
+  return bad(name, "the API server does not ask the control plane: objects with mistakes are kept, and only their status says so", fix);
 }
 
 function rightsCheck({ commands, namespace }: ClusterFacts): ClusterCheck {

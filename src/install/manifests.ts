@@ -6,6 +6,7 @@ import { type InstallObject, labelsOf, systemNamespace } from "./objects.ts";
 import { accessObjects } from "./rbac.ts";
 import { reportDefinition } from "./report-crd.ts";
 import type { InstallSettings } from "./settings.ts";
+import { validationObject } from "./validation.ts";
 
 /**
  * What is applied each time, without the authority's objects (authority.ts).
@@ -19,6 +20,7 @@ export function installObjects(settings: InstallSettings): readonly InstallObjec
     ...accessObjects(),
     ...controlObjects(settings),
     nodeDaemonSet(settings),
+    validationObject(),
   ];
 }
 

@@ -85,8 +85,13 @@ async function writeEntry(entry: Entry, place: readonly string[], symlinks: Link
       return false;
     case "link":
       return (await makeHardLink(place, placeOf(header.linkname ?? "", options), options.target)) || leaveOut("a link to what is not in the archive");
-    default:
+    case "fifo":
+    case "block-device":
+    case "character-device":
       return leaveOut(`a ${header.type}`);
+    default:
+      header.type satisfies never;
+      return leaveOut("something unknown");
   }
 }
 

@@ -24,6 +24,7 @@ import { ClusterLoop } from "./cluster-loop.ts";
 import { runGateways } from "./gateways.ts";
 import { runMeshReporter } from "./mesh-reporter.ts";
 import { ProxyLink } from "./proxy-link.ts";
+import { keepServing } from "./serving-certificate.ts";
 import type { ControlSettings } from "./settings.ts";
 import { StatusReporter } from "./status-reporter.ts";
 import { StatusWriter } from "./status-writer.ts";
@@ -98,6 +99,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       { client, clock, log, facts: loop.facts, authority: authority.state, version: weirVersion, trustDomain, namespace: settings.namespace, leader: self },
       signal,
     ),
+    keepServing({ client, authority, namespace: settings.namespace, clock, log }, signal),
     runAuthority(authority, { client, settings, clock, log }, signal),
   ]);
   return {

@@ -11,6 +11,7 @@ import { startControlPlane } from "./control-plane.ts";
 import { listenForHealth, type Phase } from "./health.ts";
 import { becomeLeader, leasePatienceMs } from "./leadership.ts";
 import { readControlSettings } from "./settings.ts";
+import { runWebhook } from "./webhook.ts";
 
 const log = fileLog("control");
 process.on("uncaughtException", (error) => log.error("unexpected", { error: error.stack }));
@@ -20,6 +21,9 @@ function giveUp(problems: readonly Problem[]): never {
   for (const { code, message, hint } of problems) log.error(message, { code, ...(hint === undefined ? {} : { hint }) });
   process.exit(1);
 }
+
+/** The API server waits for us then. */
+const webhookPatienceMs = 2_000;
 
 const settings = readControlSettings(process.argv.slice(2), process.env);
 if (!settings.ok) giveUp(settings.problems);
@@ -41,6 +45,8 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => st
 await listenForHealth(healthPort, () => health.phase()).catch(cannotStart);
 const self = `${podName}_${randomUUID()}`;
 const lease = { client: new KubeClient({ ...parts, patienceMs: leasePatienceMs }), clock: realClock, log, place: { namespace, name: "weir-control" }, self };
+const asked = new KubeClient({ ...parts, patienceMs: webhookPatienceMs });
+void runWebhook({ client: asked, clock: realClock, log, port: settings.value.webhookPort, namespace }, stopping.signal).catch(cannotStart);
 const leadership = await becomeLeader(lease, stopping.signal);
 if (leadership === undefined) process.exit(0);
 health.phase = () => "starting";

@@ -1,5 +1,6 @@
 /** Looks at all of Weir on a cluster with the rights of whoever asks; what may not be seen is said to be hidden, and hinders nothing else. */
 
+import { clusterKinds } from "../../model/declared-kinds.ts";
 import { type MeshReport, meshReportKind, meshReportName } from "../../model/mesh-report.ts";
 import type { ApiResult } from "../../providers/kubernetes/api-error.ts";
 import type { KubeClient, ObjectPlace } from "../../providers/kubernetes/client.ts";
@@ -13,6 +14,7 @@ import { controlName, type InstallObject, nodeName, systemNamespace } from "../o
 import { readComponent } from "../read-state.ts";
 import { reportDefinition } from "../report-crd.ts";
 import { commandRights, type Right } from "../rights.ts";
+import { webhookName } from "../validation.ts";
 import { placeOf } from "./apply.ts";
 import { mayI } from "./connect.ts";
 import { podsOf } from "./pods.ts";
@@ -28,7 +30,7 @@ export interface LookOptions {
 export async function lookAtCluster(client: KubeClient, { server, version, namespace }: LookOptions): Promise<ClusterFacts> {
   const apps = (resource: string) => ({ group: "apps", version: "v1", resource });
   const core = (resource: string) => ({ group: "", version: "v1", resource });
-  const [info, installed, missing, others, control, agents, pods, leader, nodes, system, own, commands] = await Promise.all([
+  const [info, installed, missing, others, control, agents, pods, leader, nodes, system, own, commands, validation] = await Promise.all([
     client.read("/version"),
     see(
       client,
@@ -45,6 +47,7 @@ export async function lookAtCluster(client: KubeClient, { server, version, names
     reportOf(client, systemNamespace),
     reportOf(client, namespace),
     rightsIn(client, namespace),
+    tryValidation(client, namespace),
   ]);
   const report: ClusterFacts["system"] = system.kind === "seen" ? (system.value.system === undefined ? { kind: "absent" } : seen(system.value.system)) : system;
   return {
@@ -63,6 +66,7 @@ export async function lookAtCluster(client: KubeClient, { server, version, names
     system: report,
     own,
     commands,
+    validation,
   };
 }
 
@@ -121,6 +125,16 @@ async function nodeNames(client: KubeClient): Promise<ClusterFacts["nodes"]> {
 
 function reportOf(client: KubeClient, namespace: string): Promise<Sight<MeshReport>> {
   return see(client, { kind: meshReportKind, namespace, name: meshReportName }, readMeshReport);
+}
+
+/** Tried for real, and kept by nobody: a router with a host that none can be, which only the webhook knows. */
+async function tryValidation(client: KubeClient, namespace: string): Promise<ClusterFacts["validation"]> {
+  const { group, version, kind } = clusterKinds.router;
+  const spec = { hosts: ["not a host"], rules: [{ action: { destinations: [{ to: { name: "weir-check" } }] } }] };
+  const object = { apiVersion: `${group}/${version}`, kind, metadata: { name: "weir-check", namespace }, spec };
+  const answer = await client.create({ kind: clusterKinds.router, namespace }, object, { dryRun: true });
+  if (answer.ok) return seen("accepts");
+  return answer.error.message.includes(webhookName) ? seen("refuses") : { kind: "hidden", reason: answer.error.message };
 }
 
 async function rightsIn(client: KubeClient, namespace: string): Promise<ClusterFacts["commands"]> {
