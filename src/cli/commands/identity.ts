@@ -100,7 +100,7 @@ function cardOf(one: IdentityView, { trustDomain }: IdentitiesView, now: number)
     ["state", reason === undefined ? state : `${state}: ${reason}`],
     ...proofLines(proof, now),
   ];
-  const width = 16;
+  const width = 18;
   return lines.flatMap((line) => (line === undefined ? [] : [`${emphasis("bold", `${line[0]}:`.padEnd(width))}${line[1]}\n`])).join("");
 }
 
