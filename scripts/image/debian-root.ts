@@ -8,6 +8,8 @@ const packages = [
   ..."util-linux mount libmount1 libblkid1 libselinux1 libpcre2-8-0 libcap-ng0 libsmartcols1".split(" "),
   ..."nftables libnftables1 libnftnl11 libmnl0 libjansson4 libgmp10 libxtables12 libedit2 libbsd0 libmd0 libtinfo6".split(" "),
   ..."iproute2 libbpf1 libelf1 libcap2 zlib1g libzstd1".split(" "),
+  // Of `ss`, which knows RPC.
+  ..."libtirpc3 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libssl3".split(" "),
 ];
 
 /** Answers `dir`, with Debian's packages (those of Weir's image, and `more`) unpacked in it; fetched only when the list changed. Throws when apt cannot. */

@@ -61,6 +61,14 @@ export interface WorkloadFile {
   readonly mode: number;
 }
 
+/** A folder that outlives the workload. It is made when it is not there; the agent never deletes it. */
+export interface WorkloadVolume {
+  /** Below `AgentPaths.volumeDir`, as `volumeFolder` names it. */
+  readonly folder: string;
+  /** Absolute path in the workload. */
+  readonly path: string;
+}
+
 /** One replica. Everything but `state` is immutable for an id: another `specHash` under the same id stops the old one, then starts anew. */
 export interface WorkloadSpec {
   /** Unique on the machine, `[a-z0-9][-a-z0-9.]{0,99}`: `web-v1-0-x7k2p`. Also the log file's name. */
@@ -75,6 +83,8 @@ export interface WorkloadSpec {
   /** The whole environment; only PATH, HOME, USER, LANG, TMPDIR get the agent's values when absent. */
   readonly env: Readonly<Record<string, string>>;
   readonly files: readonly WorkloadFile[];
+  /** Absent: none. No two workloads that run have the same. */
+  readonly volumes?: readonly WorkloadVolume[];
   readonly ports: readonly WorkloadPort[];
   readonly health: WorkloadHealth;
   /** Outside names resolve for it. */
@@ -84,8 +94,13 @@ export interface WorkloadSpec {
   readonly drainMs: number;
   readonly graceMs: number;
   readonly specHash: string;
-  /** `stop`: drain, then end; its status stays (phase `exited`) until it leaves the set. */
-  readonly state: "run" | "stop";
+  /** It is a job's run: started until it succeeds, and then no more. What it runs for is kept on disk with how it ended. */
+  readonly job?: { readonly retries: number; readonly timeoutMs?: number };
+  /**
+   * `stop`: drain, then end; its status stays (phase `exited`) until it leaves the set. `hold`: its network is made and told, its program waits for `run`;
+   * so Envoy can listen there before the first connection.
+   */
+  readonly state: "run" | "stop" | "hold";
 }
 
 /**
@@ -130,6 +145,8 @@ export interface WorkloadStatus {
   readonly lastExit?: WorkloadExit;
   /** One line why it is not ready: `exited with code 1`, `ready check GET :8080/healthz: status 503`. */
   readonly reason?: string;
+  /** Present for jobs' runs; `outcome`: it has ended by itself (phase `exited`). */
+  readonly job?: { readonly outcome?: "succeeded" | "failed" };
 }
 
 export type EnvoyPhase = "starting" | "running" | "backoff" | "replacing" | "stopped";
@@ -181,6 +198,8 @@ export interface AgentPaths {
   /** One `NAME.sock` per way out, bound by the gateway Envoy. */
   readonly egressDir: string;
   readonly logDir: string;
+  /** Data that workloads leave behind. */
+  readonly volumeDir: string;
   /** The agent's own files: desired state, pids, Envoy logs. */
   readonly agentDir: string;
   readonly nodeSocket: string;
@@ -200,12 +219,18 @@ export function agentPaths(stateDir: string, runDir: string): AgentPaths {
     socketDir: runDir,
     egressDir: path.join(runDir, "egress"),
     logDir: path.join(stateDir, "logs"),
+    volumeDir: path.join(stateDir, "volumes"),
     agentDir,
     nodeSocket: path.join(runDir, "node.sock"),
     outsideSocket: path.join(runDir, "outside.sock"),
     nodeAdmin: path.join(runDir, "node-admin.sock"),
     gatewayAdmin: path.join(runDir, "gateway-admin.sock"),
   };
+}
+
+/** The folder of one volume of one replica, below `volumeDir`. Names have no `@` and no `/`: two that differ never meet. */
+export function volumeFolder({ namespace, app, version, replica }: Pick<WorkloadSpec, "namespace" | "app" | "version" | "replica">, name: string): string {
+  return path.join(namespace, `${app}@${version}`, String(replica), name);
 }
 
 /** Port of every capture listener, on the workload's own address. */

@@ -71,7 +71,7 @@ function spec(changes: Partial<WorkloadSpec>): WorkloadSpec {
 
 test("files: one that exists is covered, new ones are laid over the deepest folder that exists", (t) => {
   const dir = folder(t);
-  const context = { tools, dir, uid: 1, gid: 1, hidden: ["/state"], defaultEnv: { HOME: "/home/u", PATH: "/bin" } };
+  const context = { tools, dir, uid: 1, gid: 1, hidden: ["/state"], volumeDir: path.join(dir, "volumes"), defaultEnv: { HOME: "/home/u", PATH: "/bin" } };
   const existing = path.join(dir, "app.conf");
   writeFileSync(existing, "old");
   const files = [
@@ -95,6 +95,16 @@ test("files: one that exists is covered, new ones are laid over the deepest fold
   assert.equal(statSync(`${own}/env`).mode & 0o777, 0o600);
   assert.equal(remarks.length, 1);
   assert.match(remarks[0] ?? "", /a\.b/);
+  // Folders that stay: over one that is there, and in a new place.
+  const volumes = [
+    { folder: "default/web@v1/0/here", path: dir },
+    { folder: "default/web@v1/0/new", path: path.join(dir, "sub/db") },
+  ];
+  const withVolumes = readFileSync(writeWorkloadFiles(spec({ volumes }), context).script, "utf8");
+  assert.match(withVolumes, new RegExp(`mount --bind ${context.volumeDir}/default/web@v1/0/here ${dir}\n`));
+  assert.match(withVolumes, new RegExp(`mount -t overlay .*\n(.*\n)*.*mount --bind ${context.volumeDir}/default/web@v1/0/new ${dir}/sub/db`));
+  assert.ok(statSync(`${own}/overlays/0/upper/sub/db`).isDirectory(), "something to mount it on");
+  assert.ok(withVolumes.indexOf("/0/new") < withVolumes.indexOf("/state"), "before the state folder is hidden");
   // A second start begins from nothing.
   writeWorkloadFiles(spec({ files: [] }), context);
   assert.throws(() => statSync(`${own}/overlays/0`));

@@ -37,6 +37,8 @@ const node = new Node({
   hidden: [settings.stateDir, settings.runDir, ...settings.hidden],
   defaultEnv: Object.fromEntries(inherited),
   logDir: paths.logDir,
+  volumeDir: paths.volumeDir,
+  outcomeDir: path.join(paths.agentDir, "runs"),
   addressFile: path.join(paths.agentDir, "addresses.json"),
   clock,
   log,

@@ -11,12 +11,15 @@ import type { Log } from "../lib/log.ts";
 import { Addresses } from "./addresses.ts";
 import { capturePort, type Desired, type WorkloadSpec, type WorkloadStatus } from "./contract.ts";
 import type { DnsView } from "./dns.ts";
+import { keepOutcomes } from "./outcomes.ts";
 import { Workload } from "./workload.ts";
 import { type FilesContext, workloadDir } from "./workload-files.ts";
 
 export interface NodeOptions extends FilesContext {
   readonly tools: Tools;
   readonly logDir: string;
+  /** Where outcomes of jobs' runs are kept. */
+  readonly outcomeDir: string;
   readonly addressFile: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -38,6 +41,8 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #addresses: Addresses;
   readonly #workloads = new Map<string, Workload>();
+  /** Those that were told to start: once is enough. */
+  readonly #begun = new WeakSet<Workload>();
   readonly #statuses = new Cell<readonly WorkloadStatus[]>([]);
   readonly #generation = new Cell(0);
   #desired: Desired = { generation: 0, workloads: [], names: {} };
@@ -93,22 +98,53 @@ export class Node {
     const wanted = new Map(this.#desired.workloads.map((spec) => [spec.id, spec]));
     for (const [id, workload] of this.#workloads) {
       const spec = wanted.get(id);
-      if (spec?.specHash === workload.spec.specHash) workload.dispatch(spec.state === "stop" ? { kind: "stop", drain: true } : { kind: "run" });
+      if (spec?.specHash === workload.spec.specHash) this.#follow(workload, spec.state);
       else workload.dispatch({ kind: "stop", drain: true });
     }
     this.#forgetEnded(wanted);
-    const fresh = this.#desired.workloads.filter((spec) => spec.state === "run" && !this.#workloads.has(spec.id)).map((spec) => this.#add(spec));
+    keepOutcomes(this.#options.outcomeDir, new Set([...wanted.keys(), ...this.#workloads.keys()]));
+    const fresh = this.#desired.workloads
+      .filter((spec) => spec.state !== "stop" && !this.#workloads.has(spec.id))
+      .map((spec) => this.#add(spec))
+      .filter((workload) => !workload.ended);
     this.#refreshView();
     // In small groups: the first ones start while the networks of the next are made.
     for (let at = 0; at < fresh.length; at += groupSize) {
       const group = fresh.slice(at, at + groupSize);
       // A failure is told by the start, which tries once more.
-      void this.#makeNetworks(group).then(
-        () => begin(group),
-        () => begin(group),
-      );
+      const start = (): void => {
+        this.#begin(group);
+        this.#publish();
+      };
+      void this.#makeNetworks(group).then(start, start);
     }
     this.#publish();
+  }
+
+  #follow(workload: Workload, state: WorkloadSpec["state"]): void {
+    switch (state) {
+      case "stop":
+        workload.dispatch({ kind: "stop", drain: true });
+        return;
+      case "run":
+        workload.dispatch({ kind: "run" });
+        // It may have been held back until now.
+        if (workload.spec.job !== undefined) this.#begin([workload]);
+        return;
+      case "hold":
+        return;
+      default:
+        state satisfies never;
+    }
+  }
+
+  /** Starts those that are not held back now. */
+  #begin(workloads: readonly Workload[]): void {
+    const held = new Set(this.#desired.workloads.flatMap(({ id, state }) => (state === "hold" ? [id] : [])));
+    for (const workload of workloads.filter((one) => !held.has(one.spec.id) && !this.#begun.has(one))) {
+      this.#begun.add(workload);
+      workload.begin();
+    }
   }
 
   #add(spec: WorkloadSpec): Workload {
@@ -199,10 +235,6 @@ export class Node {
     }));
     for (const { files } of byAge.sort((a, b) => b.at - a.at).slice(oldLogs)) for (const file of files) rmSync(path.join(logDir, file), { force: true });
   }
-}
-
-function begin(workloads: readonly Workload[]): void {
-  for (const workload of workloads) workload.begin();
 }
 
 function planOf(workload: Workload): WorkloadNetworkPlan {

@@ -44,6 +44,10 @@ export interface Machine {
   readonly streaks: Readonly<Record<ProbeName, Streak>>;
   readonly lastExit?: WorkloadExit;
   readonly reason?: string;
+  /** Of a job's run that has ended by itself. */
+  readonly outcome?: "succeeded" | "failed";
+  /** Of a job's run: its time counts from here. */
+  readonly firstStartedAt?: number;
 }
 
 export type WorkloadEvent =
@@ -151,7 +155,7 @@ function same(machine: Machine): Step {
 }
 
 /** Goes to a stage; `reason` is kept only when given. */
-function enter(machine: Machine, stage: Stage, now: number, reason?: string): Machine {
+export function enter(machine: Machine, stage: Stage, now: number, reason?: string): Machine {
   const { reason: _, ...rest } = machine;
   const since = phaseOf(stage) === phaseOf(machine.stage) ? machine.since : now;
   return { ...rest, stage, since, ...(reason === undefined ? {} : { reason }) };

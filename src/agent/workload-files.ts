@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import path from "node:path";
 import { environmentScript, type SandboxFile, type SandboxOverlay, sandboxScript } from "../dataplane/sandbox.ts";
 import type { Tools } from "../dataplane/tools.ts";
-import type { WorkloadFile, WorkloadSpec } from "./contract.ts";
+import type { WorkloadFile, WorkloadSpec, WorkloadVolume } from "./contract.ts";
 
 export interface FilesContext {
   readonly tools: Tools;
@@ -12,6 +12,8 @@ export interface FilesContext {
   readonly uid: number;
   readonly gid: number;
   readonly hidden: readonly string[];
+  /** Where data is that workloads leave behind. */
+  readonly volumeDir: string;
   /** Variables that a workload gets when it does not set them. */
   readonly defaultEnv: Readonly<Record<string, string>>;
 }
@@ -49,7 +51,7 @@ export function writeWorkloadFiles(spec: WorkloadSpec, context: FilesContext): {
   writeFileSync(path.join(dir, "env"), environment, { mode: 0o600 });
   const hostName = spec.id.slice(0, 63).replace(/[-.]+$/, "");
   writeFileSync(path.join(dir, "hosts"), `127.0.0.1 localhost ${hostName}\n::1 localhost\n`);
-  const { binds, overlays } = placeFiles(spec.files, dir);
+  const { binds, overlays } = place(spec, { dir, volumeDir: context.volumeDir });
   const script = path.join(dir, "start");
   const plan = {
     pin: pinFile(context.dir, spec.id),
@@ -73,25 +75,45 @@ export function writeWorkloadFiles(spec: WorkloadSpec, context: FilesContext): {
   };
 }
 
-/** A file that exists is covered by a bind mount; a new one appears through an overlay of the deepest folder that exists. */
-function placeFiles(files: readonly WorkloadFile[], dir: string): { readonly binds: readonly SandboxFile[]; readonly overlays: readonly SandboxOverlay[] } {
-  const binds: SandboxFile[] = [];
+interface Placed {
+  readonly binds: readonly SandboxFile[];
+  readonly overlays: readonly SandboxOverlay[];
+}
+
+/** A file or folder that exists is covered by a bind mount; a new one appears through an overlay of the deepest folder that exists. */
+function place(
+  { files, volumes = [] }: Pick<WorkloadSpec, "files" | "volumes">,
+  { dir, volumeDir }: { readonly dir: string; readonly volumeDir: string },
+): Placed {
   const overlays = new Map<string, SandboxOverlay>();
-  for (const [at, file] of files.entries()) {
-    if (statSync(file.path, { throwIfNoEntry: false })?.isFile() === true) {
-      const source = path.join(dir, "files", String(at));
-      writeFileSync(source, file.content, { mode: file.mode });
-      binds.push({ path: file.path, source });
-      continue;
-    }
-    const base = existingFolder(path.dirname(file.path));
+  const upperOf = (target: string): string => {
+    const base = existingFolder(path.dirname(target));
     const overlay = overlays.get(base) ?? newOverlay(base, path.join(dir, "overlays", String(overlays.size)));
     overlays.set(base, overlay);
-    const target = path.join(overlay.upper, path.relative(base, file.path));
-    mkdirSync(path.dirname(target), { recursive: true, mode: 0o755 });
-    writeFileSync(target, file.content, { mode: file.mode });
+    return path.join(overlay.upper, path.relative(base, target));
+  };
+  // A volume first: what is mounted in it is seen.
+  const folders = volumes.map((volume) => placeVolume(volume, volumeDir, upperOf));
+  const bound = files.flatMap((file, at) => placeFile(file, path.join(dir, "files", String(at)), upperOf));
+  return { binds: [...folders, ...bound], overlays: [...overlays.values()] };
+}
+
+function placeVolume({ folder, path: target }: WorkloadVolume, volumeDir: string, upperOf: (target: string) => string): SandboxFile {
+  const source = path.join(volumeDir, folder);
+  mkdirSync(source, { recursive: true, mode: 0o700 });
+  if (!existsSync(target)) mkdirSync(upperOf(target), { recursive: true, mode: 0o755 });
+  return { path: target, source };
+}
+
+function placeFile(file: WorkloadFile, source: string, upperOf: (target: string) => string): readonly SandboxFile[] {
+  if (statSync(file.path, { throwIfNoEntry: false })?.isFile() === true) {
+    writeFileSync(source, file.content, { mode: file.mode });
+    return [{ path: file.path, source }];
   }
-  return { binds, overlays: [...overlays.values()] };
+  const target = upperOf(file.path);
+  mkdirSync(path.dirname(target), { recursive: true, mode: 0o755 });
+  writeFileSync(target, file.content, { mode: file.mode });
+  return [];
 }
 
 function newOverlay(base: string, dir: string): SandboxOverlay {

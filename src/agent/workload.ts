@@ -10,14 +10,18 @@ import { runProgram } from "../dataplane/shell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { capturePort, type WorkloadNetwork, type WorkloadSpec, type WorkloadStatus } from "./contract.ts";
+import { stepJob } from "./job-state.ts";
 import { LineSplitter, LogWriter, type StreamLetter } from "./log-writer.ts";
 import { logFile } from "./logs.ts";
+import { readOutcome, writeOutcome } from "./outcomes.ts";
 import { probeOnce } from "./probe.ts";
 import { type Effect, type Machine, newMachine, type ProbeName, phaseOf, readyProbe, step, type WorkloadEvent } from "./supervisor-state.ts";
 import { type FilesContext, pinFile, workloadDir, writeWorkloadFiles } from "./workload-files.ts";
 
 export interface WorkloadContext extends FilesContext {
   readonly logDir: string;
+  /** Where outcomes of jobs' runs are kept. */
+  readonly outcomeDir: string;
   readonly clock: Clock;
   readonly log: Log;
   /** Makes the network at need. */
@@ -45,7 +49,7 @@ export class Workload {
     this.spec = spec;
     this.address = address;
     this.#context = context;
-    this.#machine = newMachine(context.clock.now());
+    this.#machine = startingPoint(spec, context);
     this.#writer = new LogWriter(logFile(context.logDir, spec.id));
     mkdirSync(workloadDir(context.dir, spec.id), { recursive: true });
   }
@@ -65,8 +69,11 @@ export class Workload {
 
   dispatch(event: WorkloadEvent): void {
     const before = this.#machine;
-    const { machine, effects } = step(before, event, this.spec, this.#context.clock.now());
+    const { spec } = this;
+    const now = this.#context.clock.now();
+    const { machine, effects } = spec.job === undefined ? step(before, event, spec, now) : stepJob(before, event, spec, spec.job, now);
     this.#machine = machine;
+    if (machine.outcome !== undefined && before.outcome === undefined) this.#keepOutcome(machine, machine.outcome);
     if (machine.reason !== undefined && machine.reason !== before.reason && machine.stage.kind !== before.stage.kind) this.#remark(machine.reason);
     for (const effect of effects) this.#carryOut(effect);
     if (machine !== before) this.#context.changed();
@@ -74,7 +81,7 @@ export class Workload {
 
   status(): WorkloadStatus {
     const { spec } = this;
-    const { stage, since, restarts, lastExit, reason } = this.#machine;
+    const { stage, since, restarts, lastExit, reason, outcome } = this.#machine;
     const network: WorkloadNetwork = { address: this.address, captureAddress: this.address, capturePort, networkNamespace: this.pin };
     return {
       id: spec.id,
@@ -89,6 +96,7 @@ export class Workload {
       ...(this.#startedAt === undefined ? {} : { startedAt: this.#startedAt }),
       ...(lastExit === undefined ? {} : { lastExit }),
       ...(reason === undefined ? {} : { reason }),
+      ...(spec.job === undefined ? {} : { job: outcome === undefined ? {} : { outcome } }),
     };
   }
 
@@ -112,6 +120,12 @@ export class Workload {
   /** Process 1 of its namespaces, as the node sees it. */
   #init(): number | undefined {
     return this.#child?.pid === undefined ? undefined : childrenOf(this.#child.pid)[0];
+  }
+
+  /** Before anybody is told: who asks for the same again must find it. */
+  #keepOutcome({ since, restarts, lastExit, reason }: Machine, outcome: "succeeded" | "failed"): void {
+    const said = { ...(lastExit === undefined ? {} : { lastExit }), ...(reason === undefined ? {} : { reason }) };
+    writeOutcome(this.#context.outcomeDir, this.spec.id, { specHash: this.spec.specHash, outcome, since, restarts, ...said });
   }
 
   #remark(text: string): void {
@@ -239,6 +253,15 @@ export class Workload {
       await this.#context.clock.sleep(10);
     }
   }
+}
+
+/** Where a workload begins; a job's run that has ended stays ended, whoever ended since. */
+function startingPoint(spec: WorkloadSpec, { outcomeDir, clock }: WorkloadContext): Machine {
+  const fresh = newMachine(clock.now());
+  const known = spec.job === undefined ? undefined : readOutcome(outcomeDir, spec.id);
+  if (known === undefined || known.specHash !== spec.specHash) return fresh;
+  const { specHash: _specHash, ...said } = known;
+  return { ...fresh, ...said, stage: { kind: "exited" } };
 }
 
 function nameOf(pid: number): string {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { service } from "../../test/support/declared.ts";
 import { startFakeDaemon } from "../../test/support/fake-daemon.ts";
+import type { VersionName } from "../model/names.ts";
+import type { Service } from "../model/types.ts";
+import { settle } from "../release/settle.ts";
+import type { KeptVolume } from "./context.ts";
 import type { ApiError, HistoryEntry, InspectView, LogLine, RemoveResult, ServiceView, SystemView, WeightsView } from "./contract.ts";
 
 const hello = {
@@ -189,4 +194,62 @@ test("system: status, stop, and a document that describes every route", { timeou
   assert.ok(Object.keys(document.body.paths).length > 20);
   assert.match(JSON.stringify(document.body.paths["/v1/weight"]?.["post"]?.requestBody), /basis points/);
   assert.equal(document.body.paths["/v1/apps/{namespace}/{app}/history"]?.["get"]?.parameters.length, 2);
+});
+
+test("scale: a range follows the load, a number does not, and one on every node has no number", { timeout: 20_000 }, async (t) => {
+  const daemon = startFakeDaemon(t);
+  const put = async (changes: Partial<Service>): Promise<void> => {
+    const value = { service: service("web", changes), origin: "file", restarts: 0 } as const;
+    await daemon.store.commit(settle(daemon.store.snapshot.get(), [{ op: "put", kind: "service", key: "default/web@v1", value }], { now: 0, change: "up" }));
+  };
+  const scale = async (counts: object) => daemon.post<ApiError>("/v1/scale", { namespace: "default", targets: [{ app: "web", ...counts }], wait: false });
+  const kept = () => {
+    const found = daemon.store.snapshot.get().objects.service.get("default/web@v1")?.value.service;
+    return [found?.scale, found?.autoscale];
+  };
+  await put({ scale: 1 });
+  assert.equal(code(await scale({ scale: 2, max: 5 })), "autoscale-needs-cpu");
+  await put({ scale: 1, resources: { cpu: "100m" } });
+  assert.equal(code(await scale({ scale: 3, max: 2 })), "scale-range");
+  assert.equal(code(await scale({ scale: 0, max: 2 })), "scale-range");
+  assert.equal((await scale({ scale: 2, max: 5 })).status, 200);
+  assert.deepEqual(kept(), [2, { max: 5, cpu: 80 }]);
+  await put({ scale: 1, resources: { cpu: "100m" }, autoscale: { max: 3, cpu: 40 } });
+  await scale({ scale: 2, max: 5 });
+  assert.deepEqual(kept(), [2, { max: 5, cpu: 40 }], "of what it follows nobody said anything");
+  await scale({ scale: 3 });
+  assert.deepEqual(kept(), [3, undefined]);
+  await put({ perNode: true });
+  assert.equal(code(await scale({ scale: 3 })), "scale-per-node");
+});
+
+test("what versions leave behind is kept and named, until somebody asks for its end", { timeout: 20_000 }, async (t) => {
+  const daemon = startFakeDaemon(t);
+  const put = async (): Promise<void> => {
+    const value = { service: service("db", { volumes: [{ name: "data", path: "/data", size: "1Gi" }] }), origin: "file", restarts: 0 } as const;
+    await daemon.store.commit(settle(daemon.store.snapshot.get(), [{ op: "put", kind: "service", key: "default/db@v1", value }], { now: 0, change: "up" }));
+  };
+  const volume = (name: string, version: string): KeptVolume => {
+    const { namespace, app } = service("db");
+    return { namespace, app, version: version as VersionName, name };
+  };
+  daemon.volumes = [volume("data-db-v0-0", "v0"), volume("data-db-v1-0", "v1")];
+  const rm = async (refs: readonly string[], volumes?: boolean) =>
+    daemon.post<RemoveResult>("/v1/rm", { namespace: "default", refs, ...(volumes === undefined ? {} : { volumes }) });
+  const names = ({ body }: { readonly body: RemoveResult }) => [
+    body.removed,
+    body.volumes?.map(({ name, deleted }) => `${deleted ? "deleted" : "kept"} ${name}`),
+  ];
+  await put();
+  assert.deepEqual(names(await rm(["db"])), [["db@v1"], ["kept data-db-v1-0"]]);
+  assert.equal((await rm(["db"])).status, 404);
+  assert.deepEqual(names(await rm(["db@v1"], true)), [[], ["deleted data-db-v1-0"]], "although nothing is declared by this name");
+  assert.equal((await rm(["db@v1"], true)).status, 404, "now there is nothing at all");
+  assert.deepEqual(names(await rm(["db"], true)), [[], ["deleted data-db-v0-0"]]);
+  daemon.volumes = [volume("data-db-v1-0", "v1")];
+  await put();
+  assert.deepEqual(names(await daemon.post<RemoveResult>("/v1/down", { all: true })), [["db@v1"], ["kept data-db-v1-0"]]);
+  await put();
+  assert.deepEqual(names(await daemon.post<RemoveResult>("/v1/down", { all: true, volumes: true })), [["db@v1"], ["deleted data-db-v1-0"]]);
+  assert.deepEqual(daemon.volumes, []);
 });

@@ -5,9 +5,11 @@ import type { Log } from "../lib/log.ts";
 import type { Result } from "../lib/problem.ts";
 import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
 import type { Runs } from "../model/file/scope.ts";
+import type { JobNow } from "../model/job-run.ts";
 import type { MeshReport } from "../model/mesh-report.ts";
-import type { VersionKey } from "../model/names.ts";
+import type { AppName, Namespace, VersionKey, VersionName } from "../model/names.ts";
 import type { Adopted, Port } from "../model/types.ts";
+import type { Workload } from "../model/workload.ts";
 import type { World } from "../model/world.ts";
 import type { ReplicaState } from "../release/progress.ts";
 import type { LogLine, ProxyView, SystemView } from "./contract.ts";
@@ -30,12 +32,18 @@ export interface Observed {
   /** `gateway` is absent where there is none. */
   readonly world: Omit<World, "gateway"> & Partial<Pick<World, "gateway">>;
   readonly replicas: ReplicaState;
+  /** By key, declared jobs; absent: none. */
+  readonly jobs?: ReadonlyMap<string, JobNow>;
+  /** Workloads of jobs' runs that are there; absent: none. */
+  readonly runs?: ReadonlyMap<string, Workload>;
   /** Revision of the newest World that every proxy it concerns has acknowledged, apart from `refusals`; 0: none yet. */
   readonly ackedRevision: number;
   /** What (`KIND KEY`) is not in Envoy as declared although the revisions agree, where objects are acknowledged one by one. */
   readonly late?: ReadonlySet<string>;
   /** Why something (`KIND KEY`) cannot become as declared, apart from what its replicas say: none may be made, its name is somebody else's. */
   readonly hindrances?: ReadonlyMap<string, string>;
+  /** Version → one line about what is not as one may think although the version is as declared. */
+  readonly remarks?: ReadonlyMap<string, string>;
   /** What proxies refuse of the newest World; what they had stays in force. */
   readonly refusals: readonly Refused[];
   /** Whether the platform is heard of now, and has been told everything; `teller` says who is not heard of, if not the node agent. */
@@ -80,6 +88,22 @@ export interface PlatformTraits {
   readonly findAdoptable?: (wish: { readonly namespace: string; readonly deployment: string; readonly app: string }) => Promise<Result<FoundWorkloads>>;
 }
 
+/** Whose volumes are meant; without a version those of all versions of an app, also of such as are gone. */
+export interface VolumeQuery {
+  readonly namespace: Namespace;
+  readonly app: AppName;
+  readonly version?: VersionName;
+}
+
+/** Data of one replica of a version, which may be gone. */
+export interface KeptVolume {
+  readonly namespace: Namespace;
+  readonly app: AppName;
+  readonly version: VersionName;
+  /** As the platform calls it. */
+  readonly name: string;
+}
+
 /** The platform's and the proxies' side of the machine. */
 export interface Machine {
   readLogs(query: LogQuery): Promise<readonly LogLine[]>;
@@ -90,6 +114,10 @@ export interface Machine {
   notes?(key: VersionKey): Promise<readonly string[]>;
   /** What the control plane says of the mesh, by namespace; of all that we may see without one. Absent: there is no control plane but ourselves. */
   meshReports?(namespace: string | undefined): Promise<Result<ReadonlyMap<string, MeshReport>>>;
+  /** The volumes that are there. */
+  keptVolumes(queries: readonly VolumeQuery[]): Promise<Result<readonly KeptVolume[]>>;
+  /** Deletes data. Nothing that uses it may run. */
+  deleteVolumes(volumes: readonly KeptVolume[]): Promise<Result<void>>;
   replaceProxies(): Promise<readonly string[]>;
   proxies(): Promise<readonly ProxyView[]>;
   agent(): Promise<SystemView["agent"]>;

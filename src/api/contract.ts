@@ -4,6 +4,9 @@
  * Times are milliseconds since the epoch; weights are basis points (10 000 = 100 %).
  */
 import type { Problem } from "../lib/problem.ts";
+import type { RunState } from "../model/declared.ts";
+import type { JobState } from "../model/job-run.ts";
+import type { Schedule } from "../model/types.ts";
 
 /** HTTP status ↔ meaning: 400 bad input, 404 unknown name, 409 conflict, 422 not possible now, 503 data plane not there, 500 a bug. */
 export interface ApiError {
@@ -23,7 +26,7 @@ export interface StackSource {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export type ObjectKind = "service" | "router" | "external" | "config" | "secret";
+export type ObjectKind = "service" | "job" | "router" | "external" | "config" | "secret";
 
 /** One difference between what is declared and what the file says. `fields` never holds a secret's value. */
 export interface PlanChange {
@@ -47,6 +50,8 @@ export interface Plan {
   readonly stack: string;
   readonly changes: readonly PlanChange[];
   readonly weights: readonly PlanWeight[];
+  /** What somebody may not expect of it, one line each. */
+  readonly notes: readonly string[];
 }
 
 /** `POST /v1/plan` */
@@ -68,8 +73,14 @@ export interface UpRequest extends PlanRequest {
 export type UpEvent =
   | { readonly kind: "plan"; readonly plan: Plan }
   | { readonly kind: "applied" }
-  | { readonly kind: "progress"; readonly services: readonly ServiceView[] }
-  | { readonly kind: "done"; readonly services: readonly ServiceView[]; readonly urls: readonly NamedUrl[]; readonly tookMs: number }
+  | { readonly kind: "progress"; readonly services: readonly ServiceView[]; readonly jobs: readonly JobView[] }
+  | {
+      readonly kind: "done";
+      readonly services: readonly ServiceView[];
+      readonly jobs: readonly JobView[];
+      readonly urls: readonly NamedUrl[];
+      readonly tookMs: number;
+    }
   /** What ran before still runs; `restored`: the declaration is as it was before. `timedOut`: nothing is known to be wrong, but it took too long. */
   | { readonly kind: "failed"; readonly failures: readonly UpFailure[]; readonly restored: boolean; readonly timedOut?: boolean };
 
@@ -119,6 +130,40 @@ export interface WorkloadView {
   readonly since: number;
   readonly restarts: number;
   readonly reason?: string;
+}
+
+/** One job. `GET /v1/jobs?namespace=N` (absent: default; `*`: all), `&watch=true` streams `readonly JobView[]`. */
+export interface JobView {
+  /** In lists beside services, which have none. */
+  readonly kind: "job";
+  readonly namespace: string;
+  readonly name: string;
+  readonly stack?: string;
+  readonly state: JobState;
+  readonly schedule?: Schedule;
+  readonly nextRunAt?: number;
+  readonly createdAt: number;
+  /** One line why, when something is wrong. */
+  readonly reason?: string;
+  /** Newest first. */
+  readonly runs: readonly JobRunView[];
+}
+
+export interface JobRunView {
+  readonly name: string;
+  /** What it ran for: the hash of what it was made from, `restart N`, or `at TIME`. */
+  readonly cause: string;
+  readonly state: RunState;
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  readonly reason?: string;
+}
+
+/** `POST /v1/jobs/run`: runs jobs again now; `wait`: answers when they have ended. Answers `readonly JobView[]`. */
+export interface RunJobsRequest {
+  readonly namespace: string;
+  readonly jobs: readonly string[];
+  readonly wait: boolean;
 }
 
 /** `POST /v1/run`: a service without a file. 409 when app@version exists. Answers `ServiceView`. */
@@ -206,7 +251,8 @@ export interface HistoryEntry {
 /** `POST /v1/scale`: answers `readonly ServiceView[]`. A version absent means the app's only version, or all of them. */
 export interface ScaleRequest {
   readonly namespace: string;
-  readonly targets: readonly { readonly app: string; readonly version?: string; readonly scale: number }[];
+  /** With `max` the number follows the use of the processor, from `scale` up to it; without it, it is `scale`. */
+  readonly targets: readonly { readonly app: string; readonly version?: string; readonly scale: number; readonly max?: number }[];
   readonly wait: boolean;
 }
 
@@ -244,9 +290,21 @@ export interface RestartRequest {
 export interface RemoveRequest {
   readonly namespace: string;
   readonly refs: readonly string[];
+  /** Also the data of versions with volumes; of those that are gone already, too. Absent: it is kept. */
+  readonly volumes?: boolean;
 }
 export interface RemoveResult {
   readonly removed: readonly string[];
+  /** Volumes of what was removed, as the platform calls them, and what became of them. */
+  readonly volumes?: readonly VolumeView[];
+}
+export interface VolumeView {
+  readonly namespace: string;
+  readonly app: string;
+  readonly version: string;
+  /** `data-db-v1-0` on a cluster, a folder on one machine. */
+  readonly name: string;
+  readonly deleted: boolean;
 }
 
 /** `POST /v1/down`: one stack, or everything in a namespace, or everything. Waits until it is gone. Answers `RemoveResult`. */
@@ -254,6 +312,8 @@ export interface DownRequest {
   readonly stack?: string;
   readonly namespace?: string;
   readonly all: boolean;
+  /** Also the data of versions with volumes. Absent: it is kept. */
+  readonly volumes?: boolean;
 }
 
 /** `GET /v1/inspect/NAMESPACE/REF`: the declared object, its state, its workloads and what Envoy was told. Secrets show keys only. */

@@ -22,8 +22,8 @@ export function parseSource(snapshot: DeclaredSnapshot, { source, stack, namespa
 }
 
 /** A file that was cut off must not take everything down that it declared before. */
-function isEmpty({ services, routers, externals, configs, secrets, namespaces }: Stack): boolean {
-  return [services, routers, externals, configs, secrets, namespaces].every((list) => list.length === 0);
+function isEmpty({ services, jobs, routers, externals, configs, secrets, namespaces }: Stack): boolean {
+  return [services, jobs, routers, externals, configs, secrets, namespaces].every((list) => list.length === 0);
 }
 
 /** Names that exist apart from the file of the stack `own`: those of others, and versions that a command staged. */
@@ -35,6 +35,7 @@ function knownNames(snapshot: DeclaredSnapshot, own: string | undefined): KnownN
   const data = (kind: "config" | "secret") => values(kind).map((value) => ({ namespace: value.namespace, name: value.name, keys: Object.keys(value.data) }));
   return {
     services: values("service").map(({ service }) => service),
+    jobs: values("job").map(({ job }) => job),
     routers: values("router"),
     externals: values("external"),
     configs: data("config"),

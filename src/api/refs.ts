@@ -6,8 +6,8 @@ import { parseRef, type Ref } from "../model/ref.ts";
 import { versionsOf } from "../release/stage.ts";
 import { need, refuse } from "./refusal.ts";
 
-type NamedKind = "router" | "external" | "config" | "secret";
-const namedKinds = ["router", "external", "config", "secret"] as const satisfies readonly NamedKind[];
+type NamedKind = "job" | "router" | "external" | "config" | "secret";
+const namedKinds = ["job", "router", "external", "config", "secret"] as const satisfies readonly NamedKind[];
 
 export type Found =
   | { readonly kind: "app"; readonly namespace: Namespace; readonly app: AppName; readonly versions: readonly Declared<"service">[] }
@@ -62,6 +62,7 @@ export function findServices(snapshot: DeclaredSnapshot, text: string, namespace
       return found.versions;
     case "version":
       return [found.object];
+    case "job":
     case "router":
     case "external":
     case "config":
@@ -77,6 +78,13 @@ export function findTargets(
   target: { readonly app: string; readonly version?: string },
 ): readonly Declared<"service">[] {
   return findServices(snapshot, `app/${target.app}${target.version === undefined ? "" : `@${target.version}`}`, namespace);
+}
+
+/** The declared job of a name. Refuses with 404 and what it might have meant. */
+export function findJob(snapshot: DeclaredSnapshot, name: string, namespace: string): Declared<"job"> {
+  const found = findRef(snapshot, `job/${name}`, namespace);
+  if (found.kind !== "job") throw refuse("ref-kind-wrong", `${name} is a ${found.kind}; this needs a job`, { status: 422 });
+  return found.object as Declared<"job">;
 }
 
 /** Keys of these objects. */

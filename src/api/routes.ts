@@ -2,6 +2,7 @@
 import type { Route } from "./route.ts";
 import { adoptRoutes } from "./routes/adopt.ts";
 import { identityRoutes } from "./routes/identities.ts";
+import { jobRoutes } from "./routes/jobs.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { objectRoutes } from "./routes/objects.ts";
 import { removeRoutes } from "./routes/remove.ts";
@@ -13,6 +14,7 @@ import { weightRoutes } from "./routes/weights.ts";
 export const allRoutes: readonly Route[] = [
   ...adoptRoutes,
   ...identityRoutes,
+  ...jobRoutes,
   ...logRoutes,
   ...objectRoutes,
   ...removeRoutes,

@@ -9,6 +9,7 @@ import type {
   RemoveRequest,
   RestartRequest,
   RollbackRequest,
+  RunJobsRequest,
   RunRequest,
   ScaleRequest,
   StackSource,
@@ -94,7 +95,7 @@ export const rollbackRequest: z.ZodType<RollbackRequest> = z.object({
 export const scaleRequest: z.ZodType<ScaleRequest> = z.object({
   namespace: name,
   targets: z
-    .array(z.object({ app: name, version: name.exactOptional(), scale }))
+    .array(z.object({ app: name, version: name.exactOptional(), scale, max: scale.exactOptional() }))
     .min(1)
     .max(1000),
   wait: z.boolean(),
@@ -107,8 +108,18 @@ export const restartRequest: z.ZodType<RestartRequest> = z.object({
     .max(1000),
   wait: z.boolean(),
 });
-export const removeRequest: z.ZodType<RemoveRequest> = z.object({ namespace: name, refs: z.array(ref).min(1).max(1000) });
-export const downRequest: z.ZodType<DownRequest> = z.object({ stack: name.exactOptional(), namespace: name.exactOptional(), all: z.boolean() });
+export const runJobsRequest: z.ZodType<RunJobsRequest> = z.object({ namespace: name, jobs: z.array(name).min(1).max(1000), wait: z.boolean() });
+export const removeRequest: z.ZodType<RemoveRequest> = z.object({
+  namespace: name,
+  refs: z.array(ref).min(1).max(1000),
+  volumes: z.boolean().exactOptional(),
+});
+export const downRequest: z.ZodType<DownRequest> = z.object({
+  stack: name.exactOptional(),
+  namespace: name.exactOptional(),
+  all: z.boolean(),
+  volumes: z.boolean().exactOptional(),
+});
 export const systemStopRequest: z.ZodType<SystemStopRequest> = z.object({ purge: z.boolean() });
 
 const flag = z.enum(["true", "false"]).transform((text) => text === "true");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { startFakeDaemon } from "../../test/support/fake-daemon.ts";
+import { runs } from "../../test/support/runs.ts";
 import type { Clock } from "../lib/clock.ts";
 import { heartbeatMs, ndjson } from "./ndjson.ts";
 import { Refusal } from "./refusal.ts";
@@ -100,7 +101,7 @@ test("no body, query or path makes the daemon fail", { timeout: 60_000 }, async 
       assert.ok(status < 500, `${path} ${JSON.stringify(body)}: ${status}`);
       if (status !== 200) assert.ok((answer.problems?.length ?? 0) > 0);
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
   const text = fc.string({ maxLength: 30 }).map(encodeURIComponent);
   await fc.assert(
@@ -116,7 +117,7 @@ test("no body, query or path makes the daemon fail", { timeout: 60_000 }, async 
         assert.ok(response.status < 500, `${path}: ${response.status}`);
       }
     }),
-    { numRuns: 100 },
+    { numRuns: runs(100) },
   );
   assert.deepEqual(daemon.complaints, []);
 });
@@ -146,6 +147,6 @@ test("a stack file can be anything", { timeout: 60_000 }, async (t) => {
       const { status } = await daemon.post("/v1/plan", { source });
       assert.ok(status === 200 || (status >= 400 && status < 500), `${status} for ${JSON.stringify(lines)}`);
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });

@@ -38,7 +38,7 @@ export function serviceView(observed: Observed, object: Declared<"service">, now
   const progress = progressOf(observed.replicas, key);
   const [state, why] = judge(observed, progress, hindranceOf(observed, key));
   const refusal = observed.refusals.find(({ name }) => name.startsWith(`${app}@${version}.${namespace}:`) || name === `${app}.${namespace}`);
-  const reason = why ?? (refusal === undefined ? undefined : describeRefusal(refusal));
+  const reason = why ?? (refusal === undefined ? observed.remarks?.get(key) : describeRefusal(refusal));
   const weights = observed.declared.objects.app.get(appKey(namespace, app))?.value;
   const workloads = [...observed.replicas.workloads.values()]
     .filter((workload) => workload.key === key && workload.phase !== "exited")

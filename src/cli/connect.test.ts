@@ -31,6 +31,7 @@ function answers(pid: number): void {
     "GET /v1/system": { json: systemView({ pid }) },
     "POST /v1/restart": { json: [serviceView()] },
     "GET /v1/services": { json: [serviceView()] },
+    "GET /v1/jobs": { json: [] },
   };
 }
 
@@ -62,7 +63,7 @@ test("a daemon of the same version, or of one that is not known, is left alone",
   }
   assert.equal(same.exitCode ?? same.signalCode, null);
   assert.ok(
-    daemon.requests.every(({ url }) => url === "/v1/restart"),
+    daemon.requests.every(({ url }) => url === "/v1/restart" || url.startsWith("/v1/jobs")),
     "and is asked nothing for it",
   );
 });

@@ -49,6 +49,15 @@ export async function printList<T>(listing: Listing<T>, format: Format): Promise
   }
 }
 
+/** Prints two lists: tables one below the other, data as one list. An empty second one is as if it were not there. */
+export async function printLists<A, B>(first: Listing<A>, second: Listing<B>, format: Format): Promise<void> {
+  if (second.items.length === 0) return printList(first, format);
+  if (format === "json" || format === "yaml") return printValue([...first.items, ...second.items], format);
+  if (first.items.length > 0) await printList(first, format);
+  if (first.items.length > 0 && format !== "name") out("\n");
+  return printList(second, format);
+}
+
 /** Prints one value; a table's place is taken by YAML, which reads well. */
 export async function printValue(value: unknown, format: Format): Promise<void> {
   if (format === "json") return out(`${JSON.stringify(value, null, 2)}\n`);

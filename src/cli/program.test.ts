@@ -58,6 +58,7 @@ test("every status of the API has its exit code, and its problems are shown", as
   for (const [status, exit] of statuses) {
     daemon.answers = {
       "GET /v1/services": { status, json: { problems: [{ code: "some-code", message: "some words", hint: "some hint" }] } },
+      "GET /v1/jobs": { json: [] },
       "GET /v1/system": { json: systemView() },
     };
     const { code, stdout, stderr } = await daemon.weir(["ps"]);
@@ -67,7 +68,7 @@ test("every status of the API has its exit code, and its problems are shown", as
 
 test("an answer that is no API answer is shown, too", async () => {
   for (const json of ["<html>", "{}", "null"]) {
-    daemon.answers = { "GET /v1/services": { status: 500, json } };
+    daemon.answers = { "GET /v1/services": { status: 500, json }, "GET /v1/jobs": { json: [] } };
     const { code, stderr } = await daemon.weir(["ps", "-o", "json"]);
     assert.deepEqual({ code, stderr }, { code: 1, stderr: `error[daemon-error]: the daemon answered 500: ${json}\n  hint: see its log: weir system logs\n` });
   }
@@ -99,6 +100,7 @@ test("without a command there is help", async () => {
 test("a reader that goes away is no error", async () => {
   daemon.answers = {
     "GET /v1/services": { json: Array.from({ length: 5_000 }, (_, index) => serviceView({ app: `app-${index}` })) },
+    "GET /v1/jobs": { json: [] },
     "GET /v1/system": { json: systemView() },
   };
   const { code, stderr } = await daemon.weir(["ps"], { hangUp: true });

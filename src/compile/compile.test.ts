@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { capturePoint } from "../../test/support/running-world.ts";
+import { runs } from "../../test/support/runs.ts";
 import { destination, external, planOf, port, router, rule, service, stack } from "../../test/support/stacks.ts";
 import { type AppName, appKey, defaultNamespace, type Namespace, objectKey, type VersionName, versionKey } from "../model/names.ts";
 import type { Service, Stack } from "../model/types.ts";
@@ -253,7 +254,7 @@ test("equal Worlds give equal plans, whatever the order of their maps", () => {
       for (const { action } of one.plan.hosts.flatMap((host) => host.ports).flatMap((answer) => (answer.kind === "http" ? answer.routes : [])))
         if (action.kind === "forward" && action.destinations.length > 0) assertSum(action.destinations.map((to) => to.weight));
     }),
-    { numRuns: 100 },
+    { numRuns: runs(100) },
   );
   assert.equal(localGateway.domain, "localhost");
 });

@@ -7,6 +7,7 @@ import type { DestinationRef } from "../model/types.ts";
 import type { World } from "../model/world.ts";
 import type { BackendId, MeshPlan, Route, WeightedBackend } from "./mesh-plan.ts";
 import { type ExternalBackend, isExternal, isVersion, type NodeBackend, placedBackends } from "./node-plan.ts";
+import { splitBySafety } from "./safe-methods.ts";
 import { byKey, compileRule, type Destination, destinationsNamed, type Known, weighted } from "./service-routes.ts";
 import { rescale } from "./weights.ts";
 
@@ -129,7 +130,7 @@ function compileHost({ domain, rules }: GatewayHost, apps: Known): PlannedHost {
     const route = compileRule(rule, `${domain}#${index}`, apps);
     return rule.cors === undefined ? route : { ...route, cors: rule.cors };
   };
-  return { domain, routes: rules.map(compile) };
+  return { domain, routes: rules.map(compile).flatMap(splitBySafety) };
 }
 
 function compileTarget({ destinations, refused }: GatewayTarget, apps: Known): PlannedTarget {

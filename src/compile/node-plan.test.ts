@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { identityOf, meshOf, pinnedPod, planWith, replicas } from "../../test/support/node-mesh.ts";
+import { runs } from "../../test/support/runs.ts";
 import { port, service } from "../../test/support/stacks.ts";
 import { compileNode, type NodePlan } from "./node-plan.ts";
 
@@ -113,6 +114,6 @@ test("for any order of pods and endpoints: an equal plan, and the very same list
       );
       for (const part of ["backends", "pods", "remote"] as const) assert.equal(next[part], first[part], part);
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   );
 });

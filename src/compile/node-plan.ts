@@ -2,12 +2,13 @@
  * What the proxy of one node of a cluster does: everything about traffic (the MeshPlan), seen from where it stands. It calls what runs on its own node
  * directly, and everything else that is in the mesh by mutual TLS, as its callers.
  */
-import { sameFields, shareList } from "../lib/memoize.ts";
+import { memoize, sameFields, shareList } from "../lib/memoize.ts";
 import type { MeshPods, PinnedPod } from "../model/mesh-pod.ts";
 import type { SpiffeId, TrustDomain } from "../model/spiffe.ts";
 import type { Endpoint } from "../model/world.ts";
 import { listeningPort } from "./backends.ts";
 import type { Backend, BackendId, Host, MeshPlan } from "./mesh-plan.ts";
+import { retrySafeMethods } from "./safe-methods.ts";
 
 /** One place that a backend's requests go to. */
 export interface NodeEndpoint {
@@ -58,14 +59,18 @@ export function compileNode(plan: MeshPlan, mesh: MeshPods, node: string, before
   return {
     node,
     trustDomain: mesh.trustDomain,
-    hosts: plan.hosts,
-    hostsFor: plan.hostsFor,
+    hosts: retrySafeMethods(plan.hosts),
+    hostsFor: callersHosts(plan.hostsFor),
     backends: shareList(before?.backends, backends),
     externals: shareList(before?.externals, plan.backends.filter(isExternal)),
     pods: shareList(before?.pods, pods),
     remote: shareList(before?.remote, remote, sameFields),
   };
 }
+
+const callersHosts = memoize(
+  (hostsFor: MeshPlan["hostsFor"]): MeshPlan["hostsFor"] => new Map([...hostsFor].map(([callers, hosts]) => [callers, retrySafeMethods(hosts)])),
+);
 
 /**
  * Backends with their places, as a proxy sees them that stands on `node` (undefined: a gateway, which is on none): by mutual TLS whoever is in the mesh and

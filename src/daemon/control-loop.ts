@@ -3,17 +3,19 @@ import type { Observed } from "../api/context.ts";
 import { Cell, type Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import type { DeclaredSnapshot, LocalStore } from "../model/declared.ts";
+import type { DeclaredSnapshot, LocalStore, Write } from "../model/declared.ts";
 import type { AppKey } from "../model/names.ts";
 import type { Weights } from "../model/weights.ts";
 import type { Workload } from "../model/workload.ts";
 import type { GatewaySettings } from "../model/world.ts";
-import type { PlatformOrder, Provider, ReplicaOrder } from "../providers/provider.ts";
+import type { PlatformOrder, Provider, ReplicaOrder, RunOrder } from "../providers/provider.ts";
 import type { Registry } from "../registry/registry.ts";
+import { type JobsInput, jobNow, nextJobLookAt, stepJobs, wishFor } from "../release/jobs.ts";
 import { type Replica, replace, servingReplicas } from "../release/replace.ts";
 import { nextTickAt, weightsAt } from "../release/rollout.ts";
 import { Alarm } from "./alarm.ts";
-import { type EnvoyState, knowledgeOf } from "./envoy-link.ts";
+import { capturedNow, type EnvoyState, knowledgeOf } from "./envoy-link.ts";
+import { WantedJobs } from "./wanted-jobs.ts";
 import { templateKey, WantedVersions } from "./wanted-versions.ts";
 
 export interface ControlOptions {
@@ -31,6 +33,7 @@ const retryMs = 1000;
 export class ControlLoop {
   readonly #options: ControlOptions;
   readonly #wanted = new WantedVersions();
+  readonly #jobs = new WantedJobs();
   readonly #observed = new Cell<Observed | undefined>(undefined);
   readonly #wakes = new Cell(0);
   readonly #alarm: Alarm;
@@ -81,23 +84,29 @@ export class ControlLoop {
     // Without knowing what runs, a World would have no endpoints: Envoy would be told to forget everything.
     if (platform === undefined) return;
     const now = clock.now();
-    const { workloads } = platform;
+    const { workloads, runs = none } = platform;
     const before = this.#options.store.snapshot.get();
     const wanted = this.#wanted.of(before);
-    const knowledge = knowledgeOf(envoy.state.get(), [...workloads.keys(), ...this.#replicas.keys()]);
+    const knowledge = knowledgeOf(envoy.state.get(), [...workloads.keys(), ...runs.keys(), ...this.#replicas.keys()]);
     const replacement = replace(this.#replicas, { wanted, workloads, envoy: knowledge, now });
     this.#replicas = replacement.replicas;
-    const declared = this.#keepTemplates(before);
+    const wantedJobs = this.#jobs.of(before);
+    const isUpToDate = platform.connected && platform.generation >= this.#ordered.generation;
+    const jobsOf = (snapshot: DeclaredSnapshot): JobsInput => {
+      return { jobs: wantedJobs, runs: snapshot.objects.run, workloads: runs, envoy: knowledge, isUpToDate, now };
+    };
+    const declared = this.#keep([...this.#wanted.templateWrites(before, this.#replicas.values()), ...stepJobs(jobsOf(before))], before);
+    const jobs = jobsOf(declared);
     const apps = [...declared.objects.app.values()].map((object) => object.value);
     const { world } = registry.update({
       declared,
       weights: new Map([...declared.objects.app].map(([key, { value }]): [AppKey, Weights] => [key as AppKey, weightsAt(value, now)])),
       serving: servingReplicas(this.#replicas, workloads),
-      captured: this.#captured(declared, workloads),
+      captured: [...this.#captured(declared, workloads), ...capturedRuns(declared, runs)],
       gateway,
     });
-    this.#order(declared);
-    const ticks = [...apps.map((app) => nextTickAt(app, now)), replacement.wakeAt].filter((at) => at !== undefined);
+    this.#order(declared, jobs);
+    const ticks = [...apps.map((app) => nextTickAt(app, now)), replacement.wakeAt, nextJobLookAt(jobs)].filter((at) => at !== undefined);
     this.#alarm.set(ticks.length === 0 ? undefined : Math.min(...ticks));
     const { connected, reason, generation } = platform;
     const replicas = { wanted, replicas: this.#replicas, workloads, envoy: knowledge };
@@ -106,19 +115,20 @@ export class ControlLoop {
       declared,
       world,
       replicas,
+      jobs: new Map([...wantedJobs].map(([key, wanted]) => [key, jobNow(wanted, jobs)])),
+      runs,
       ackedRevision: envoy.state.get().ackedRevision,
       refusals: envoy.state.get().refusals,
       platform: { connected, upToDate, ...(reason === undefined ? {} : { reason }) },
     });
   }
 
-  /** Writes down what replicas are made from before any of them starts: they may outlive their declaration, and us. */
-  #keepTemplates(declared: DeclaredSnapshot): DeclaredSnapshot {
-    const writes = this.#wanted.templateWrites(declared, this.#replicas.values());
+  /** Writes down what replicas and runs are made from before any of them starts: they may outlive their declaration, and us. */
+  #keep(writes: readonly Write[], declared: DeclaredSnapshot): DeclaredSnapshot {
     if (writes.length === 0) return declared;
     const result = this.#options.store.commitNow(writes);
     if (result.ok) return result.value;
-    throw new Error(`templates: ${result.problems.map((problem) => problem.message).join("; ")}`);
+    throw new Error(`templates and runs: ${result.problems.map((problem) => problem.message).join("; ")}`);
   }
 
   #captured(declared: DeclaredSnapshot, workloads: ReadonlyMap<string, Workload>): readonly { readonly workload: Workload; readonly egress: boolean }[] {
@@ -127,19 +137,37 @@ export class ControlLoop {
       .map((workload) => ({ workload, egress: declared.objects.template.get(templateKey(workload.key, workload.hash))?.value.service.egress ?? false }));
   }
 
-  #order(declared: DeclaredSnapshot): void {
+  #order(declared: DeclaredSnapshot, jobs: JobsInput): void {
     const replicas = [...this.#replicas.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
     const names = namesByNamespace(declared);
-    const text = JSON.stringify([replicas.map(({ id, hash, stage }) => [id, hash, stage === "stopping"]), names]);
+    const captured = capturedNow(this.#options.envoy.state.get());
+    const runs = [...declared.objects.run.values()].flatMap(({ value }): RunOrder[] => {
+      const { id, hash, template } = value;
+      return template === undefined ? [] : [{ id, hash, template, state: wishFor(value, { ...jobs, captured }) }];
+    });
+    const text = JSON.stringify([
+      replicas.map(({ id, hash, stage }) => [id, hash, stage === "stopping"]),
+      runs.map(({ id, hash, state }) => [id, hash, state]),
+      names,
+    ]);
     if (text === this.#ordered.text) return;
     const orders = replicas.flatMap(({ id, index, hash, key, stage }): ReplicaOrder[] => {
       const template = declared.objects.template.get(templateKey(key, hash))?.value;
       // Without a template nobody can say what it is: left out, it is drained and ended.
       return template === undefined ? [] : [{ id, index, template, state: stage === "stopping" ? "stop" : "run" }];
     });
-    const order: PlatformOrder = { replicas: orders, names };
+    const order: PlatformOrder = { replicas: orders, runs, names };
     this.#ordered = { text, generation: this.#options.provider.apply(order) };
   }
+}
+
+const none: ReadonlyMap<string, Workload> = new Map();
+
+function capturedRuns(declared: DeclaredSnapshot, runs: ReadonlyMap<string, Workload>): readonly { readonly workload: Workload; readonly egress: boolean }[] {
+  const egress = new Map([...declared.objects.run.values()].map(({ value }) => [value.id, value.template?.job.egress ?? false]));
+  return [...runs.values()]
+    .filter((workload) => workload.network !== undefined && workload.phase !== "exited")
+    .map((workload) => ({ workload, egress: egress.get(workload.id) ?? false }));
 }
 
 function namesByNamespace(declared: DeclaredSnapshot): PlatformOrder["names"] {

@@ -138,6 +138,11 @@ export function knowledgeOf(state: EnvoyState, all: Iterable<string>): EnvoyKnow
   return { has, mayHave, mayCapture };
 }
 
+/** Workloads in whose namespaces Envoy listens, as far as it has said so. */
+export function capturedNow({ node }: EnvoyState): ReadonlySet<string> {
+  return new Set(node?.world.captures.map(({ workload }) => workload));
+}
+
 function endpointIds(world: World): ReadonlySet<string> {
   return new Set([...world.endpoints.values()].flat().map((endpoint) => endpoint.id));
 }

@@ -8,9 +8,11 @@ import { callUnix, HttpProblem } from "../agent/unix-http.ts";
 import type { Machine } from "../api/context.ts";
 import type { ProxyConfigState, ProxyView, SystemView } from "../api/contract.ts";
 import type { Clock } from "../lib/clock.ts";
+import { ok } from "../lib/problem.ts";
 import type { LocalStore, Write } from "../model/declared.ts";
 import { kinds } from "../model/declared.ts";
 import type { AdsServer, NodeStatus } from "../xds/server.ts";
+import { findVolumes, removeVolumes } from "./local-volumes.ts";
 
 export interface LocalMachineOptions {
   readonly paths: AgentPaths;
@@ -31,6 +33,8 @@ export function createLocalMachine({ paths, clock, ads, store, release }: LocalM
       const plan = await exec(paths, workload);
       return plan === undefined ? undefined : { ...plan, kind: "program" };
     },
+    keptVolumes: async (queries) => ok(findVolumes(paths.volumeDir, queries)),
+    deleteVolumes: async (volumes) => ok(removeVolumes(volumes)),
     async replaceProxies() {
       const { replaced } = await callUnix<ReplaceResult>(paths.agentSocket, "POST", "/envoy/replace", { timeoutMs: 120_000, body: {} });
       return replaced;

@@ -18,8 +18,9 @@ export class WantedVersions {
     return new Map(
       [...snapshot.objects.service.values()].map((declared): [VersionKey, WantedVersion] => {
         const key = declared.key as VersionKey;
-        const { app, version, scale } = declared.value.service;
-        return [key, { key, app, version, scale, hash: this.#template(snapshot, declared).hash }];
+        const { app, version, scale, volumes = [] } = declared.value.service;
+        const numbered = volumes.length > 0 ? { numbered: true } : {};
+        return [key, { key, app, version, scale, hash: this.#template(snapshot, declared).hash, ...numbered }];
       }),
     );
   }
@@ -39,7 +40,7 @@ export class WantedVersions {
   }
 
   #template(snapshot: DeclaredSnapshot, declared: Declared<"service">): Template {
-    const parts = [...usedData(snapshot, declared, "config"), ...usedData(snapshot, declared, "secret")];
+    const parts = [...usedData(snapshot, declared.value.service, "config"), ...usedData(snapshot, declared.value.service, "secret")];
     const known = this.#known.get(declared);
     if (known !== undefined && known.parts.length === parts.length && known.parts.every((part, i) => part === parts[i])) return known.template;
     const made = templateOf(snapshot, declared);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { runs } from "../../test/support/runs.ts";
 import { deviceName, workloadRules } from "./network.ts";
 import { enterFromHost, environmentScript, sandboxCommand, sandboxScript } from "./sandbox.ts";
 import { commandLine, quote, runProgram, runScript } from "./shell.ts";
@@ -11,7 +12,7 @@ const { found: tools } = findTools([], process.env["PATH"] ?? "");
 test("any word comes through the shell as it was", async () => {
   const words = fc.sample(
     fc.string({ unit: "grapheme" }).filter((word) => !word.includes("\0")),
-    { numRuns: 60, seed: 7 },
+    { numRuns: runs(60), seed: 7 },
   );
   const all = [...words, "it's", '$HOME `id` \\ "', "", "-n", "a\nb"];
   const printed = await runScript("sh", `printf '%s\\0' ${commandLine(...all)}`);

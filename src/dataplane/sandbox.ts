@@ -7,7 +7,7 @@
 import { quote } from "./shell.ts";
 import type { Tools } from "./tools.ts";
 
-/** A file that the workload must see at `path`; its content waits at `source`, on a tmpfs that only the node sees. */
+/** A file that the workload must see at `path`; its content waits at `source`, on a tmpfs that only the node sees. Or a folder of its own that stays. */
 export interface SandboxFile {
   readonly path: string;
   readonly source: string;

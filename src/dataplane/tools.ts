@@ -16,15 +16,20 @@ const systemFolders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/b
  * Answers what it found and the names of what is missing.
  */
 export function findTools(folders: readonly string[], searchPath: string): { readonly found: Partial<Tools>; readonly missing: readonly ToolName[] } {
-  const places = [...folders, ...searchPath.split(":").filter((folder) => path.isAbsolute(folder)), ...systemFolders];
   const found: Partial<Record<ToolName, string>> = {};
   const missing: ToolName[] = [];
   for (const name of names) {
-    const file = places.map((folder) => path.join(folder, name)).find(isExecutable);
+    const file = findTool(name, folders, searchPath);
     if (file === undefined) missing.push(name);
     else found[name] = file;
   }
   return { found, missing };
+}
+
+/** Looks one program up in the same places; undefined when it is in none. */
+export function findTool(name: string, folders: readonly string[], searchPath: string): string | undefined {
+  const places = [...folders, ...searchPath.split(":").filter((folder) => path.isAbsolute(folder)), ...systemFolders];
+  return places.map((folder) => path.join(folder, name)).find(isExecutable);
 }
 
 /** Says whether nothing is missing. */

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { parseAllDocuments } from "yaml";
+import { job } from "../../test/support/declared.ts";
+import { runs } from "../../test/support/runs.ts";
 import { external, place, port, router, rule, service, stack } from "../../test/support/stacks.ts";
 import type { Namespace } from "../model/names.ts";
 import type { Stack } from "../model/types.ts";
@@ -67,7 +69,7 @@ for (const mesh of meshes) {
       fc.property(fc.shuffledSubarray([...shop.services], { minLength: shop.services.length }), (services) => {
         assert.equal(print(mesh, { ...shop, services }).text, print(mesh).text);
       }),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
   });
 }
@@ -114,5 +116,18 @@ test("the gateway of an export is not this machine's: port 8080 is free there, p
     assert.deepEqual(refused.ok ? [] : refused.problems.map(({ code, message }) => `${code}: ${message}`), [
       "port-clash: port 80 of the gateway belongs to HTTP; db cannot be reached through it",
     ]);
+  }
+});
+
+test("jobs are printed whole, and asked for beside native sidecars; one that runs once cannot be applied twice, and that is said", () => {
+  const jobs = [job("migrate", { image: "example.com/m:1" }), job("tick", { image: "example.com/t:1", schedule: { cron: "@daily", timeZone: "UTC" } })];
+  const annotations = { istio: "sidecar.istio.io/nativeSidecar", linkerd: "config.beta.linkerd.io/proxy-enable-native-sidecar", "gateway-api": undefined };
+  for (const mesh of meshes) {
+    const { text, objects, notices } = print(mesh, stack({ ...shop, jobs }));
+    const own = objects.filter(({ metadata: { name } }) => name === "migrate" || name === "tick").map(({ kind, metadata: { name } }) => `${kind} ${name}`);
+    assert.deepEqual(own, ["ServiceAccount migrate", "ServiceAccount tick", "Job migrate", "CronJob tick"]);
+    assert.ok(notices.some((notice) => /A Job runs once.*\(default\/migrate\)/.test(notice)));
+    const annotation = annotations[mesh];
+    assert.equal(text.split(annotation ?? "nativeSidecar").length - 1, annotation === undefined ? 0 : 2);
   }
 });

@@ -1,6 +1,6 @@
 /**
  * `weir export`: a file as the plain Kubernetes objects that mean the same to another mesh. It is the traffic side only:
- * the file says commands and folders of this machine, not images, so workloads are not printed.
+ * services of a file have commands and folders of this machine, mostly, so of workloads only jobs are printed.
  */
 import { compileWorld } from "../compile/compile.ts";
 import type { MeshPlan } from "../compile/mesh-plan.ts";
@@ -11,6 +11,7 @@ import type { Config, Stack } from "../model/types.ts";
 import { emitGatewayApi } from "./gateway-api/emit.ts";
 import { gatewayHttpPort, publicHosts } from "./gateway-api/gateway.ts";
 import { emitIstio } from "./istio/emit.ts";
+import { emitJobs, jobNotices, jobProblems } from "./kubernetes/jobs.ts";
 import { appLabel, versionLabel } from "./kubernetes/names.ts";
 import { emitNamespaces, joinCommand } from "./kubernetes/namespace.ts";
 import { type Emission, type KubeObject, metadata } from "./kubernetes/object.ts";
@@ -37,21 +38,26 @@ export function printStack(stack: Stack, mesh: Mesh, { domain = localGateway.dom
   const { plan, problems } = compileWorld(worldOfStack(stack, { gateway: { ...localGateway, port: gatewayHttpPort, domain } }));
   if (problems.length > 0) return failed(...problems);
   const emitted = emitters[mesh](plan);
-  const unprintable = stack.configs.flatMap(configProblems);
+  const unprintable = [...stack.configs.flatMap(configProblems), ...jobProblems(stack.jobs, mesh)];
   if (!emitted.ok) return failed(...emitted.problems, ...unprintable);
   if (unprintable.length > 0) return failed(...unprintable);
   const namespaces = namespacesOf(stack, plan);
-  const objects = [...emitNamespaces(namespaces, emitted.value.membership), ...stack.configs.map(emitConfig), ...emitted.value.objects];
+  const objects = [
+    ...emitNamespaces(namespaces, emitted.value.membership),
+    ...stack.configs.map(emitConfig),
+    ...emitJobs(stack.jobs, mesh),
+    ...emitted.value.objects,
+  ];
   const notices = [...emitted.value.notices, ...noticesOf(stack, plan, namespaces.has(defaultNamespace) ? joinCommand(emitted.value.membership) : undefined)];
   const header = [
-    `Stack ${stack.name} for ${meshTitle(mesh)}, printed by \`weir export --mesh ${mesh}\`: the traffic side, without workloads.`,
+    `Stack ${stack.name} for ${meshTitle(mesh)}, printed by \`weir export --mesh ${mesh}\`: the traffic side, ${stack.jobs.length === 0 ? "without workloads" : "and jobs, without the workloads of services"}.`,
     ...notices.map((notice) => `- ${notice}`),
   ];
   return ok({ yaml: printObjects(sortObjects(unique(objects).map((object) => labelled(object, stack))), header), notices });
 }
 
 function namespacesOf(stack: Stack, plan: MeshPlan): ReadonlySet<Namespace> {
-  const used = [...plan.hosts, ...stack.configs].map(({ namespace }) => namespace);
+  const used = [...plan.hosts, ...stack.configs, ...stack.jobs].map(({ namespace }) => namespace);
   return new Set([...used, ...stack.namespaces]);
 }
 
@@ -86,6 +92,7 @@ function noticesOf(stack: Stack, plan: MeshPlan, join: string | undefined): read
           "What the file does not say is the mesh's own default: connection limits, ejection of failing pods, safe retries; and calls to the outside are not blocked.",
         ]
       : []),
+    ...jobNotices(stack.jobs),
     ...(join === undefined ? [] : [`Namespace ${defaultNamespace} is there already and not printed; it joins the mesh by: ${join}`]),
     ...(publicHosts(plan).length > 0 ? [`Names at the gateway end in .${plan.gateway.domain} besides the routers' own hosts.`] : []),
     ...stack.secrets.map(

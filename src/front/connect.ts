@@ -11,7 +11,7 @@ import type { Selection } from "../providers/kubernetes/client.ts";
 import type { KubeconfigOptions } from "../providers/kubernetes/kubeconfig.ts";
 import { type Reflected, Reflector } from "../providers/kubernetes/reflector.ts";
 import { adoptedPodReader, type RunningPod, readRunningPod } from "../providers/kubernetes/translate-running.ts";
-import { appLabel } from "../providers/kubernetes/workload-objects.ts";
+import { hashLabel } from "../providers/kubernetes/workload-objects.ts";
 import { type KubernetesStore, openKubernetesStore } from "../store/kubernetes/kubernetes-store.ts";
 import { findAdoptable, hasOtherService } from "./adopt.ts";
 import { createClusterMachine } from "./machine.ts";
@@ -94,7 +94,9 @@ async function contextOf(
 ): Promise<ApiContext> {
   const podsWith = (read: (raw: unknown) => RunningPod | undefined, selection: Selection) =>
     new Reflector({ client, kind: { group: "", version: "v1", resource: "pods" }, read, selection, clock, log: silent, random: Math.random });
-  const own = (namespaces ?? [undefined]).map((namespace) => podsWith(readRunningPod, { labels: appLabel, ...(namespace === undefined ? {} : { namespace }) }));
+  const own = (namespaces ?? [undefined]).map((namespace) =>
+    podsWith(readRunningPod, { labels: hashLabel, ...(namespace === undefined ? {} : { namespace }) }),
+  );
   const reflectors = [
     ...own,
     ...adoptedVersions(store).map(({ service, labels }) => podsWith(adoptedPodReader(service), { labels, namespace: service.namespace })),

@@ -21,7 +21,7 @@ test("after a config changed, the status of whoever uses it counts again when it
   const write: Write = { op: "put", kind: "service", key, value: { service: web, origin: "file", restarts: 0 } };
   const first = commit(store, [write]);
   const freshness = new Freshness();
-  const stale = (declared: DeclaredSnapshot, hash: string, now: number) => [...freshness.stale(declared, statusOf(hash), now)];
+  const stale = (declared: DeclaredSnapshot, hash: string, now: number) => [...freshness.stale(declared, { service: statusOf(hash), job: new Map() }, now)];
   assert.deepEqual(stale(first, "h1", 0), []);
   const second = put("two");
   assert.deepEqual(stale(second, "h1", 10), [key]);

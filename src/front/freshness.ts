@@ -3,8 +3,9 @@
  * also makes new pods, it can only show by another hash. So from such a change on, the hash of before counts for nothing.
  */
 import type { Declared, DeclaredSnapshot } from "../model/declared.ts";
-import type { VersionStatus } from "../providers/kubernetes/declared-status.ts";
+import type { Job, Service } from "../model/types.ts";
 import { usedData } from "../release/template.ts";
+import type { SeenStatuses } from "../store/kubernetes/assemble.ts";
 
 /** Longer than a control plane needs to see a change; then its word counts, whatever it is. */
 export const staleMs = 5_000;
@@ -19,17 +20,24 @@ interface Known {
 export class Freshness {
   readonly #known = new Map<string, Known>();
 
-  /** Keys of versions whose status is about what was; `now` in milliseconds since the epoch. */
-  stale(declared: DeclaredSnapshot, statuses: ReadonlyMap<string, VersionStatus>, now: number): ReadonlySet<string> {
+  /** Keys of versions and jobs whose status is about what was; `now` in milliseconds since the epoch. */
+  stale(declared: DeclaredSnapshot, statuses: Pick<SeenStatuses, "service" | "job">, now: number): ReadonlySet<string> {
     const stale = new Set<string>();
-    for (const object of declared.objects.service.values()) {
-      const hash = statuses.get(object.key)?.hash;
-      const next = step(this.#known.get(object.key), [...usedData(declared, object, "config"), ...usedData(declared, object, "secret")], hash, now);
-      this.#known.set(object.key, next);
-      if (next.awaited !== undefined) stale.add(object.key);
+    const made = [
+      ...[...declared.objects.service.values()].map(({ key, value }) => ({ key, of: value.service, hash: statuses.service.get(key)?.hash })),
+      ...[...declared.objects.job.values()].map(({ key, value }) => ({ key, of: value.job, hash: statuses.job.get(key)?.hash })),
+    ];
+    for (const { key, of, hash } of made) {
+      const next = step(this.#known.get(key), partsOf(declared, of), hash, now);
+      this.#known.set(key, next);
+      if (next.awaited !== undefined) stale.add(key);
     }
     return stale;
   }
+}
+
+function partsOf(declared: DeclaredSnapshot, made: Service | Job): readonly Declared[] {
+  return [...usedData(declared, made, "config"), ...usedData(declared, made, "secret")];
 }
 
 function step(before: Known | undefined, parts: readonly Declared[], hash: string | undefined, now: number): Known {

@@ -6,6 +6,7 @@ import type { RunningPod } from "../providers/kubernetes/translate-running.ts";
 import { followPodLogs, readPodLogs } from "./logs.ts";
 import { readMeshReports } from "./mesh-reports.ts";
 import { notesOf } from "./notes.ts";
+import { claimsOf, deleteClaims } from "./volumes.ts";
 
 interface ClusterMachineOptions {
   readonly client: KubeClient;
@@ -29,6 +30,8 @@ export function createClusterMachine({ client, clock, pod, namespaces }: Cluster
       return { kind: "pod", namespace, pod: name, container, stdin, tty };
     },
     meshReports: (namespace) => readMeshReports(client, namespace === undefined ? namespaces : [namespace]),
+    keptVolumes: (queries) => claimsOf(client, queries),
+    deleteVolumes: (volumes) => deleteClaims(client, volumes),
     notes: (key) => notesOf(client, key),
     replaceProxies: () => Promise.reject(new Error("on a cluster, nodes' proxies are replaced with their DaemonSet")),
     proxies: async () => [],

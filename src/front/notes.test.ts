@@ -15,11 +15,15 @@ test("notes are about one version: its Deployment, its ReplicaSets and pods; the
       event("ReplicaSet", "web-v1-5f7", "2026-01-01T00:00:01Z", { reason: "FailedCreate", message: "exceeded quota" }),
       event("Deployment", "web-v1", "", { eventTime: "2026-01-01T00:00:00.5Z", message: "first" }),
       event("Pod", "web-v10-5f7-abcde", "2026-01-01T00:00:01Z"),
+      event("PersistentVolumeClaim", "data-web-v1-0", "2026-01-01T00:00:01.5Z", { message: "no class" }),
+      event("PersistentVolumeClaim", "data-web-v1-x-0", "2026-01-01T00:00:01.5Z"),
+      event("Pod", "web-v1-0", "2026-01-01T00:00:02.5Z", { message: "of a StatefulSet" }),
+      event("StatefulSet", "web-v1", "2026-01-01T00:00:02.7Z", { message: "set" }),
       event("Deployment", "web-v1-2", "2026-01-01T00:00:01Z"),
       event("Pod", "web-v1", "2026-01-01T00:00:01Z"),
       {},
     ],
     "web-v1",
   );
-  assert.deepEqual(notes, ["Failed: first", "FailedCreate: exceeded quota", "Failed: x", "FailedScheduling: 0/2 nodes are available (7 times)"]);
+  assert.deepEqual(notes, ["Failed: no class", "Failed: x", "Failed: of a StatefulSet", "Failed: set", "FailedScheduling: 0/2 nodes are available (7 times)"]);
 });

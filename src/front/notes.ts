@@ -8,7 +8,10 @@ const events = { group: "", version: "v1", resource: "events" };
 const mostNotes = 5;
 const longestNote = 300;
 
-/** The newest warnings about a version's Deployment, its ReplicaSets and pods, oldest first; none when they may not be read. */
+/** Kinds that have a version's own name. */
+const ownKinds: ReadonlySet<string> = new Set(["Version", "Deployment", "StatefulSet", "DaemonSet", "HorizontalPodAutoscaler"]);
+
+/** The newest warnings about what makes a version's pods and about these, oldest first; none when they may not be read. */
 export async function notesOf(client: KubeClient, key: VersionKey): Promise<readonly string[]> {
   const [namespace = "", ref = ""] = key.split("/");
   const page = await client.list(events, { namespace, fields: "type=Warning" });
@@ -27,10 +30,11 @@ export function readNotes(items: readonly unknown[], name: string): readonly str
 
 function isAbout(object: Readonly<Record<string, unknown>>, name: string): boolean {
   const [kind, own] = [text(object["kind"]), text(object["name"]) ?? ""];
+  if (kind === "PersistentVolumeClaim") return new RegExp(`^.+-${name}-\\d+$`).test(own);
   const rest = own.startsWith(`${name}-`) ? own.slice(name.length + 1) : undefined;
-  if (kind === "Deployment" || kind === "Version") return own === name;
+  if (kind !== undefined && ownKinds.has(kind)) return own === name;
   if (rest === undefined) return false;
-  return (kind === "ReplicaSet" && /^[a-z0-9]+$/.test(rest)) || (kind === "Pod" && /^[a-z0-9]+-[a-z0-9]+$/.test(rest));
+  return (kind === "ReplicaSet" && /^[a-z0-9]+$/.test(rest)) || (kind === "Pod" && /^([a-z0-9]+-)?[a-z0-9]+$/.test(rest));
 }
 
 function noteOf(event: Readonly<Record<string, unknown>>): string {

@@ -48,7 +48,7 @@ const appStatus = { observedGeneration: 1, weights: { v1: 10_000 }, programmed: 
 function seen(pods: readonly unknown[], said: Partial<Seen> = {}): Seen {
   return {
     declared: declared("web@v1"),
-    statuses: { service: new Map([[key, versionStatus]]), app: new Map([[app, appStatus]]), router: new Map(), external: new Map() },
+    statuses: { service: new Map([[key, versionStatus]]), app: new Map([[app, appStatus]]), job: new Map(), router: new Map(), external: new Map() },
     pods: runningPods(pods.map(readRunningPod)),
     stale: new Set(),
     ...said,
@@ -121,4 +121,16 @@ test("what is no longer declared is late as long as a pod of it may answer, and 
   assert.ok(isInEnvoy(left([pod("a", { ending: true })]), [`service ${key}`]));
   assert.ok(!areGone(left([pod("a", { ending: true })]), 0, new Set([key])));
   assert.ok(areGone(left([]), 0, new Set([key])));
+});
+
+test("the number of pods is the control plane's where it is not the version's to say, and what it remarks is shown", () => {
+  const store = new MemoryStore({ now: () => 0 });
+  const elastic = service("web@v1", { scale: 1, autoscale: { max: 5, cpu: 50 }, resources: { cpu: "100m" } });
+  const put: Write = { op: "put", kind: "service", key, value: { service: elastic, origin: "file", restarts: 0 } };
+  const state = seen([pod("a"), pod("b")], {
+    declared: commit(store, settle(store.snapshot.get(), [put], { now: 0, change: "up" })),
+    statuses: { ...seen([]).statuses, service: new Map([[key, { ...versionStatus, reason: "no metrics" }]]) },
+  });
+  const shown = view(state);
+  assert.deepEqual([shown.ready, shown.wanted, shown.state, shown.reason], [2, 2, "ready", "no metrics"]);
 });

@@ -1,7 +1,9 @@
 /** What a cluster says of declared things → what the API shows of them. Pure: called again whenever something changed. */
 import type { Observed } from "../api/context.ts";
 import type { Declared, DeclaredSnapshot } from "../model/declared.ts";
+import type { JobNow } from "../model/job-run.ts";
 import { type AppKey, type AppName, appKey, type Namespace, type VersionKey, type VersionName } from "../model/names.ts";
+import { nextTime } from "../model/schedule.ts";
 import type { Service } from "../model/types.ts";
 import type { App, Endpoint } from "../model/world.ts";
 import type { VersionStatus } from "../providers/kubernetes/declared-status.ts";
@@ -17,7 +19,9 @@ export interface Seen {
   readonly statuses: SeenStatuses;
   /** By id. */
   readonly pods: ReadonlyMap<string, RunningPod>;
-  /** Keys of versions whose status is about contents of before. */
+  /** Those of jobs; absent: none. */
+  readonly runs?: ReadonlyMap<string, RunningPod>;
+  /** Keys of versions and jobs whose status is about contents of before. */
   readonly stale: ReadonlySet<string>;
   /** Why what is known may be old; undefined: it is not. */
   readonly silentBecause?: string;
@@ -33,9 +37,12 @@ export function observe(seen: Seen, now: number): Observed {
     declared,
     world: { ...emptyWorld, revision: 1, apps: appsInForce(seen), endpoints: endpointsOf(seen) },
     replicas: replicaState(seen),
+    jobs: jobsOf(seen, now),
+    runs: seen.runs ?? new Map(),
     ackedRevision: 1,
     late: lateObjects(seen, now),
     hindrances: hindrancesOf(seen),
+    remarks: remarksOf(seen),
     refusals: [],
     platform: {
       teller: "the cluster's API server",
@@ -84,13 +91,39 @@ function replicaState(seen: Seen): ReplicaState {
   };
 }
 
+/** Jobs as the control plane says that they are, with the pods of their runs. */
+function jobsOf({ declared, statuses, runs, stale }: Seen, now: number): ReadonlyMap<string, JobNow> {
+  const pods = Map.groupBy(
+    [...(runs?.values() ?? [])].toSorted((a, b) => a.since - b.since),
+    ({ namespace, run }) => `${namespace}/${run ?? ""}`,
+  );
+  return new Map(
+    [...declared.objects.job.values()].map(({ key, generation, value: { job } }): [string, JobNow] => {
+      const status = statuses.job.get(key);
+      const next = job.schedule === undefined ? undefined : nextTime(job.schedule, now);
+      const all = status?.runs ?? [];
+      return [
+        key,
+        {
+          state: status?.state ?? "waiting",
+          ...(status?.reason === undefined ? {} : { reason: status.reason }),
+          runs: all.map((run) => ({ ...run, workloads: (pods.get(`${job.namespace}/${run.name}`) ?? []).map(({ id }) => id) })),
+          ...(next === undefined ? {} : { nextRunAt: next }),
+          isCurrent: status !== undefined && status.observedGeneration >= generation && !stale.has(key),
+        },
+      ];
+    }),
+  );
+}
+
 function replicaOf({ id, key, hash, phase, since }: RunningPod): Replica {
   return { id, key, hash, index: 0, stage: phase === "draining" || phase === "exited" ? "stopping" : "running", since };
 }
 
 function wantedOf({ key, value: { service } }: Declared<"service">, status: VersionStatus | undefined): WantedVersion {
-  const { app, version, adopted } = service;
-  const scale = adopted === undefined ? service.scale : (status?.wanted ?? service.scale);
+  const { app, version, adopted, autoscale, perNode } = service;
+  const isOthers = adopted !== undefined || autoscale !== undefined || perNode === true;
+  const scale = isOthers ? (status?.wanted ?? service.scale) : service.scale;
   return { key: key as VersionKey, app, version, scale, hash: status?.hash ?? unknownHash };
 }
 
@@ -115,6 +148,16 @@ function hindrancesOf(seen: Seen): ReadonlyMap<string, string> {
     }
   }
   return found;
+}
+
+/** What the control plane says of versions that are as they should be. */
+function remarksOf(seen: Seen): ReadonlyMap<string, string> {
+  return new Map(
+    [...seen.declared.objects.service.values()].flatMap((object) => {
+      const status = currentStatus(seen, object);
+      return status?.state === "ready" && status.reason !== undefined ? [[object.key, status.reason] as const] : [];
+    }),
+  );
 }
 
 /** `KIND KEY` of what Envoy does not have as declared. An app whose weights move is where it should be. */

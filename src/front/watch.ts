@@ -24,6 +24,7 @@ export interface ClusterWatch {
 /** Observes until `signal` aborts. */
 export function watchCluster(sources: Sources, clock: Clock, signal: AbortSignal): ClusterWatch {
   let pods = podsNow(sources);
+  const are = (jobs: boolean): ReadonlyMap<string, RunningPod> => new Map([...pods].filter(([, { run }]) => (run !== undefined) === jobs));
   const freshness = new Freshness();
   let isPausing = false;
   const look = (): Observed => {
@@ -31,9 +32,9 @@ export function watchCluster(sources: Sources, clock: Clock, signal: AbortSignal
     const now = clock.now();
     const { declared, statuses, silentBecause } = sources.store.get();
     const reason = silentBecause ?? sources.pods.map((cell) => cell.get()).find(({ connected }) => !connected)?.reason;
-    const stale = freshness.stale(declared, statuses.service, now);
+    const stale = freshness.stale(declared, statuses, now);
     if (stale.size > 0) void lookLater();
-    return observe({ declared, statuses, pods, stale, ...(reason === undefined ? {} : { silentBecause: reason }) }, now);
+    return observe({ declared, statuses, pods: are(false), runs: are(true), stale, ...(reason === undefined ? {} : { silentBecause: reason }) }, now);
   };
   // What is stale does not stay so, even when nothing happens any more.
   const lookLater = async (): Promise<void> => {

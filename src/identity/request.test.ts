@@ -7,6 +7,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { p256 } from "../../test/support/openssl.ts";
 import { temporaryFolder } from "../../test/support/real.ts";
+import { runs } from "../../test/support/runs.ts";
 import { createKeyPair, signingAlgorithm } from "./keys.ts";
 import { createRequest, verifyRequest } from "./request.ts";
 
@@ -62,7 +63,7 @@ test("a request with any bits turned is refused or still gives its signer's key,
       // The library is lenient about lengths outside of what is signed.
       if (after.ok) assert.deepEqual(after, before, `byte ${at} ^ ${bits}`);
     }),
-    { numRuns: 150 },
+    { numRuns: runs(150) },
   );
 });
 

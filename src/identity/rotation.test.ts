@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { runs } from "../../test/support/runs.ts";
 import { defaultTrustDomain } from "../model/spiffe.ts";
 import { type AuthorityState, readAuthorityState, writeAuthorityState } from "./authority-state.ts";
 import { advance, recordIssued, recordReport, trustedRoots, wantSigner, workFor } from "./rotation.ts";
@@ -210,7 +211,7 @@ test("at every moment every node accepts every other, whatever is lost, late or 
         mesh.check();
       }
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

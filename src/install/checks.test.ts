@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MeshReport, SystemReport } from "../model/mesh-report.ts";
 import { type ClusterFacts, clusterChecks, type Sight } from "./checks.ts";
-import { definitionObjects } from "./crds.ts";
+import { definedKinds, definitionObjects } from "./crds.ts";
 import { missingFields } from "./difference.ts";
 
 const now = Date.UTC(2027, 0, 1);
@@ -135,7 +135,7 @@ test("whoever may see one namespace only hears of that, and of what is hidden th
 });
 
 test("a cluster without Weir is one failure, with the one thing to do", () => {
-  assert.deepEqual(failures({ missingKinds: ["versions", "apps", "routers", "externalservices", "meshreports"], installed: { kind: "absent" } }), [
+  assert.deepEqual(failures({ missingKinds: [...definedKinds.map(({ resource }) => resource), "meshreports"], installed: { kind: "absent" } }), [
     "weir: it is not on this cluster → weir install --wait",
   ]);
 });

@@ -1,5 +1,6 @@
 /** What is wrong with Weir on a cluster, out of what whoever asks may see of it. Pure: `now` in milliseconds since the epoch. */
 import type { MeshReport, ReportedNode, SystemReport } from "../model/mesh-report.ts";
+import { definedKinds } from "./crds.ts";
 import type { ComponentState, PodState } from "./read-state.ts";
 
 /** One fact, and what to do when it is not as it should be. */
@@ -66,8 +67,8 @@ export function clusterChecks(facts: ClusterFacts, now: number): readonly Cluste
   ];
 }
 
-/** How many kinds there are. */
-const allMissing = 5;
+/** The kinds that are declared, and the reports on them. */
+const allMissing = definedKinds.length + 1;
 
 function good(name: string, detail: string): ClusterCheck {
   return { name, ok: true, detail };

@@ -1,4 +1,5 @@
 /** What the API server must know of declared objects beyond the model's types: defaults (the same as weir.yaml's), limits, what must hold. */
+import { quantityPattern } from "../model/quantity.ts";
 import type { CelRule, FieldRules, RulesByPath } from "./crd-schema.ts";
 
 const labelText = { pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", maxLength: 63 } as const;
@@ -26,6 +27,11 @@ const probe = (name: string): RulesByPath => ({
   [`health.${name}.check.service`]: { filled: true },
 });
 
+const isPerNode = "has(self.perNode) && self.perNode";
+const hasVolumes = (of: string): string => `has(${of}.volumes) && size(${of}.volumes) > 0`;
+const sameVolume = "old.name == one.name && old.size == one.size && has(old.class) == has(one.class) && (!has(one.class) || old.class == one.class)";
+const amount = { pattern: quantityPattern, minLength: 1, maxLength: 32 } as const;
+
 /** Of a Version's spec. */
 export const versionFields: RulesByPath = {
   "": {
@@ -34,6 +40,14 @@ export const versionFields: RulesByPath = {
       ["self.app == oldSelf.app && self.version == oldSelf.version", "app and version cannot change: make another Version"],
       ["has(self.image) != has(self.adopted)", "a version needs an image, or the Deployment whose pods it has, and not both"],
       ["has(self.adopted) == has(oldSelf.adopted)", "a version cannot become another Deployment's: make another Version"],
+      [`!(${isPerNode}) || !(${hasVolumes("self")})`, "one on every node and volumes do not go together"],
+      [`!(${isPerNode}) || !has(self.autoscale)`, "one on every node is no number that autoscaling could change"],
+      ["!has(self.autoscale) || (self.scale >= 1 && self.autoscale.max >= self.scale)", "autoscale: scale is the smallest number, from 1 to autoscale.max"],
+      ["!has(self.autoscale) || (has(self.resources) && has(self.resources.cpu))", "autoscale needs resources.cpu, which its percentage is of"],
+      [
+        `!(${hasVolumes("oldSelf")}) || !(${hasVolumes("self")}) || (size(self.volumes) == size(oldSelf.volumes) && self.volumes.all(one, oldSelf.volumes.exists(old, ${sameVolume})))`,
+        "a version's volumes keep their names, sizes and classes: make another Version, or resize the PersistentVolumeClaims themselves",
+      ],
     ),
   },
   app: { ...labelText, description: "The name that clients call." },
@@ -52,7 +66,19 @@ export const versionFields: RulesByPath = {
   ...probe("start"),
   ...probe("ready"),
   ...probe("live"),
-  scale: { default: 1, maximum: 10_000, description: "How many pods." },
+  scale: { default: 1, maximum: 10_000, description: "How many pods; at least so many with `autoscale`." },
+  autoscale: { description: "The number of pods follows their use of the processor: a HorizontalPodAutoscaler." },
+  "autoscale.max": { minimum: 1, maximum: 10_000 },
+  "autoscale.cpu": { default: 80, minimum: 1, maximum: 1_000, description: "Percent of resources.cpu." },
+  perNode: { description: "A pod on every node that takes it, in place of `scale`: a DaemonSet." },
+  resources: { description: "What each pod is sure to get; of memory it gets no more either." },
+  "resources.cpu": amount,
+  "resources.memory": amount,
+  volumes: { unique: "name", maxItems: 16, description: "Folders of each pod's own that outlive it: a StatefulSet with claims." },
+  "volumes[].name": { ...labelText, description: "Its claims are called NAME-APP-VERSION-NUMBER." },
+  "volumes[].path": { pattern: "^/.+", maxLength: 4096 },
+  "volumes[].size": { default: "1Gi", ...amount },
+  "volumes[].class": { minLength: 1, maxLength: 253, description: "The storage class; the cluster's usual one unless said." },
   mounts: { default: [], unique: "path", description: "Configs and secrets as files." },
   drainMs: { default: 30_000, description: "Longest wait for requests in flight before a pod is stopped, in milliseconds." },
   graceMs: { default: 10_000, description: "Between the stop signal and SIGKILL, in milliseconds." },
@@ -121,6 +147,31 @@ export const routerFields: RulesByPath = {
   ...changes("rules[].requestHeaders"),
   "rules[].responseHeaders": noChanges,
   ...changes("rules[].responseHeaders"),
+};
+
+/** Of a Job's spec. */
+export const jobFields: RulesByPath = {
+  "": { description: "What runs to its end: once for everything that it is made from, or by a schedule." },
+  image: { minLength: 1, description: "The container image." },
+  command: { default: [], description: "In place of the image's own entrypoint and arguments." },
+  dir: { default: "/", description: "Means nothing on a cluster: the image says its working directory." },
+  env: { default: {}, maxProperties: 500, description: "Values, or keys of configs and secrets." },
+  "env{}.kind": { default: "literal" },
+  mounts: { default: [], unique: "path", description: "Configs and secrets as files." },
+  graceMs: { default: 10_000, description: "Between the stop signal and SIGKILL, in milliseconds." },
+  stopSignal: { default: "SIGTERM" },
+  resources: { description: "What each pod is sure to get; of memory it gets no more either." },
+  "resources.cpu": amount,
+  "resources.memory": amount,
+  egress: { default: false, description: "May call anything outside the mesh." },
+  schedule: { description: "When it runs; without it: once, and again when what it is made from changes." },
+  "schedule.cron": { minLength: 1, description: "Five fields, as CronJobs have them." },
+  "schedule.timeZone": { default: "UTC", description: "IANA's name." },
+  retries: { default: 3, maximum: 100, description: "How often it is tried again when it fails." },
+  timeoutMs: { minimum: 1000, description: "Longest time of a run, with what is tried again, in milliseconds." },
+  concurrency: { default: "forbid", description: "What a time of the schedule does while a run goes on." },
+  keep: { default: 3, minimum: 1, maximum: 20, description: "How many ended runs are kept, with what they said." },
+  restarts: { default: 0, description: "Counts the runs that were asked for: another number is another run." },
 };
 
 /** Of an ExternalService's spec. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { clusterPuts } from "../../test/support/declared-arbitraries.ts";
+import { runs } from "../../test/support/runs.ts";
 import { parseStack } from "../model/parse-stack.ts";
 import { declaredObject } from "../providers/kubernetes/translate-declared.ts";
 import { type StructuralSchema, structuralSchema } from "./crd-schema.ts";
@@ -24,12 +25,12 @@ function completed(value: unknown, schema: StructuralSchema | undefined): unknow
   return Object.fromEntries(Object.entries(full).map(([name, field]) => [name, completed(field, schema?.properties?.[name] ?? schema?.additionalProperties)]));
 }
 
-for (const kind of ["service", "app", "router", "external"] as const) {
+for (const kind of ["service", "app", "job", "router", "external"] as const) {
   test(`the API server knows every field of ${kind}`, () => {
     const schema = specSchema(kind);
     fc.assert(
       fc.property(clusterPuts[kind], (put) => assert.deepEqual(pruned(JSON.parse(JSON.stringify(declaredObject(put)["spec"])), schema, "spec"), [])),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 }

@@ -2,7 +2,7 @@
 
 import { type JsonSchema, jsonSchemaOf } from "../model/declared-json-schema.ts";
 import { type ClusterKind, type ClusterKindNames, clusterKinds, weirGroup, weirVersion } from "../model/declared-kinds.ts";
-import { appFields, externalFields, routerFields, versionFields } from "./crd-fields.ts";
+import { appFields, externalFields, jobFields, routerFields, versionFields } from "./crd-fields.ts";
 import { type CelRule, type RulesByPath, type StructuralSchema, structuralSchema } from "./crd-schema.ts";
 import { type InstallObject, labelsOf } from "./objects.ts";
 
@@ -73,6 +73,10 @@ const definitions: { readonly [K in OwnKind]: Definition } = {
     nameRules: [
       { rule: "self.metadata.name == self.spec.app + '-' + self.spec.version", message: "the name must be APP-VERSION, as spec.app and spec.version say" },
       { rule: "size(self.metadata.name) <= 63", message: "APP-VERSION is also a Service's name: up to 63 characters" },
+      {
+        rule: "!has(self.spec.volumes) || size(self.spec.volumes) == 0 || size(self.metadata.name) <= 52",
+        message: "with volumes APP-VERSION is also part of pods' labels: up to 52 characters",
+      },
     ],
     status: {
       ...anyStatus,
@@ -111,6 +115,37 @@ const definitions: { readonly [K in OwnKind]: Definition } = {
     },
     columns: [column("Weights", ".status.shown.weights"), column("Programmed", ".status.programmed", "boolean"), age, reason],
   },
+  job: {
+    shortName: "wjob",
+    singular: "job",
+    fields: jobFields,
+    without: ["namespace", "name", "where"],
+    nameRules: [
+      label("a job's name"),
+      { rule: "size(self.metadata.name) <= 52", message: "a job's name is the beginning of its runs' names: up to 52 characters" },
+    ],
+    status: {
+      ...anyStatus,
+      hash: text,
+      state: text,
+      begun: text,
+      nextRunAt: whole,
+      runs: {
+        type: "array",
+        items: { type: "object", properties: { name: text, cause: text, state: text, startedAt: whole, endedAt: whole, reason: text, hopeless: flag } },
+      },
+      shown: { type: "object", properties: { lastRun: text, lastState: text, nextRun: text } },
+    },
+    columns: [
+      column("State", ".status.state"),
+      column("Schedule", ".spec.schedule.cron"),
+      column("Last Run", ".status.shown.lastRun", "date"),
+      column("Ended", ".status.shown.lastState"),
+      column("Next Run", ".status.shown.nextRun"),
+      age,
+      reason,
+    ],
+  },
   router: {
     shortName: "wroute",
     singular: "router",
@@ -122,7 +157,7 @@ const definitions: { readonly [K in OwnKind]: Definition } = {
   },
 };
 
-const defined = ["external", "service", "app", "router"] as const satisfies readonly OwnKind[];
+const defined = ["external", "service", "app", "job", "router"] as const satisfies readonly OwnKind[];
 
 /** The kinds that are defined, in the order in which their objects are written. */
 export const definedKinds: readonly ClusterKindNames[] = defined.map((kind) => clusterKinds[kind]);
@@ -178,13 +213,13 @@ export function specSchema(kind: OwnKind, fields: RulesByPath = definitions[kind
   return structuralSchema(without(specOf(kind), definitions[kind].without), fields);
 }
 
-/** The model's value with the names of a spec: a Version's has the service's fields and its own beside each other. */
+/** The model's value with the names of a spec: a Version's has the service's fields and its own beside each other, a Job's the job's. */
 function specOf(kind: OwnKind): JsonSchema {
   const schema = jsonSchemaOf(kind);
-  if (kind !== "service") return schema;
-  const { service, ...own } = schema.properties ?? {};
-  const required = [...(service?.required ?? []), ...(schema.required ?? []).filter((name) => name !== "service")];
-  return { type: "object", properties: { ...service?.properties, ...own }, required };
+  if (kind !== "service" && kind !== "job") return schema;
+  const { [kind]: made, ...own } = schema.properties ?? {};
+  const required = [...(made?.required ?? []), ...(schema.required ?? []).filter((name) => name !== kind)];
+  return { type: "object", properties: { ...made?.properties, ...own }, required };
 }
 
 /** A copy without the fields at these paths. */

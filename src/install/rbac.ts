@@ -23,9 +23,11 @@ export const clusterRules: readonly Rule[] = [
   { apiGroups: [weirGroup, "gateway.networking.k8s.io"], resources: ["*/status"], verbs: ["update", "patch"] },
   // What it tells users of the mesh in their namespaces.
   { apiGroups: [weirGroup], resources: ["meshreports"], verbs: ["create", "patch", "delete"] },
-  // What versions are made into.
+  // What versions and jobs are made into.
   { apiGroups: [""], resources: ["services", "serviceaccounts"], verbs: write },
-  { apiGroups: ["apps"], resources: ["deployments"], verbs: [...look, ...write] },
+  { apiGroups: ["apps"], resources: ["deployments", "statefulsets", "daemonsets"], verbs: [...look, ...write] },
+  { apiGroups: ["autoscaling"], resources: ["horizontalpodautoscalers"], verbs: [...look, ...write] },
+  { apiGroups: ["batch"], resources: ["jobs", "cronjobs"], verbs: [...look, ...write] },
   { apiGroups: ["policy"], resources: ["poddisruptionbudgets"], verbs: [...look, ...write] },
   // For gateways, which are where their Gateways are: whom they trust, and the class that Gateways name.
   { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create", "patch", "delete"] },
@@ -52,7 +54,7 @@ export const contentRole = "weir-control-contents";
 const viewRules: readonly Rule[] = [{ apiGroups: [weirGroup], resources: ["*"], verbs: look }];
 /** The same for edit and admin. */
 const editRules: readonly Rule[] = [
-  { apiGroups: [weirGroup], resources: ["apps", "versions", "versions/scale", "routers", "externalservices"], verbs: [...write, "deletecollection"] },
+  { apiGroups: [weirGroup], resources: ["apps", "versions", "versions/scale", "jobs", "routers", "externalservices"], verbs: [...write, "deletecollection"] },
 ];
 
 /** In Weir's own namespace. Of the Secrets there only the authority's own state and the webhook's certificate can be read and kept. */

@@ -39,8 +39,8 @@ export function commandRights(namespace: string): readonly { readonly command: s
     { command: "attach", needs: [pods("create", "attach")] },
     { command: "port-forward", needs: [pods("create", "portforward")] },
     { command: "run, stage, weight, promote, scale, restart", needs: ours(["create", "patch"], ["versions", "apps"]) },
-    { command: "up", needs: [...ours(["create", "patch", "delete"], ["versions", "apps", "routers", "externalservices"]), ...data] },
-    { command: "rm, down", needs: ours(["delete"], ["versions", "apps", "routers", "externalservices"]) },
+    { command: "up", needs: [...ours(["create", "patch", "delete"], ["versions", "apps", "jobs", "routers", "externalservices"]), ...data] },
+    { command: "rm, down", needs: ours(["delete"], ["versions", "apps", "jobs", "routers", "externalservices"]) },
   ];
 }
 

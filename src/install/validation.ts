@@ -10,7 +10,7 @@ export const webhookName = "validate.weir.dev";
 
 /** Without an answer in time objects are kept all the same: whatever is wrong with them then stands in their status. */
 export function validationObject(): InstallObject {
-  const { service, app, router, external } = clusterKinds;
+  const { service, app, job, router, external } = clusterKinds;
   return {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "ValidatingWebhookConfiguration",
@@ -30,7 +30,7 @@ export function validationObject(): InstallObject {
             apiGroups: [weirGroup],
             apiVersions: [weirVersion],
             operations: ["CREATE", "UPDATE"],
-            resources: [service, app, router, external].map(({ resource }) => resource),
+            resources: [service, app, job, router, external].map(({ resource }) => resource),
             scope: "Namespaced",
           },
         ],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { goldenCases, readCase } from "../../test/golden/golden.ts";
 import { stackOf } from "../../test/support/parse.ts";
-import { appMistakes, externalMistakes, type FieldMistake, routerMistakes, versionMistakes } from "./declared-checks.ts";
+import { appMistakes, externalMistakes, type FieldMistake, jobMistakes, routerMistakes, versionMistakes } from "./declared-checks.ts";
 import type { AppName, Namespace } from "./names.ts";
 import type { DestinationRef, ExternalService, RouteRule, Router, Service } from "./types.ts";
 
@@ -33,6 +33,7 @@ test("whatever a sound weir.yaml says is sound as objects, too", () => {
   for (const { name, stack } of stacks) {
     const found = [
       ...stack.services.flatMap((one) => versionMistakes({ service: one, origin: "file", restarts: 0 })),
+      ...stack.jobs.flatMap((job) => jobMistakes({ job, restarts: 0 })),
       ...stack.routers.flatMap(routerMistakes),
       ...stack.externals.flatMap(externalMistakes),
     ];
@@ -83,6 +84,15 @@ test("routers: hosts, matches, destinations, rewrites, headers", () => {
     "spec.rules[0].requestHeaders.add[0].name header-invalid",
     "spec.rules[0].requestHeaders.set[0].value header-invalid",
     "spec.rules[0].requestHeaders.remove[0] header-invalid",
+  ]);
+});
+
+test("jobs: their schedules", () => {
+  const [job] = stackOf('jobs: {tick: {command: x, schedule: "@hourly"}}').jobs;
+  assert.ok(job !== undefined);
+  assert.deepEqual(shown(jobMistakes({ job: { ...job, schedule: { cron: "61 * * * *", timeZone: "Berlin" } }, restarts: 0 })), [
+    "spec.schedule.cron schedule-invalid",
+    "spec.schedule.timeZone time-zone-unknown",
   ]);
 });
 

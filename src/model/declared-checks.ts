@@ -3,15 +3,16 @@
  * come from everywhere, and nobody has read them as a file before.
  */
 import type { Problem } from "../lib/problem.ts";
-import type { DeclaredApp, DeclaredService } from "./declared.ts";
+import type { DeclaredApp, DeclaredJob, DeclaredService } from "./declared.ts";
 import { checkAddress } from "./file/external.ts";
+import { cron, timeZone } from "./file/job.ts";
 import { Report } from "./file/report.ts";
 import { conditions } from "./file/route-action.ts";
 import { methods } from "./file/route-match.ts";
 import { absolutePath, choice, headerName, headerValue, hostName, imageName, label, regex, urlPath } from "./file/scalars.ts";
 import { stopSignals, variableMistake } from "./file/service.ts";
 import type { Shape } from "./file/shape.ts";
-import type { DestinationRef, ExternalService, HeaderChanges, NamedMatch, RouteAction, RouteMatch, Router, TextMatch } from "./types.ts";
+import type { DestinationRef, ExternalService, HeaderChanges, NamedMatch, RouteAction, RouteMatch, Router, Service, TextMatch } from "./types.ts";
 
 /** A mistake, and the field that it is in, as Kubernetes writes places: `spec.rules[0].match[1].path.value`. */
 export interface FieldMistake {
@@ -153,19 +154,34 @@ function checkChanges({ add: added, set, remove }: HeaderChanges, path: string, 
 /** Of a Version. */
 export function versionMistakes({ service }: DeclaredService): readonly FieldMistake[] {
   return collect((add) => {
-    if (service.image !== undefined) add("spec.image", ...mistakes(imageName, service.image));
-    for (const name of Object.keys(service.env)) {
-      const mistake = variableMistake(name);
-      if (mistake !== undefined) add(`spec.env.${name}`, mistake);
-    }
-    for (const [at, { path }] of service.mounts.entries()) add(`spec.mounts[${at}].path`, ...mistakes(absolutePath, path));
-    add("spec.stopSignal", ...mistakes(choice("a stop signal", stopSignals), service.stopSignal));
+    checkStart(service, add);
     for (const [name, probe] of Object.entries(service.health)) {
       if (probe?.check.kind !== "http") continue;
       // A query is fine where nobody routes by it.
       add(`spec.health.${name}.check.path`, ...mistakes(urlPath, probe.check.path.split("?")[0] ?? ""));
       for (const header of Object.keys(probe.check.headers)) add(`spec.health.${name}.check.headers.${header}`, ...mistakes(headerName, header));
     }
+  });
+}
+
+/** How a process is started, of a Version or a Job. */
+function checkStart({ image, env, mounts, stopSignal }: Pick<Service, "image" | "env" | "mounts" | "stopSignal">, add: Add): void {
+  if (image !== undefined) add("spec.image", ...mistakes(imageName, image));
+  for (const name of Object.keys(env)) {
+    const mistake = variableMistake(name);
+    if (mistake !== undefined) add(`spec.env.${name}`, mistake);
+  }
+  for (const [at, { path }] of mounts.entries()) add(`spec.mounts[${at}].path`, ...mistakes(absolutePath, path));
+  add("spec.stopSignal", ...mistakes(choice("a stop signal", stopSignals), stopSignal));
+}
+
+/** Of a Job. */
+export function jobMistakes({ job }: DeclaredJob): readonly FieldMistake[] {
+  return collect((add) => {
+    checkStart(job, add);
+    if (job.schedule === undefined) return;
+    add("spec.schedule.cron", ...mistakes(cron, job.schedule.cron));
+    add("spec.schedule.timeZone", ...mistakes(timeZone, job.schedule.timeZone));
   });
 }
 

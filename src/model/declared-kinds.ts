@@ -1,8 +1,8 @@
 /** How what is declared is called on a cluster: kinds of the API group weir.dev, and labelled ConfigMaps and Secrets. */
 import type { Kind } from "./declared.ts";
 
-/** The kinds that are objects on a cluster. Stacks are labels there; addresses and templates are the cluster's own business. */
-export type ClusterKind = Exclude<Kind, "stack" | "address" | "template">;
+/** The kinds that are objects on a cluster. Stacks are labels there; addresses, templates and runs are the cluster's own business. */
+export type ClusterKind = Exclude<Kind, "stack" | "address" | "template" | "run">;
 
 export interface ClusterKindNames {
   /** The core group is "". */
@@ -30,6 +30,7 @@ export const clusterKinds: { readonly [K in ClusterKind]: ClusterKindNames } = {
   external: ours("ExternalService", "externalservices"),
   service: ours("Version", "versions"),
   app: ours("App", "apps"),
+  job: ours("Job", "jobs"),
   router: ours("Router", "routers"),
 };
 

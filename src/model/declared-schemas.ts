@@ -3,16 +3,33 @@
  * a broken disk or a stranger wrote does not become a value of ours. Zod drops fields that a schema does not know; `of` keeps the schemas complete.
  */
 import { z } from "zod";
-import type { DeclaredAddress, DeclaredApp, DeclaredService, DeclaredStack, Kind, Kinds, Rollout, Shares, Template, WeightChange } from "./declared.ts";
+import type {
+  DeclaredAddress,
+  DeclaredApp,
+  DeclaredJob,
+  DeclaredService,
+  DeclaredStack,
+  JobTemplate,
+  KeptRun,
+  Kind,
+  Kinds,
+  Rollout,
+  Shares,
+  Template,
+  WeightChange,
+} from "./declared.ts";
 import type { AppName, Namespace, VersionName } from "./names.ts";
+import { isQuantity } from "./quantity.ts";
 import type {
   Adopted,
+  Autoscale,
   Config,
   DestinationRef,
   EnvValue,
   ExternalService,
   HeaderChanges,
   Health,
+  Job,
   Mirror,
   Mount,
   NamedMatch,
@@ -20,14 +37,17 @@ import type {
   Probe,
   ProbeKind,
   Redirect,
+  Resources,
   Retries,
   Rewrite,
   RouteAction,
   RouteMatch,
   RouteRule,
   Router,
+  Schedule,
   Service,
   TextMatch,
+  Volume,
   WeightedDestination,
 } from "./types.ts";
 
@@ -84,7 +104,12 @@ const envValue = of<EnvValue>()(
 );
 const mount = of<Mount>()(z.object({ kind: z.enum(["config", "secret"]), name: text, key: text.exactOptional(), path: text }));
 
+/** What cannot be read as one would make every later comparison of sizes a guess. */
+const quantity = z.string().refine(isQuantity);
 const adopted = of<Adopted>()(z.object({ deployment: text, selector: textMap }));
+const autoscale = of<Autoscale>()(z.object({ max: count, cpu: count }));
+const resources = of<Resources>()(z.object({ cpu: quantity.exactOptional(), memory: quantity.exactOptional() }));
+const volume = of<Volume>()(z.object({ name: text, path: text, size: quantity, class: text.exactOptional() }));
 const service = of<Service>()(
   z.object({
     namespace,
@@ -99,11 +124,38 @@ const service = of<Service>()(
     public: z.boolean(),
     health,
     scale: count,
+    autoscale: autoscale.exactOptional(),
+    perNode: z.boolean().exactOptional(),
+    resources: resources.exactOptional(),
+    volumes: z.array(volume).readonly().exactOptional(),
     mounts: z.array(mount).readonly(),
     drainMs: count,
     graceMs: count,
     stopSignal: text,
     egress: z.boolean(),
+  }),
+);
+
+const schedule = of<Schedule>()(z.object({ cron: text, timeZone: text }));
+const job = of<Job>()(
+  z.object({
+    namespace,
+    name: app,
+    image: text.exactOptional(),
+    command: texts,
+    dir: text,
+    env: z.record(text, envValue).readonly(),
+    mounts: z.array(mount).readonly(),
+    graceMs: count,
+    stopSignal: text,
+    egress: z.boolean(),
+    schedule: schedule.exactOptional(),
+    retries: count,
+    timeoutMs: count.exactOptional(),
+    concurrency: z.enum(["forbid", "allow", "replace"]),
+    keep: count,
+    resources: resources.exactOptional(),
+    where,
   }),
 );
 
@@ -196,15 +248,33 @@ const declaredApp = of<DeclaredApp>()(
     history: z.array(weightChange).readonly(),
   }),
 );
+const declaredJob = of<DeclaredJob>()(z.object({ job, restarts: count }));
 const stack = of<DeclaredStack>()(z.object({ name: text, namespaces: texts }));
 const address = of<DeclaredAddress>()(z.object({ ip: z.ipv4() }));
 const configs = z.array(config).readonly();
 const template = of<Template>()(z.object({ hash: text, service, restarts: count, configs, secrets: configs }));
+const jobTemplate = of<JobTemplate>()(z.object({ job, configs, secrets: configs }));
+const run = of<KeptRun>()(
+  z.object({
+    namespace,
+    job: app,
+    number: count,
+    id: text,
+    cause: text,
+    hash: text,
+    startedAt: count,
+    state: z.enum(["running", "succeeded", "failed", "stopped"]),
+    endedAt: count.exactOptional(),
+    reason: text.exactOptional(),
+    template: jobTemplate.exactOptional(),
+  }),
+);
 
 /** How a value of each kind must look. */
 export const valueSchemas: { readonly [K in Kind]: z.ZodType<Kinds[K]> } = {
   service: declaredService,
   app: declaredApp,
+  job: declaredJob,
   router,
   external,
   config,
@@ -212,4 +282,5 @@ export const valueSchemas: { readonly [K in Kind]: z.ZodType<Kinds[K]> } = {
   stack,
   address,
   template,
+  run,
 };

@@ -5,7 +5,7 @@
 import type { Readable } from "../lib/cell.ts";
 import type { Result } from "../lib/problem.ts";
 import type { AppName, Namespace, VersionName } from "./names.ts";
-import type { Config, ExternalService, Router, Service } from "./types.ts";
+import type { Config, ExternalService, Job, Router, Service } from "./types.ts";
 import { addVersion, removeVersion } from "./weights.ts";
 
 /** One version of one app. Key `NAMESPACE/APP@VERSION`. */
@@ -48,6 +48,44 @@ export interface DeclaredApp {
   readonly history: readonly WeightChange[];
 }
 
+/** One job. Key `NAMESPACE/NAME`. */
+export interface DeclaredJob {
+  readonly job: Job;
+  /** Counts how often the user asked for another run. */
+  readonly restarts: number;
+}
+
+/** What a run of a job is made from, kept while it goes on. */
+export interface JobTemplate {
+  readonly job: Job;
+  readonly configs: readonly Config[];
+  readonly secrets: readonly Config[];
+}
+
+/** stopped: something ended it before it ended: another run took its place, or its job is no longer declared. */
+export type RunState = "running" | "succeeded" | "failed" | "stopped";
+
+/** One run of a job on this machine. Key `NAMESPACE/NAME#NUMBER`. */
+export interface KeptRun {
+  readonly namespace: Namespace;
+  readonly job: AppName;
+  /** Counts the runs of the job, from 1: a greater one is newer. */
+  readonly number: number;
+  /** Of its workload, whose log is kept. */
+  readonly id: string;
+  /** What it runs for: the hash of what it is made from, `restart N`, or `at TIME`. The same is not run again. */
+  readonly cause: string;
+  readonly hash: string;
+  readonly startedAt: number;
+  readonly state: RunState;
+  /** Absent: it goes on. */
+  readonly endedAt?: number;
+  /** One line why it failed. */
+  readonly reason?: string;
+  /** Absent: it has ended. */
+  readonly template?: JobTemplate;
+}
+
 /** What one `up` owns. Key: the stack's name. */
 export interface DeclaredStack {
   readonly name: string;
@@ -71,10 +109,11 @@ export interface Template {
   readonly secrets: readonly Config[];
 }
 
-/** Kind → what is kept of it. Routers, external services, configs and secrets have the key `NAMESPACE/NAME`. */
+/** Kind → what is kept of it. Jobs, routers, external services, configs and secrets have the key `NAMESPACE/NAME`. */
 export interface Kinds {
   readonly service: DeclaredService;
   readonly app: DeclaredApp;
+  readonly job: DeclaredJob;
   readonly router: Router;
   readonly external: ExternalService;
   readonly config: Config;
@@ -82,10 +121,23 @@ export interface Kinds {
   readonly stack: DeclaredStack;
   readonly address: DeclaredAddress;
   readonly template: Template;
+  readonly run: KeptRun;
 }
 export type Kind = keyof Kinds;
 
-export const kinds = ["service", "app", "router", "external", "config", "secret", "stack", "address", "template"] as const satisfies readonly Kind[];
+export const kinds = [
+  "service",
+  "app",
+  "job",
+  "router",
+  "external",
+  "config",
+  "secret",
+  "stack",
+  "address",
+  "template",
+  "run",
+] as const satisfies readonly Kind[];
 
 /** One kept object. Immutable; a change makes a new one. */
 export interface Declared<K extends Kind = Kind> {
@@ -168,7 +220,19 @@ export function emptySnapshot(): DeclaredSnapshot {
   const none = new Map<string, never>();
   return {
     version: 0,
-    objects: { service: none, app: none, router: none, external: none, config: none, secret: none, stack: none, address: none, template: none },
+    objects: {
+      service: none,
+      app: none,
+      job: none,
+      router: none,
+      external: none,
+      config: none,
+      secret: none,
+      stack: none,
+      address: none,
+      template: none,
+      run: none,
+    },
   };
 }
 

@@ -13,10 +13,11 @@ interface KnownData {
  */
 export interface KnownNames {
   readonly services: readonly { readonly namespace: Namespace; readonly app: AppName; readonly version: VersionName; readonly ports: readonly Port[] }[];
+  readonly jobs: readonly { readonly namespace: Namespace; readonly name: string }[];
   readonly routers: readonly { readonly namespace: Namespace; readonly name: string }[];
   readonly externals: readonly { readonly namespace: Namespace; readonly name: string; readonly ports: readonly Port[] }[];
   readonly configs: readonly KnownData[];
   readonly secrets: readonly KnownData[];
 }
 
-export const nothingKnown: KnownNames = { services: [], routers: [], externals: [], configs: [], secrets: [] };
+export const nothingKnown: KnownNames = { services: [], jobs: [], routers: [], externals: [], configs: [], secrets: [] };

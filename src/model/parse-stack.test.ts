@@ -4,6 +4,7 @@ import path from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { mistakesOf, sound, sourceOf, stackOf } from "../../test/support/parse.ts";
+import { runs } from "../../test/support/runs.ts";
 import { findInputs } from "./find-inputs.ts";
 import type { Namespace } from "./names.ts";
 import { parseStack, stackNameOf } from "./parse-stack.ts";
@@ -80,6 +81,7 @@ test("every key is read", () => {
     name: "shop",
     namespaces: ["other", "spare", "team"],
     weights: [{ namespace: "other", app: "site", version: "v3", weight: 10_000 }],
+    jobs: [],
     configs: [{ namespace: "other", name: "app", data: { level: "3" } }],
     secrets: [{ namespace: "other", name: "db", data: { password: "hunter2" } }],
   });
@@ -214,6 +216,7 @@ test("what is not said has a default", () => {
     name: "shop",
     namespaces: ["default"],
     weights: [],
+    jobs: [],
     routers: [],
     externals: [],
     configs: [],
@@ -298,7 +301,7 @@ test("nothing makes the parser throw, and what it refuses it explains", () => {
       lines.toSorted((a, b) => a - b),
     );
   };
-  fc.assert(fc.property(fc.string({ unit: "grapheme" }), explained), { numRuns: 200 });
+  fc.assert(fc.property(fc.string({ unit: "grapheme" }), explained), { numRuns: runs(200) });
   const pieces = fc.constantFrom(
     "",
     "x",
@@ -328,7 +331,7 @@ test("nothing makes the parser throw, and what it refuses it explains", () => {
   const mutated = fc
     .array(cut, { minLength: 1, maxLength: 3 })
     .map((cuts) => cuts.reduce((text, { at, length, piece }) => text.slice(0, at) + piece + text.slice(at + length), everything));
-  fc.assert(fc.property(mutated, explained), { numRuns: 250 });
+  fc.assert(fc.property(mutated, explained), { numRuns: runs(250) });
 });
 
 test("what is read does not depend on how often it is read", () => {

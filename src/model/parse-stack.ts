@@ -5,6 +5,7 @@ import type { Problem, Result } from "../lib/problem.ts";
 import { checkHosts, checkNames, checkWeights } from "./file/clash.ts";
 import { buildData, configsShape, secretsShape } from "./file/data.ts";
 import { buildExternal, type ExternalFields, externalShape } from "./file/external.ts";
+import { buildJob, type JobFields, jobShape } from "./file/job.ts";
 import { Report } from "./file/report.ts";
 import { buildRouter, type RouterFields, routerShape } from "./file/router.ts";
 import { choice, label } from "./file/scalars.ts";
@@ -42,6 +43,7 @@ export interface ParseOptions {
 }
 
 const services = mapOf<ServiceFields>("the services", serviceShape);
+const jobs = mapOf<JobFields>("the jobs", jobShape);
 const routers = mapOf<RouterFields>("the routers", routerShape);
 const externals = mapOf<ExternalFields>("the external services", externalShape);
 
@@ -51,6 +53,7 @@ const stackFields = {
   namespace: optional(label("namespace"), "where everything below lives that does not say its own (default: default)"),
   namespaces: optional(listOf("the namespaces", label("namespace")), "namespaces to have, even if nothing is in them"),
   services: optional(services, "what runs"),
+  jobs: optional(jobs, "what runs to its end, once or by a schedule"),
   routers: optional(routers, "host names and rules in front of apps"),
   externalServices: optional(externals, "services outside the mesh under names of ours"),
   configs: optional(configsShape, "named texts"),
@@ -59,6 +62,9 @@ const stackFields = {
 const synonyms = {
   service: "services",
   apps: "services",
+  job: "jobs",
+  cronjobs: "jobs",
+  cronJobs: "jobs",
   router: "routers",
   external: "externalServices",
   externals: "externalServices",
@@ -114,24 +120,26 @@ function buildStack(fields: ObjectOf<typeof stackFields>, { source, options, rep
   const configs = (fields.configs?.value ?? []).flatMap((entry) => buildData("config", entry, scope) ?? []);
   const secrets = (fields.secrets?.value ?? []).flatMap((entry) => buildData("secret", entry, scope) ?? []);
   const readServices = (fields.services?.value ?? []).flatMap((entry) => buildService(entry, scope) ?? []);
+  const readJobs = (fields.jobs?.value ?? []).flatMap((entry) => buildJob(entry, scope) ?? []);
   const readExternals = (fields.externalServices?.value ?? []).flatMap((entry) => {
     const external = buildExternal(entry, scope);
     return external === undefined ? [] : [{ external, at: entry.keyAt }];
   });
   const readRouters = (fields.routers?.value ?? []).flatMap((entry) => buildRouter(entry, scope) ?? []);
-  checkNames({ services: readServices, routers: readRouters, externals: readExternals }, known, report);
+  checkNames({ services: readServices, jobs: readJobs, routers: readRouters, externals: readExternals }, known, report);
   checkHosts(readRouters, report);
   checkWeights(readServices, known, report);
   const stack = {
     name: stackName(fields, { source, options, report }),
     services: readServices.map(({ service }) => service),
     weights: readServices.flatMap(({ weight }) => (weight === undefined ? [] : [weight.value])),
+    jobs: readJobs.map(({ job }) => job),
     routers: readRouters.map(({ router }) => router),
     externals: readExternals.map(({ external }) => external),
     configs,
     secrets,
   };
-  const used = [stack.services, stack.routers, stack.externals, configs, secrets].flat().map((named) => named.namespace);
+  const used = [stack.services, stack.jobs, stack.routers, stack.externals, configs, secrets].flat().map((named) => named.namespace);
   const said = (fields.namespaces?.value ?? []).map(({ value }) => asNamespace(value));
   return { ...stack, namespaces: [...new Set([...said, ...used])].toSorted() };
 }

@@ -6,7 +6,7 @@ import { quote } from "./quote.ts";
 import type { Port, Protocol } from "./types.ts";
 import { parsePercent, percentHint } from "./weights.ts";
 
-export const refKinds = ["app", "service", "router", "external", "config", "secret"] as const;
+export const refKinds = ["app", "service", "job", "router", "external", "config", "secret"] as const;
 export type RefKind = (typeof refKinds)[number];
 
 /** One object as the user named it. `kind` and `version` are absent when the user said nothing. */

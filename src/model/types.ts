@@ -49,6 +49,30 @@ export interface Mount {
   readonly path: string;
 }
 
+/** A folder of each workload's own that outlives it: the next workload with its number finds it again. */
+export interface Volume {
+  readonly name: string;
+  /** Where it appears in the workload. */
+  readonly path: string;
+  /** A Kubernetes quantity: `1Gi`. Of no account where folders are volumes. */
+  readonly size: string;
+  /** The cluster's storage class; absent: its usual one. */
+  readonly class?: string;
+}
+
+/** On a cluster the number of workloads follows their use of the processor; a service's `scale` is the smallest number. */
+export interface Autoscale {
+  readonly max: number;
+  /** Percent of `resources.cpu` that workloads should use on average. */
+  readonly cpu: number;
+}
+
+/** What each workload is sure to get on a cluster, as Kubernetes quantities; of memory it gets no more either. */
+export interface Resources {
+  readonly cpu?: string;
+  readonly memory?: string;
+}
+
 /** Somebody else's Deployment whose pods a version has; nothing of it is ever changed. */
 export interface Adopted {
   readonly deployment: string;
@@ -74,7 +98,14 @@ export interface Service {
   /** Reachable through the gateway. */
   readonly public: boolean;
   readonly health: Health;
+  /** How many workloads; at least so many with `autoscale`; 1 with `perNode`. */
   readonly scale: number;
+  readonly autoscale?: Autoscale;
+  /** One on every node of a cluster, in place of `scale`. */
+  readonly perNode?: boolean;
+  readonly resources?: Resources;
+  /** Absent or empty: nothing of a workload outlives it. */
+  readonly volumes?: readonly Volume[];
   readonly mounts: readonly Mount[];
   readonly drainMs: number;
   readonly graceMs: number;
@@ -82,6 +113,45 @@ export interface Service {
   /** May call anything outside the mesh, not only declared external services. */
   readonly egress: boolean;
 }
+
+/** When something happens again and again. */
+export interface Schedule {
+  /** Five fields of cron, or `@hourly` and the like. */
+  readonly cron: string;
+  /** IANA's name: `Europe/Berlin`. */
+  readonly timeZone: string;
+}
+
+/** What runs to its end: once for everything that it is made from, or by a schedule. A caller in the mesh, which nobody calls. */
+export interface Job {
+  readonly namespace: Namespace;
+  /** Also its identity. */
+  readonly name: AppName;
+  /** As of services. */
+  readonly image?: string;
+  readonly command: readonly string[];
+  readonly dir: string;
+  readonly env: Readonly<Record<string, EnvValue>>;
+  readonly mounts: readonly Mount[];
+  readonly graceMs: number;
+  readonly stopSignal: string;
+  readonly egress: boolean;
+  readonly schedule?: Schedule;
+  /** How often it is tried again after it failed. */
+  readonly retries: number;
+  /** A run, with everything that is tried again, may take so long. */
+  readonly timeoutMs?: number;
+  /** What a time of the schedule does while an earlier run goes on. */
+  readonly concurrency: Concurrency;
+  /** So many runs that ended are kept, with what they said. */
+  readonly keep: number;
+  /** As of services. */
+  readonly resources?: Resources;
+  readonly where?: SourcePlace;
+}
+
+/** forbid: that time is left out · allow: both run · replace: the earlier one is ended. */
+export type Concurrency = "forbid" | "allow" | "replace";
 
 export type TextMatch =
   | { readonly kind: "exact"; readonly value: string }
@@ -240,6 +310,7 @@ export interface Stack {
   readonly services: readonly Service[];
   /** Only what the file says; versions it is silent about keep their weight. */
   readonly weights: readonly WantedWeight[];
+  readonly jobs: readonly Job[];
   readonly routers: readonly Router[];
   readonly externals: readonly ExternalService[];
   readonly configs: readonly Config[];

@@ -35,4 +35,6 @@ export interface Workload {
   readonly cannotStart?: true;
   /** One line how its process ended last: `exited with code 1`. */
   readonly lastExit?: string;
+  /** Of a job's run (phase `exited`): how it ended by itself. */
+  readonly outcome?: "succeeded" | "failed";
 }

@@ -1,6 +1,6 @@
 /** What every platform offers that runs workloads. The same suite tests each one. */
 import type { Readable } from "../lib/cell.ts";
-import type { Template } from "../model/declared.ts";
+import type { JobTemplate, Template } from "../model/declared.ts";
 import type { Workload } from "../model/workload.ts";
 
 /** One replica that should be there. */
@@ -12,9 +12,20 @@ export interface ReplicaOrder {
   readonly state: "run" | "stop";
 }
 
+/** One run of a job that should be there until it ends. */
+export interface RunOrder {
+  readonly id: string;
+  readonly hash: string;
+  readonly template: JobTemplate;
+  /** `hold`: its network is made and reported, nothing is started yet. */
+  readonly state: "run" | "stop" | "hold";
+}
+
 /** The complete wish; what is absent is drained and ended, too. */
 export interface PlatformOrder {
   readonly replicas: readonly ReplicaOrder[];
+  /** Absent: none. */
+  readonly runs?: readonly RunOrder[];
   /** namespace → name → virtual IP. */
   readonly names: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
@@ -25,6 +36,8 @@ export interface PlatformState {
   /** One line why not, when it is not connected. */
   readonly reason?: string;
   readonly workloads: ReadonlyMap<string, Workload>;
+  /** Jobs' runs, which are no replicas of anything; absent: none. */
+  readonly runs?: ReadonlyMap<string, Workload>;
   /** The newest order that the platform works on; compare with what `apply` answered. */
   readonly generation: number;
 }

@@ -8,6 +8,7 @@ export function checkNames(snapshot: DeclaredSnapshot, service: Service): Result
   const { namespace, app, version } = service;
   const { objects } = snapshot;
   const owners = new Map<string, string>();
+  for (const { value } of objects.job.values()) owners.set(`${value.job.namespace}/${value.job.name}`, `the job ${value.job.name}`);
   for (const { value } of objects.router.values()) owners.set(`${value.namespace}/${value.name}`, `the router ${value.name}`);
   for (const { value } of objects.external.values()) owners.set(`${value.namespace}/${value.name}`, `the external service ${value.name}`);
   for (const { value } of objects.service.values()) {

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commit, config, namespace, router, service, stack } from "../../test/support/declared.ts";
 import type { AppName, VersionName } from "../model/names.ts";
-import type { Stack } from "../model/types.ts";
+import type { Service, Stack } from "../model/types.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { changeWeights } from "./app-weights.ts";
 import { planStack, type StackPlan } from "./plan.ts";
 import { settle } from "./settle.ts";
 import { stageVersion } from "./stage.ts";
+import { templateText } from "./template.ts";
 
 function newStore(): MemoryStore {
   return new MemoryStore({ now: () => 0 });
@@ -212,4 +213,46 @@ test("another stack's object is not taken over; nobody's is", () => {
   const adopted = up(own, stack({ services: [service("web")] }));
   assert.deepEqual(adopted.changes[0]?.fields, [{ path: "stack", after: "shop" }]);
   assert.equal(own.snapshot.get().objects.service.get("default/web@v1")?.value.restarts, 4, "and it is not restarted");
+});
+
+const data = { name: "data", path: "/data", size: "1Gi" };
+
+test("a version's volumes stay what they are; that there are none, or the first ones, is another matter", () => {
+  const store = newStore();
+  const refused = (volumes: Service["volumes"]): string | undefined => {
+    const result = planStack(store.snapshot.get(), stack({ services: [service("db", volumes === undefined ? {} : { volumes })] }), 1);
+    return result.ok ? undefined : result.problems[0]?.code;
+  };
+  up(store, stack({ services: [service("db")] }));
+  assert.equal(refused([data]), undefined);
+  up(store, stack({ services: [service("db", { volumes: [data] })] }));
+  assert.deepEqual([refused([data]), refused([{ ...data, path: "/else" }]), refused(undefined)], [undefined, undefined, undefined]);
+  const others = [[{ ...data, size: "2Gi" }], [{ ...data, class: "fast" }], [{ ...data, name: "other" }], [data, { ...data, name: "more" }]];
+  assert.deepEqual(others.map(refused), ["volumes-fixed", "volumes-fixed", "volumes-fixed", "volumes-fixed"]);
+});
+
+test("notes say what becomes of data, and what one machine does not do", () => {
+  const store = newStore();
+  const v1 = service("db@v1", { volumes: [data] });
+  const v2 = service("db@v2", { volumes: [data], autoscale: { max: 3, cpu: 80 } });
+  const notes = (wanted: Stack, runs: "commands" | "images" = "images"): readonly string[] => {
+    const result = planStack(store.snapshot.get(), wanted, 1, runs);
+    return result.ok ? result.value.notes : assert.fail(JSON.stringify(result.problems));
+  };
+  assert.deepEqual(notes(stack({ services: [v1] })), []);
+  up(store, stack({ services: [v1] }));
+  assert.deepEqual(notes(stack({ services: [v1, v2] })), ["db@v2 has volumes of its own: it does not see the data of v1"]);
+  assert.deepEqual(notes(stack({ services: [service("db@v1")] })), ["db@v1 no longer sees its volumes; they stay, and are there again when it has them again"]);
+  const gone = "the volumes of db@v1 stay when it goes; `weir rm --volumes db@v1` deletes them, before or after";
+  assert.deepEqual(notes(stack({ services: [service("web")] })), [gone]);
+  const here = notes(stack({ services: [v1, service("logs", { perNode: true }), service("api", { autoscale: { max: 3, cpu: 80 } })] }), "commands");
+  assert.deepEqual(here, ["logs@v1 runs once: this machine is the only node", "api@v1 runs 1, not up to 3: the number follows the load on a cluster only"]);
+});
+
+test("how many there are and how big volumes may grow is no reason for new processes on one machine", () => {
+  const text = (changes: Partial<Service>): string => templateText({ service: service("db", changes), restarts: 0, configs: [], secrets: [] });
+  assert.equal(text({}), text({ scale: 3, autoscale: { max: 9, cpu: 1 }, perNode: false, resources: { cpu: "1" } }));
+  assert.equal(text({ volumes: [data] }), text({ volumes: [{ ...data, class: "fast" }] }));
+  assert.notEqual(text({ volumes: [data] }), text({ volumes: [{ ...data, path: "/else" }] }));
+  assert.notEqual(text({}), text({ volumes: [data] }));
 });

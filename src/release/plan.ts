@@ -2,6 +2,7 @@
 import { failed, ok, type Problem, type Result } from "../lib/problem.ts";
 import {
   type Declared,
+  type DeclaredJob,
   type DeclaredService,
   type DeclaredSnapshot,
   type Kind,
@@ -11,15 +12,17 @@ import {
   sharesToMap,
   type Write,
 } from "../model/declared.ts";
+import type { Runs } from "../model/file/scope.ts";
 import { appKey, objectKey, versionKey } from "../model/names.ts";
 import type { Config, Stack, WantedWeight } from "../model/types.ts";
 import { changeWeights } from "./app-weights.ts";
 import { diffFields, type FieldChange, redact, sameValue } from "./diff.ts";
+import { changeNotes, volumeProblems } from "./kept-data.ts";
 import { appIn, settle } from "./settle.ts";
 
-type PlanKind = "config" | "secret" | "external" | "service" | "router";
+type PlanKind = "config" | "secret" | "external" | "service" | "job" | "router";
 /** In the order in which a reader wants them: what others need comes first. */
-const planKinds = ["config", "secret", "external", "service", "router"] as const satisfies readonly PlanKind[];
+const planKinds = ["config", "secret", "external", "service", "job", "router"] as const satisfies readonly PlanKind[];
 
 export interface PlannedChange {
   readonly action: "create" | "update" | "delete";
@@ -40,18 +43,21 @@ export interface StackPlan {
   readonly stack: string;
   readonly changes: readonly PlannedChange[];
   readonly weights: readonly PlannedWeight[];
+  /** What somebody may not expect of it, one line each. */
+  readonly notes: readonly string[];
   /** One batch that makes it so; empty when nothing changes. */
   readonly writes: readonly Write[];
 }
 
 /**
  * Compares `stack` with `snapshot`. What the stack owns and its file no longer has is deleted, except versions that a command staged while the file still has their app.
- * What nobody owns is taken over. Problems: `owned-by-other` (another stack declares it), and those of weights that cannot be.
+ * What nobody owns is taken over. Problems: `owned-by-other` (another stack declares it), `volumes-fixed`, and those of weights that cannot be.
+ * `runs`: what the platform starts.
  */
-export function planStack(snapshot: DeclaredSnapshot, stack: Stack, now: number): Result<StackPlan> {
+export function planStack(snapshot: DeclaredSnapshot, stack: Stack, now: number, runs?: Runs): Result<StackPlan> {
   const puts = wantedPuts(snapshot, stack);
-  const foreign = puts.flatMap((put) => ownerProblem(snapshot, put, stack.name));
-  if (foreign.length > 0) return { ok: false, problems: foreign };
+  const problems = [...puts.flatMap((put) => ownerProblem(snapshot, put, stack.name)), ...volumeProblems(snapshot, stack.services)];
+  if (problems.length > 0) return { ok: false, problems };
   const changed = puts.filter((put) => differs(snapshot, put));
   const gone = prunable(snapshot, stack, new Set(puts.map((put) => `${put.kind} ${put.key}`)));
   const deletes = gone.map((object): Write => ({ op: "delete", kind: object.kind, key: object.key }));
@@ -61,7 +67,9 @@ export function planStack(snapshot: DeclaredSnapshot, stack: Stack, now: number)
   if (!weighted.ok) return weighted;
   const changes = [...changed.map((put) => describePut(snapshot, put)), ...gone.map(describeDelete)].toSorted(byKindThenName);
   const writes = [...weighted.value, ...stackWrite(snapshot, stack)];
-  return ok({ stack: stack.name, changes, weights: weightChanges(snapshot, weighted.value), writes });
+  const leaving = gone.flatMap((object) => (object.kind === "service" && "service" in object.value ? [object.value.service] : []));
+  const notes = changeNotes({ snapshot, wanted: stack.services, gone: leaving, runs });
+  return ok({ stack: stack.name, changes, weights: weightChanges(snapshot, weighted.value), notes, writes });
 }
 
 function wantedPuts(snapshot: DeclaredSnapshot, stack: Stack): readonly Put[] {
@@ -74,6 +82,10 @@ function wantedPuts(snapshot: DeclaredSnapshot, stack: Stack): readonly Put[] {
       const key = versionKey(service.namespace, service.app, service.version);
       const restarts = snapshot.objects.service.get(key)?.value.restarts ?? 0;
       return { ...owner, kind: "service", key, value: { service, origin: "file", restarts } };
+    }),
+    ...stack.jobs.map((job): Put => {
+      const key = objectKey(job.namespace, job.name);
+      return { ...owner, kind: "job", key, value: { job, restarts: snapshot.objects.job.get(key)?.value.restarts ?? 0 } };
     }),
     ...stack.routers.map((value): Put => ({ ...owner, kind: "router", key: objectKey(value.namespace, value.name), value })),
   ];
@@ -164,7 +176,7 @@ function visible(kind: Kind, value: Put["value"]): unknown {
     const { namespace: _namespace, app: _app, version: _version, ...rest } = (value as DeclaredService).service;
     return rest;
   }
-  const { namespace: _namespace, name: _name, ...rest } = value as Config;
+  const { namespace: _namespace, name: _name, ...rest } = kind === "job" ? (value as DeclaredJob).job : (value as Config);
   return rest;
 }
 
@@ -173,7 +185,7 @@ function nameOf(kind: Kind, value: Put["value"]): { kind: PlanKind; namespace: s
     const { namespace, app, version } = (value as DeclaredService).service;
     return { kind, namespace, name: `${app}@${version}` };
   }
-  const { namespace, name } = value as Config;
+  const { namespace, name } = kind === "job" ? (value as DeclaredJob).job : (value as Config);
   return { kind: kind as PlanKind, namespace, name };
 }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { runs } from "../../test/support/runs.ts";
 import type { AppName, Namespace, VersionKey, VersionName } from "../model/names.ts";
 import type { Workload, WorkloadPhase } from "../model/workload.ts";
 import { crashLooping, progressOf, whyNotReady } from "./progress.ts";
@@ -306,6 +307,111 @@ test("no order of events stops a replica that may get requests, or serves with f
       assert.deepEqual(
         [...machine.replicas.values()].map((replica) => `${replica.hash} ${replica.stage}`),
         Array.from({ length: scale }, () => `h${hash} running`),
+      );
+    }),
+    { numRuns: runs(400) },
+  );
+});
+
+function wantNumbered(hash: string, scale: number): ReadonlyMap<VersionKey, WantedVersion> {
+  return new Map([[key, { key, app: "web", version: "v1", hash, scale, numbered: true }]]);
+}
+
+function runningNumbered(hash: string, scale: number): Machine {
+  const machine = new Machine();
+  machine.wanted = wantNumbered(hash, scale);
+  machine.settle();
+  assert.deepEqual(
+    machine.stages(),
+    Array.from({ length: scale }, (_, index) => `${hash}${index} running`),
+  );
+  return machine;
+}
+
+test("with volumes: the highest number first, one at a time, and each only when the one before is gone", () => {
+  const machine = runningNumbered("a", 3);
+  machine.wanted = wantNumbered("b", 3);
+  const seen: string[] = [];
+  for (let i = 0; i < 60; i += 1) {
+    machine.step();
+    const now = machine.stages().join(", ");
+    if (seen.at(-1) !== now) seen.push(now);
+    assert.ok(machine.published.size >= 2, `two of three serve: ${seen.join("; ")}`);
+    if (i % 3 === 0) machine.apply();
+    if (i % 3 === 1) machine.ready();
+    if (i % 3 === 2) machine.ack();
+  }
+  assert.deepEqual(seen, [
+    "a0 running, a1 running, a2 leaving",
+    "a0 running, a1 running, a2 stopping",
+    "a0 running, a1 running, b2 running",
+    "a0 running, a1 leaving, b2 running",
+    "a0 running, a1 stopping, b2 running",
+    "a0 running, b1 running, b2 running",
+    "a0 leaving, b1 running, b2 running",
+    "a0 stopping, b1 running, b2 running",
+    "b0 running, b1 running, b2 running",
+  ]);
+  assert.deepEqual(machine.lost, []);
+});
+
+test("with volumes: one that does not come up stops the others' turn, and gives way to what is mended", () => {
+  const machine = runningNumbered("a", 2);
+  machine.wanted = wantNumbered("b", 2);
+  for (let i = 0; i < 20; i += 1) {
+    machine.step();
+    machine.apply();
+    machine.ack();
+  }
+  for (const replica of machine.replicas.values()) if (replica.hash === "b") machine.set(replica, "backoff", 2);
+  machine.step();
+  assert.deepEqual(machine.stages(), ["a0 running", "b1 running"], "the other one serves on");
+  machine.wanted = wantNumbered("a", 2);
+  machine.settle();
+  assert.deepEqual(machine.stages(), ["a0 running", "a1 running"]);
+});
+
+test("with volumes: those that are too many go from the highest number, and come back to their data", () => {
+  const machine = runningNumbered("a", 3);
+  machine.wanted = wantNumbered("a", 1);
+  machine.settle();
+  assert.deepEqual(machine.stages(), ["a0 running"]);
+  machine.wanted = wantNumbered("a", 2);
+  machine.settle();
+  assert.deepEqual(machine.stages(), ["a0 running", "a1 running"]);
+});
+
+test("no order of events has two replicas of one number on one volume", () => {
+  const event = fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom("step", "apply", "ready", "ack") },
+    { weight: 1, arbitrary: fc.constantFrom("restart", "crash-of-ours", "break") },
+    { weight: 1, arbitrary: fc.integer({ min: 0, max: 4 }) },
+  );
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 80 }), (events) => {
+      const machine = runningNumbered("h0", 2);
+      let [hash, scale] = [0, 2];
+      for (const next of events) {
+        if (typeof next === "number") scale = next;
+        else if (next === "restart") hash += 1;
+        else if (next === "break") {
+          const [broken] = [...machine.replicas.values()].filter(({ id }) => machine.workloads.get(id)?.phase === "ready");
+          if (broken !== undefined) machine.set(broken, "starting");
+        } else if (next === "crash-of-ours") {
+          machine.replicas = new Map();
+          machine.blind = true;
+          machine.step();
+        } else machine[next]();
+        machine.wanted = wantNumbered(`h${hash}`, scale);
+        const numbers = [...machine.workloads.values()].filter(({ phase }) => phase !== "exited").map(({ id }) => /-(\d+)-[a-z0-9]+$/.exec(id)?.[1]);
+        assert.equal(new Set(numbers).size, numbers.length, machine.stages().join(", "));
+      }
+      machine.settle();
+      machine.settle();
+      assert.deepEqual(machine.lost, []);
+      assert.deepEqual(
+        machine.stages(),
+        Array.from({ length: scale }, (_, index) => `h${hash}${index} running`),
       );
     }),
     { numRuns: 400 },

@@ -14,6 +14,8 @@ export interface WantedVersion {
   /** Hash of all that a replica is made from: another hash, another replica. */
   readonly hash: string;
   readonly scale: number;
+  /** Each number is one replica's at a time, which has its data: the one before ends before the next one starts. Absent: new ones come first. */
+  readonly numbered?: boolean;
 }
 
 /** running: serves whenever it is ready · leaving: out of the endpoints, Envoy has yet to say so · stopping: the platform drains and ends it. */
@@ -110,6 +112,7 @@ function isGone(replica: Replica, { workloads, envoy, now }: ReplaceInput): bool
 function stepVersion(replicas: readonly Replica[], wanted: WantedVersion | undefined, input: ReplaceInput): readonly Replica[] {
   const leave = (replica: Replica): Replica => ({ ...replica, stage: "leaving", since: input.now });
   if (wanted === undefined || wanted.scale === 0) return replicas.map((replica) => (replica.stage === "running" ? leave(replica) : replica));
+  if (wanted.numbered === true) return stepNumbered(replicas, wanted, input);
   const revived = revive(replicas, wanted, input.now);
   const current = revived.filter((replica) => replica.stage === "running" && replica.hash === wanted.hash).toSorted(byWorth(input));
   const old = revived.filter((replica) => replica.stage === "running" && replica.hash !== wanted.hash).toSorted(byWorth(input));
@@ -119,6 +122,30 @@ function stepVersion(replicas: readonly Replica[], wanted: WantedVersion | undef
   const keptOld = old.slice(0, Math.max(0, wanted.scale - available));
   const kept = new Set([...keptCurrent, ...keptOld]);
   return [...revived.map((replica) => (replica.stage !== "running" || kept.has(replica) ? replica : leave(replica))), ...added];
+}
+
+/** As a StatefulSet: numbers from 0, one after the other from the highest on, and the next only when the one before is in use. Who serves nobody may go at once. */
+function stepNumbered(all: readonly Replica[], wanted: WantedVersion, input: ReplaceInput): readonly Replica[] {
+  const replicas = all.filter((replica) => !isGone(replica, input));
+  const running = replicas.filter((replica) => replica.stage === "running");
+  const tooMany = running.filter((replica) => replica.index >= wanted.scale);
+  const [current = [], old = []] = [true, false].map((isCurrent) =>
+    running.filter((replica) => replica.index < wanted.scale && (replica.hash === wanted.hash) === isCurrent),
+  );
+  const added = missingNumbers(replicas, wanted, input);
+  const isQuiet = added.length === 0 && running.length === replicas.length && current.every((replica) => isAvailable(replica, input));
+  const useless = old.filter((replica) => !isReady(replica, input));
+  const highest = old.toSorted((a, b) => b.index - a.index).slice(0, 1);
+  const leaving = new Set([...tooMany, ...(useless.length > 0 ? useless : isQuiet ? highest : [])]);
+  return [...replicas.map((replica): Replica => (leaving.has(replica) ? { ...replica, stage: "leaving", since: input.now } : replica)), ...added];
+}
+
+/** New replicas for numbers that nobody has, not even on the way out. */
+function missingNumbers(replicas: readonly Replica[], wanted: WantedVersion, { now, workloads }: ReplaceInput): readonly Replica[] {
+  const taken = new Set(replicas.map(({ index }) => index));
+  const ids = new Set([...replicas.map(({ id }) => id), ...workloads.keys()]);
+  const free = Array.from({ length: wanted.scale }, (_, index) => index).filter((index) => !taken.has(index));
+  return free.map((index) => ({ id: newId(wanted, index, ids), key: wanted.key, hash: wanted.hash, index, stage: "running", since: now }));
 }
 
 /** Takes leaving replicas of the wanted hash back: nobody has told them to stop. */

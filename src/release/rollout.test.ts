@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { runs } from "../../test/support/runs.ts";
 import type { DeclaredApp, Shares } from "../model/declared.ts";
 import type { AppName, Namespace, VersionName } from "../model/names.ts";
 import { changeWeights, describeWeights, historyLimit, newApp, promote, rollback, setVersions } from "./app-weights.ts";
@@ -85,7 +86,7 @@ test("weights always sum to 100 %, at every moment of every rollout", () => {
         10_000,
       );
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });
 

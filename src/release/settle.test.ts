@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { commit, config, router, service, stack } from "../../test/support/declared.ts";
+import { runs } from "../../test/support/runs.ts";
 import type { DeclaredSnapshot, Write } from "../model/declared.ts";
 import type { AppName, Namespace } from "../model/names.ts";
 import { MemoryStore } from "../store/memory-store.ts";
@@ -62,7 +63,7 @@ test("whatever comes and goes, weights and addresses fit, and taking it back giv
         for (const kind of ["service", "app", "address"] as const) assert.deepEqual(values(restored[kind]), values(before.objects[kind]), kind);
       }
     }),
-    { numRuns: 100 },
+    { numRuns: runs(100) },
   );
 });
 

@@ -50,7 +50,10 @@ export function stageVersion(snapshot: DeclaredSnapshot, options: StageOptions):
 function changed(service: Service, options: StageOptions): Service {
   const env = Object.fromEntries(Object.entries(options.env).map(([name, value]) => [name, { kind: "literal" as const, value }]));
   // A copy runs by itself: it does not share the pods that were adopted.
-  const { adopted: _adopted, ...template } = service;
+  const { adopted: _adopted, ...copy } = service;
+  // Who says how many means neither one on every node nor as many as it takes.
+  const { autoscale: _autoscale, perNode: _perNode, ...counted } = copy;
+  const template = options.scale === undefined ? copy : counted;
   return {
     ...template,
     version: options.version,

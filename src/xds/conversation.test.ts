@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { FakeProxy, type FakeProxyOptions, resource } from "../../test/support/fake-proxy.ts";
+import { runs } from "../../test/support/runs.ts";
 import { Conversation } from "./conversation.ts";
 import { createSnapshot, type Resource, type Snapshot } from "./snapshot.ts";
 import type { Published } from "./subscription.ts";
@@ -340,7 +341,7 @@ test("whatever happens in whatever order: no route ever uses what is not there, 
     assertHas(wire.proxy, last);
     assert.equal(wire.conversation.hasSettled(revision), true);
   };
-  fc.assert(fc.property(fc.array(anyAction, { maxLength: 40 }), anyMesh, fc.boolean(), check), { numRuns: 500 });
+  fc.assert(fc.property(fc.array(anyAction, { maxLength: 40 }), anyMesh, fc.boolean(), check), { numRuns: runs(500) });
 });
 
 test("refusals at random never break traffic, and the rest arrives", () => {
@@ -359,5 +360,5 @@ test("refusals at random never break traffic, and the rest arrives", () => {
     }
   };
   const refusals = fc.uniqueArray(fc.constantFrom(...names.flatMap((name) => [`cds ${name}`, `eds ${name}`])), { maxLength: 3 }).map((list) => new Set(list));
-  fc.assert(fc.property(refusals, fc.array(anyMesh, { minLength: 1, maxLength: 6 }), fc.boolean(), check), { numRuns: 300 });
+  fc.assert(fc.property(refusals, fc.array(anyMesh, { minLength: 1, maxLength: 6 }), fc.boolean(), check), { numRuns: runs(300) });
 });

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from "../../gen/envoy/service/discovery/v3/discovery_pb.js";
+import { runs } from "../../test/support/runs.ts";
 import { RpcError, Status } from "../rpc/status.ts";
 import { encodeResource } from "./snapshot.ts";
 import { decodeDeltaRequest, encodeDeltaResponse, mentions } from "./wire.ts";
@@ -47,7 +48,7 @@ test("bytes that are no request end as invalidArgument, whatever they are", () =
       assert.ok(error instanceof RpcError && error.code === Status.invalidArgument, String(error));
     }
   };
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), check), { numRuns: 2000 });
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), check), { numRuns: runs(2000) });
   assert.throws(() => decodeDeltaRequest(Uint8Array.from([0x12, 0xff, 0xff, 0xff, 0xff, 0x0f])), { code: Status.invalidArgument });
 });
 

@@ -83,6 +83,11 @@ export async function buildConformance(say: Say): Promise<void> {
   await buildAll(conformance, say);
 }
 
+/** Builds the metrics server, which no cluster has by itself: what autoscalers ask. */
+export async function buildMetricsServer(say: Say): Promise<void> {
+  await buildAll([{ dir: "go/metrics", output: "metrics/", packages: "tool" }], say);
+}
+
 /** The folder of a module that the suite is built from. */
 export async function conformanceModule(name: string): Promise<string> {
   // `go list` would name no folder where nobody downloaded the module yet.

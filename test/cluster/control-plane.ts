@@ -74,9 +74,11 @@ function etcdFlags(dir: string): readonly string[] {
 async function apiFlags(pkiDir: string): Promise<readonly string[]> {
   const names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
   const at = [...names.map((name) => `DNS:${name}`), ...["127.0.0.1", network.control, network.apiService].map((address) => `IP:${address}`)];
-  const [server, client] = await Promise.all([
+  const frontProxy = "front-proxy-client";
+  const [server, client, proxy] = await Promise.all([
     issue(pkiDir, "api-server", { name: "kube-apiserver", at }),
     issue(pkiDir, "api-server-client", { name: "kube-apiserver-kubelet-client", groups: ["system:masters"] }),
+    issue(pkiDir, "api-server-proxy", { name: frontProxy }),
   ]);
   const tokens = makeTokenKeys(pkiDir);
   return flags({
@@ -99,6 +101,14 @@ async function apiFlags(pkiDir: string): Promise<readonly string[]> {
     "allow-privileged": true,
     // Webhooks and aggregated APIs are called at their pods: no kube-proxy runs beside the API server.
     "enable-aggregator-routing": true,
+    "proxy-client-cert-file": proxy.cert,
+    "proxy-client-key-file": proxy.key,
+    // One authority for everybody is enough when only this name may speak for others.
+    "requestheader-client-ca-file": `${pkiDir}/ca.crt`,
+    "requestheader-allowed-names": frontProxy,
+    "requestheader-username-headers": "X-Remote-User",
+    "requestheader-group-headers": "X-Remote-Group",
+    "requestheader-extra-headers-prefix": "X-Remote-Extra-",
   });
 }
 

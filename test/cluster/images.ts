@@ -55,7 +55,7 @@ export async function toolsImage(): Promise<Image> {
 async function nodeImage(): Promise<Image> {
   const apps = path.join(root, "test/system/apps");
   const libraries = Object.fromEntries((await librariesOf(process.execPath)).map((file) => [file, file]));
-  const programs = Object.fromEntries(["echo.mjs", "load.mjs"].map((name) => [`/apps/${name}`, path.join(apps, name)]));
+  const programs = Object.fromEntries(["echo.mjs", "job.mjs", "load.mjs"].map((name) => [`/apps/${name}`, path.join(apps, name)]));
   return { name: "weir-test/node:1", files: { ...libraries, ...programs, "/bin/node": process.execPath }, entrypoint: ["/bin/node"] };
 }
 

@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { emitters } from "../../src/emit/export.ts";
+import { emitJobs, jobProblems } from "../../src/emit/kubernetes/jobs.ts";
 import type { KubeObject } from "../../src/emit/kubernetes/object.ts";
 import { type Mesh, meshTitle } from "../../src/emit/kubernetes/refusal.ts";
 import type { RouteMatch, RouteRule, Stack } from "../../src/model/types.ts";
 import { at, objectsOf, weightLists } from "../support/objects.ts";
+import { runs } from "../support/runs.ts";
 import { anything, planOf, router, rule, service } from "../support/stacks.ts";
 import { features } from "./feature-stacks.ts";
 import { type Reached, type Request, walkHttpRoutes, walkPlan, walkVirtualService } from "./route-walk.ts";
@@ -17,10 +19,12 @@ for (const mesh of meshes) {
   for (const feature of features) {
     const expected = feature.refusedBy.includes(mesh) ? "refuses" : "expresses";
     test(`${mesh} ${expected}: ${feature.name}`, () => {
+      const { jobs } = feature.stack;
       const result = emitters[mesh](planOf(feature.stack));
-      assert.equal(result.ok ? "expresses" : "refuses", expected, result.ok ? "" : JSON.stringify(result.problems));
-      if (result.ok) return checkObjects(result.value.objects);
-      for (const { message, where, hint } of result.problems) {
+      const problems = [...(result.ok ? [] : result.problems), ...jobProblems(jobs, mesh)];
+      assert.equal(problems.length === 0 ? "expresses" : "refuses", expected, JSON.stringify(problems));
+      if (result.ok && problems.length === 0) return checkObjects([...result.value.objects, ...emitJobs(jobs, mesh)]);
+      for (const { message, where, hint } of problems) {
         assert.ok(message.startsWith(`${meshTitle(mesh)} `), message);
         assert.ok((where?.line ?? 0) > 0, `no place: ${message}`);
         assert.ok((hint ?? "").length > 0, `no hint: ${message}`);
@@ -124,7 +128,7 @@ const request: fc.Arbitrary<Request> = fc.record({
 });
 
 /** How many random routers an emitter must accept for the comparison to mean something. */
-const enough = 40;
+const enough = runs(40);
 const walks: readonly (readonly [Mesh, (objects: readonly KubeObject[], given: Request) => Reached])[] = [
   ["istio", (objects, given) => walkVirtualService(objects, "www", given)],
   ["linkerd", (objects, given) => walkHttpRoutes(objects, "www", given)],
@@ -145,7 +149,7 @@ for (const [mesh, walk] of walks) {
         assert.ok(host);
         for (const given of requests) assert.deepEqual(walk(result.value.objects, given), walkPlan(host, given), JSON.stringify(given));
       }),
-      { numRuns: 600 },
+      { numRuns: runs(600) },
     );
     assert.ok(accepted >= enough, `only ${accepted} routers were accepted`);
   });

@@ -2,7 +2,8 @@
 import type { Mesh } from "../../src/emit/kubernetes/refusal.ts";
 import type { AppName, Namespace, VersionName } from "../../src/model/names.ts";
 import type { RouteMatch, RouteRule, Stack } from "../../src/model/types.ts";
-import { anything, destination, external, noChanges, port, router, rule, service, stack } from "../support/stacks.ts";
+import { job } from "../support/declared.ts";
+import { anything, destination, external, noChanges, place, port, router, rule, service, stack } from "../support/stacks.ts";
 
 export interface Feature {
   readonly name: string;
@@ -51,6 +52,18 @@ export const features: readonly Feature[] = [
     services: [...two, service("api", { namespace: teamA })],
     routers: [router("www", [{ ...rule("web"), action: { kind: "forward", destinations: [{ to: destination("api", teamA), weight: 10_000 }] } }])],
   }),
+  feature("a job", { jobs: [job("migrate", { image: "example.com/migrate:1", timeoutMs: 1_500, resources: { cpu: "100m", memory: "64Mi" } })] }),
+  feature("a job by the clock", {
+    jobs: [
+      job("tick", {
+        image: "example.com/tick:1",
+        schedule: { cron: "*/5 * * * *", timeZone: "Europe/Berlin" },
+        env: { A: { kind: "config", name: "c", key: "k" } },
+        mounts: [{ kind: "secret", name: "s", key: "k", path: "/k" }],
+      }),
+    ],
+  }),
+  feature("a job without an image", { jobs: [job("migrate", { where: place(90) })] }, everyMesh),
   feature("a public router with hosts", { routers: [router("www", [rule("web")], { hosts: ["shop.example", "*.shop.example"] })] }),
   feature("a rule with weighted destinations", {
     routers: [

@@ -2,10 +2,10 @@
 
 import type { DeclaredApp } from "../../src/model/declared.ts";
 import { type AppName, appKey, type Namespace, objectKey, versionKey } from "../../src/model/names.ts";
-import type { ExternalService, Router, Service } from "../../src/model/types.ts";
+import type { ExternalService, Job, Router, Service } from "../../src/model/types.ts";
 import { declaredObject } from "../../src/providers/kubernetes/translate-declared.ts";
 import { hashLabel, managedLabel } from "../../src/providers/kubernetes/workload-objects.ts";
-import { service } from "./declared.ts";
+import { job as declaredJob, service } from "./declared.ts";
 import type { FakeObject } from "./fake-kube-api.ts";
 import { podObject, serviceObject } from "./kube-objects.ts";
 
@@ -54,6 +54,14 @@ export function appObject(name: string, weights: DeclaredApp["weights"], said: S
   const app = name as AppName;
   const rollout = said.rollout === undefined ? {} : { rollout: said.rollout };
   return stored(declaredObject({ op: "put", kind: "app", key: appKey(shop, app), value: { namespace: shop, app, weights, history: [], ...rollout } }), said);
+}
+
+/** The Job `NAME` of weir.dev, and what its status says was begun. */
+export function jobObject(name: string, changes: Partial<Job> = {}, said: Said & { readonly restarts?: number; readonly status?: object } = {}): FakeObject {
+  const job = declaredJob(name, { namespace: shop, image: "example.com/work:1", ...changes });
+  const value = { job, restarts: said.restarts ?? 0 };
+  const object = stored(declaredObject({ op: "put", kind: "job", key: objectKey(shop, name), value }), said);
+  return said.status === undefined ? object : { ...object, status: said.status };
 }
 
 export function routerObject(name: string, changes: Partial<Router> = {}, said: Said = {}): FakeObject {

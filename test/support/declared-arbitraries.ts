@@ -9,6 +9,7 @@ import type {
   EnvValue,
   ExternalService,
   HeaderChanges,
+  Job,
   Port,
   Probe,
   ProbeKind,
@@ -161,6 +162,34 @@ const external: fc.Arbitrary<ExternalService> = fc.record(
 );
 const config: fc.Arbitrary<Config> = fc.record({ namespace, name: label, data: textMap });
 
+const job: fc.Arbitrary<Job> = fc.record(
+  {
+    namespace,
+    name: label as fc.Arbitrary<AppName>,
+    image: text,
+    command: texts,
+    dir: text,
+    env: fc.dictionary(label, envValue, { maxKeys: 2 }),
+    mounts: fc.array(
+      fc.record(
+        { kind: fc.constantFrom("config" as const, "secret" as const), name: label, key: text, path: text },
+        { requiredKeys: ["kind", "name", "path"] },
+      ),
+      { maxLength: 2 },
+    ),
+    graceMs: count,
+    stopSignal: text,
+    egress: fc.boolean(),
+    schedule: fc.record({ cron: text, timeZone: text }),
+    retries: count,
+    timeoutMs: count,
+    concurrency: fc.constantFrom("forbid", "allow", "replace"),
+    keep: count,
+    resources: fc.record({ cpu: fc.constantFrom("1", "250m"), memory: fc.constantFrom("64Mi", "1Gi") }, some),
+  },
+  { requiredKeys: ["namespace", "name", "command", "dir", "env", "mounts", "graceMs", "stopSignal", "egress", "retries", "concurrency", "keep"] },
+);
+
 const stack = fc.option(label, { nil: undefined }).map((name) => (name === undefined ? {} : { stack: name }));
 const byName = (value: { readonly namespace: Namespace; readonly name: string }): string => objectKey(value.namespace, value.name);
 /** Any put of each kind that is an object on a cluster, with every field that there is now and then. */
@@ -173,6 +202,7 @@ export const clusterPuts: { readonly [K in ClusterKind]: fc.Arbitrary<ClusterPut
     ...owner,
   })),
   app: fc.tuple(app, stack).map(([value, owner]) => ({ op: "put", kind: "app", key: appKey(value.namespace, value.app), value, ...owner })),
+  job: fc.tuple(fc.record({ job, restarts: count }), stack).map(([value, owner]) => ({ op: "put", kind: "job", key: byName(value.job), value, ...owner })),
   router: fc.tuple(router, stack).map(([value, owner]) => ({ op: "put", kind: "router", key: byName(value), value, ...owner })),
   external: fc.tuple(external, stack).map(([value, owner]) => ({ op: "put", kind: "external", key: byName(value), value, ...owner })),
   config: fc.tuple(config, stack).map(([value, owner]) => ({ op: "put", kind: "config", key: byName(value), value, ...owner })),

@@ -2,15 +2,16 @@
 import type { TestContext } from "node:test";
 import type { Hono } from "hono";
 import { realClock } from "../../src/agent/real-clock.ts";
-import type { ApiContext, Machine } from "../../src/api/context.ts";
+import type { ApiContext, KeptVolume, Machine } from "../../src/api/context.ts";
 import type { LogLine } from "../../src/api/contract.ts";
 import { allRoutes } from "../../src/api/routes.ts";
 import { createApi } from "../../src/api/server.ts";
 import { ControlLoop } from "../../src/daemon/control-loop.ts";
 import { type EnvoyState, nothingSent } from "../../src/daemon/envoy-link.ts";
 import { Cell } from "../../src/lib/cell.ts";
+import { ok } from "../../src/lib/problem.ts";
 import { type Fate, MemoryProvider } from "../../src/providers/memory/memory-provider.ts";
-import type { ReplicaOrder } from "../../src/providers/provider.ts";
+import type { ReplicaOrder, RunOrder } from "../../src/providers/provider.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 
@@ -26,6 +27,8 @@ export interface FakeDaemon {
   /** What Envoy says about the next World, if it refuses something. */
   refuses: string | undefined;
   quits: number;
+  /** Data that versions left behind. */
+  volumes: readonly KeptVolume[];
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what the API answers
   post<T>(path: string, body: unknown): Promise<{ readonly status: number; readonly body: T }>;
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what the API answers
@@ -34,25 +37,26 @@ export interface FakeDaemon {
 
 export const gateway = { address: "127.0.0.1", port: 8080, socketDir: "/run", domain: "localhost" };
 
-/** Starts one; it ends with the test. `fate` says what becomes of replicas, `traits` what the platform can do beside them. */
+/** Starts one; it ends with the test. `fate` says what becomes of replicas, `traits` what the platform can do beside them, `outcome` what becomes of jobs' runs. */
 export function startFakeDaemon(
   t: TestContext,
   fate: (replica: ReplicaOrder) => Fate = () => "ready",
   traits: Partial<ApiContext["platform"]> = {},
+  outcome: (run: RunOrder) => "succeeded" | "failed" | undefined = () => "succeeded",
 ): FakeDaemon {
   const complaints: string[] = [];
   const complain = (message: string, fields: unknown): void => void complaints.push(`${message} ${JSON.stringify(fields)}`);
   const log = { debug: () => {}, info: () => {}, warn: complain, error: complain };
   const stop = new AbortController();
   const store = new MemoryStore(realClock);
-  const provider = new MemoryProvider({ clock: realClock, fate });
+  const provider = new MemoryProvider({ clock: realClock, fate, outcome });
   const registry = new Registry();
   const state = new Cell<EnvoyState>(nothingSent);
   const control = new ControlLoop({ store, provider, registry, envoy: { state }, gateway, clock: realClock, log });
   const context: ApiContext = {
     store,
     observed: control.observed,
-    machine: fakeMachine(),
+    machine: fakeMachine(() => daemon),
     platform: { runs: "commands", teller: "the node agent", seeProxies: "`weir system status` shows the proxies", ...traits },
     clock: realClock,
     log,
@@ -81,6 +85,7 @@ export function startFakeDaemon(
     mute: false,
     refuses: undefined,
     quits: 0,
+    volumes: [],
     post: (path, body) => send(path, { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
     get: (path) => send(path),
   };
@@ -110,7 +115,7 @@ async function acknowledge(daemon: FakeDaemon, state: Cell<EnvoyState>, signal: 
   }
 }
 
-function fakeMachine(): Machine {
+function fakeMachine(daemon: () => FakeDaemon): Machine {
   const line = (workload: string): LogLine => ({ at: 1, workload, stream: "stderr", line: "the disk is on fire" });
   return {
     readLogs: async ({ workloads }) => workloads.map(line),
@@ -123,6 +128,16 @@ function fakeMachine(): Machine {
       }
     },
     exec: async (workload) => ({ kind: "program", argv: ["enter", workload], env: { A: "1" } }),
+    keptVolumes: async (queries) =>
+      ok(
+        daemon().volumes.filter((one) =>
+          queries.some(({ namespace, app, version }) => one.namespace === namespace && one.app === app && (version ?? one.version) === one.version),
+        ),
+      ),
+    deleteVolumes: async (volumes) => {
+      daemon().volumes = daemon().volumes.filter((one) => !volumes.includes(one));
+      return ok(undefined);
+    },
     replaceProxies: async () => ["node"],
     proxies: async () => [],
     agent: async () => ({ state: "running" }),

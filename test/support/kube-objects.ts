@@ -1,7 +1,8 @@
 /** Kubernetes objects as an API server sends them, with only what a test cares about said. */
 import type { ClusterView, Objects } from "../../src/providers/kubernetes/objects.ts";
-import { contentReader, declarationReader, readDeployment, writtenReader } from "../../src/providers/kubernetes/read-declarations.ts";
+import { contentReader, declarationReader, readAutoscaler, runnerReader, writtenReader } from "../../src/providers/kubernetes/read-declarations.ts";
 import { readGateway, readGatewayClass, readTlsSecret } from "../../src/providers/kubernetes/read-gateways.ts";
+import { readJob } from "../../src/providers/kubernetes/read-jobs.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "../../src/providers/kubernetes/read-objects.ts";
 import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "../../src/providers/kubernetes/read-routes.ts";
 import { managedLabel } from "../../src/providers/kubernetes/workload-objects.ts";
@@ -80,11 +81,17 @@ export interface Raw {
   readonly grants?: readonly FakeObject[];
   readonly apps?: readonly FakeObject[];
   readonly versions?: readonly FakeObject[];
+  readonly declaredJobs?: readonly FakeObject[];
+  readonly jobs?: readonly FakeObject[];
+  readonly cronJobs?: readonly FakeObject[];
   readonly routers?: readonly FakeObject[];
   readonly externals?: readonly FakeObject[];
   readonly configs?: readonly FakeObject[];
   readonly secrets?: readonly FakeObject[];
   readonly deployments?: readonly FakeObject[];
+  readonly statefulSets?: readonly FakeObject[];
+  readonly daemonSets?: readonly FakeObject[];
+  readonly autoscalers?: readonly FakeObject[];
   readonly accounts?: readonly FakeObject[];
   readonly budgets?: readonly FakeObject[];
 }
@@ -107,11 +114,17 @@ export function clusterView(raw: Raw): ClusterView {
     referenceGrants: read(raw.grants, readReferenceGrant),
     apps: read(raw.apps, declarationReader("app")),
     versions: read(raw.versions, declarationReader("service")),
+    declaredJobs: read(raw.declaredJobs, declarationReader("job")),
+    jobs: read(raw.jobs, readJob),
+    cronJobs: read(raw.cronJobs, writtenReader("CronJob")),
     routers: read(raw.routers, declarationReader("router")),
     externals: read(raw.externals, declarationReader("external")),
     configs: read(raw.configs, contentReader("ConfigMap")),
     secrets: read(raw.secrets, contentReader("Secret")),
-    deployments: read(raw.deployments, readDeployment),
+    deployments: read(raw.deployments, runnerReader("Deployment")),
+    statefulSets: read(raw.statefulSets, runnerReader("StatefulSet")),
+    daemonSets: read(raw.daemonSets, runnerReader("DaemonSet")),
+    autoscalers: read(raw.autoscalers, readAutoscaler),
     ownServices: read(raw.services?.filter(isManaged), writtenReader("Service")),
     ownAccounts: read(raw.accounts, writtenReader("ServiceAccount")),
     ownBudgets: read(raw.budgets, writtenReader("PodDisruptionBudget")),

@@ -4,9 +4,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { realClock } from "../../src/agent/real-clock.ts";
+import type { Clock } from "../../src/lib/clock.ts";
 import type { Log } from "../../src/lib/log.ts";
 
-export { realClock } from "../../src/agent/real-clock.ts";
+export { realClock };
+
+/** The clock on the wall for code that looks again each second: it sleeps a fiftieth of what it is asked for. */
+export const hurriedClock: Clock = { now: () => realClock.now(), sleep: (ms, signal) => realClock.sleep(ms / 50, signal) };
 
 function nothing(): void {}
 

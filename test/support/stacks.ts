@@ -77,7 +77,7 @@ export function external(name: string, endpoints: readonly string[], said: Parti
 
 /** A stack of the given parts. */
 export function stack(said: Partial<Stack>): Stack {
-  return { name: "test", namespaces: [], services: [], weights: [], routers: [], externals: [], configs: [], secrets: [], ...said };
+  return { name: "test", namespaces: [], services: [], jobs: [], weights: [], routers: [], externals: [], configs: [], secrets: [], ...said };
 }
 
 /** The plan of a stack with nothing running. Throws when the compiler finds a problem. */

@@ -1,5 +1,5 @@
 /** Views as the API answers them, with full defaults. */
-import type { ProxyView, ServiceView, SystemView } from "../../src/api/contract.ts";
+import type { JobView, ProxyView, ServiceView, SystemView } from "../../src/api/contract.ts";
 
 const dayMs = 86_400_000;
 
@@ -20,6 +20,20 @@ export function serviceView(given: Partial<ServiceView> = {}): ServiceView {
     createdAt: Date.now() - 3 * dayMs - 1_000,
     restarts: 0,
     workloads: [{ id: "web-v1-0", phase: "ready", address: "100.64.0.2", since: 0, restarts: 0 }],
+    ...given,
+  };
+}
+
+/** A job that ran once, three days ago, and took a second. */
+export function jobView(given: Partial<JobView> = {}): JobView {
+  const startedAt = Date.now() - 3 * dayMs - 1_000;
+  return {
+    kind: "job",
+    namespace: "default",
+    name: "migrate",
+    state: "succeeded",
+    createdAt: startedAt,
+    runs: [{ name: "migrate-1-abc", cause: "h1", state: "succeeded", startedAt, endedAt: startedAt + 1_000 }],
     ...given,
   };
 }

@@ -25,6 +25,9 @@ function loadChecks(): Readonly<Record<Mesh, Check>> {
   const core = builtInSchemas(goModule("k8s.io/client-go", versions.kubernetes), {
     "v1 Namespace": "io.k8s.api.core.v1.Namespace",
     "v1 ConfigMap": "io.k8s.api.core.v1.ConfigMap",
+    "v1 ServiceAccount": "io.k8s.api.core.v1.ServiceAccount",
+    "batch/v1 Job": "io.k8s.api.batch.v1.Job",
+    "batch/v1 CronJob": "io.k8s.api.batch.v1.CronJob",
     "v1 Service": "io.k8s.api.core.v1.Service",
     "discovery.k8s.io/v1 EndpointSlice": "io.k8s.api.discovery.v1.EndpointSlice",
   });

@@ -11,6 +11,7 @@ import type { NodeOrder } from "./contract.ts";
 import { runControlLink } from "./control-link.ts";
 import { drainEnvoy } from "./drain.ts";
 import { findPods } from "./find-pods.ts";
+import { watchLostPeers } from "./lost-peers.ts";
 import { fileMemory } from "./memory.ts";
 import { runGuard } from "./pod-guard.ts";
 import { PodKeeper } from "./pod-keeper.ts";
@@ -71,6 +72,7 @@ export function startClusterAgent(settings: ClusterAgentSettings, parts: Cluster
   const running = Promise.all([
     runControlLink({ connect: parts.connectControl, onOrder, report, clock, log }, stopping.signal),
     runGuard({ socket: settings.nriSocket, keeper, addressOf: (source) => network.addressOf(source), clock, log }, stopping.signal),
+    watchLostPeers({ tools: settings.tools, clock, log }, stopping.signal),
   ]);
   return {
     keeper,

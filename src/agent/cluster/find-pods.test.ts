@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import path from "node:path";
 import { test } from "node:test";
+import { fakeProc } from "../../../test/support/fake-proc.ts";
 import { temporaryFolder } from "../../../test/support/real.ts";
 import { findPods, inodeOfLink, podOfCgroup } from "./find-pods.ts";
 
@@ -40,25 +39,6 @@ test("a namespace's inode", () => {
   assert.equal(inodeOfLink("mnt:[1]"), undefined);
 });
 
-interface FakeProcess {
-  readonly pid: number;
-  readonly cgroup: string;
-  readonly inode: number;
-  readonly start?: number;
-}
-
-function fakeProc(folder: string, processes: readonly FakeProcess[]): string {
-  for (const { pid, cgroup, inode, start = pid } of [{ pid: 1, cgroup: "0::/init.scope", inode: 1 }, ...processes]) {
-    const own = path.join(folder, String(pid));
-    mkdirSync(path.join(own, "ns"), { recursive: true });
-    writeFileSync(path.join(own, "cgroup"), `${cgroup}\n`);
-    writeFileSync(path.join(own, "stat"), `${pid} (a b) S ${Array.from({ length: 18 }, () => "0").join(" ")} ${start} 0\n`);
-    symlinkSync(`net:[${inode}]`, path.join(own, "ns/net"));
-  }
-  mkdirSync(path.join(folder, "sys"));
-  return folder;
-}
-
 test("finds the namespace of a pod, and never the node's own", (t) => {
   const other = "ffffffff-1111-4222-8333-444455556666";
   const proc = fakeProc(temporaryFolder(t), [
@@ -82,21 +62,4 @@ test("of several namespaces the one highest in the pod counts, and of those the 
   const found = findPods(new Set([uid]), proc);
   assert.deepEqual(found.byUid.get(uid), { pid: 32, inode: 6 });
   assert.equal(found.onNodeNetwork.size, 0);
-});
-
-test("1000 processes are no burden", (t) => {
-  const proc = fakeProc(
-    temporaryFolder(t),
-    Array.from({ length: 1_000 }, (_, index) => ({ pid: index + 100, cgroup: index % 2 === 0 ? "0::/x" : `0::/kubepods/pod${uid}/${index}`, inode: 7 })),
-  );
-  // Time of the processor: others may use the machine, too.
-  const times = [1, 2, 3, 4, 5].map(() => {
-    const before = process.cpuUsage();
-    findPods(new Set([uid]), proc);
-    const { user, system } = process.cpuUsage(before);
-    return (user + system) / 1_000;
-  });
-  t.diagnostic(`${Math.min(...times).toFixed(1)} ms`);
-  // Some 20 ms where nobody else works; ten times that is still a scan, not a loop in a loop.
-  assert.ok(Math.min(...times) < 500, `${times.join(", ")} ms`);
 });

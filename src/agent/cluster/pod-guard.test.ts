@@ -4,7 +4,7 @@ import { createServer, type Socket } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { realClock as clock, eventually, silentLog as log, temporaryFolder } from "../../../test/support/real.ts";
+import { hurriedClock as clock, eventually, silentLog as log, temporaryFolder } from "../../../test/support/real.ts";
 import type { GuardReport, PodReport } from "./contract.ts";
 import { encodeMessage, MessageReader, messageType } from "./nri/frames.ts";
 import { decodeResponse, encodeRequest, type Sandbox, type TtrpcResponse } from "./nri/messages.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { eventually, realClock, silentLog } from "../../../test/support/real.ts";
+import { eventually, hurriedClock, silentLog } from "../../../test/support/real.ts";
 import type { NodeOrder, PodOrder } from "./contract.ts";
 import type { PodProcess } from "./find-pods.ts";
 import type { Memory, Remembered } from "./memory.ts";
@@ -73,7 +73,7 @@ function keeperOf(t: TestContext, network: FakeNetwork, kept: { value: Remembere
     network,
     find: (uids) => ({ byUid: new Map([...network.processes].filter(([id]) => uids.has(id))), onNodeNetwork: new Set() }),
     memory: remember(kept),
-    clock: realClock,
+    clock: hurriedClock,
     log: silentLog,
   });
   t.after(() => keeper.stop());

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import type { XdsAddress } from "../../dataplane/bootstrap.ts";
-import { findTools, isComplete, type Tools } from "../../dataplane/tools.ts";
+import { findTool, findTools, isComplete, type Tools } from "../../dataplane/tools.ts";
 import { controlPlaneId, defaultTrustDomain, nodeId, parseTrustDomain, type TrustDomain, trustDomainId } from "../../model/spiffe.ts";
 
 /** Where the control plane's two services are: discovery for Envoy, orders for the agent. */
@@ -30,7 +30,8 @@ export interface ClusterAgentSettings {
   readonly control: ControlAddress;
   /** The program. */
   readonly envoy: string;
-  readonly tools: Tools;
+  /** With what tells and ends connections (iproute2). */
+  readonly tools: Tools & { readonly ss: string };
   readonly concurrency: number;
   readonly maxHeapBytes: number;
   readonly maxConnections: number;
@@ -78,12 +79,14 @@ export function readClusterSettings(args: readonly string[], env: NodeJS.Process
   if (onExit !== "keep" && onExit !== "release") throw new Error(`--on-exit ${onExit}: keep or release\n${usage}`);
   // From `dist/` or from `src/agent/cluster/`.
   const root = path.basename(here) === "cluster" ? path.resolve(here, "../../..") : path.resolve(here, "..");
-  const { found, missing } = findTools([path.join(root, ".cache/tools/bin")], env["PATH"] ?? "");
-  if (!isComplete(found)) throw new Error(`this image lacks ${missing.join(", ")}`);
+  const places = [[path.join(root, ".cache/tools/bin")], env["PATH"] ?? ""] as const;
+  const { found, missing } = findTools(...places);
+  const ss = findTool("ss", ...places);
+  if (!isComplete(found) || ss === undefined) throw new Error(`this image lacks ${[...missing, ...(ss === undefined ? ["ss"] : [])].join(", ")}`);
   return {
     node,
     onExit,
-    tools: found,
+    tools: { ...found, ss },
     control: readControl(value("control"), value),
     runDir: path.resolve(value("run") ?? "/run/weir"),
     stateDir: path.resolve(value("state") ?? "/var/lib/weir"),

@@ -1,7 +1,8 @@
 import type { VersionKey } from "../../model/names.ts";
 import type { ApiContext } from "../context.ts";
 import type { ExecView, LogLine } from "../contract.ts";
-import { findServices, versionKeys } from "../refs.ts";
+import { latestWorkloads } from "../job-views.ts";
+import { findRef, findServices, versionKeys } from "../refs.ts";
 import { refuse } from "../refusal.ts";
 import { route } from "../route.ts";
 import { execQuery, logsQuery, refPath } from "../schemas.ts";
@@ -17,8 +18,8 @@ interface LogsQuery {
 
 async function* logs(context: ApiContext, query: LogsQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void> {
   const refs = typeof query.ref === "string" ? [query.ref] : query.ref;
-  const wanted = (): ReadonlySet<VersionKey> => wantedKeys(context, refs, query.namespace);
-  const first = workloadsOf(context, wanted());
+  const wanted = (): readonly string[] => wantedWorkloads(context, refs, query.namespace);
+  const first = wanted();
   const limits = { ...(query.tail === undefined ? {} : { tail: query.tail }), ...(query.since === undefined ? {} : { since: query.since }) };
   if (!query.follow) {
     yield* await context.machine.readLogs({ workloads: first, ...limits });
@@ -39,24 +40,33 @@ async function* logs(context: ApiContext, query: LogsQuery, signal: AbortSignal)
 
 async function addNew(
   context: ApiContext,
-  { workloads, wanted, signal }: { readonly workloads: string[]; readonly wanted: () => ReadonlySet<VersionKey>; readonly signal: AbortSignal },
+  { workloads, wanted, signal }: { readonly workloads: string[]; readonly wanted: () => readonly string[]; readonly signal: AbortSignal },
 ): Promise<void> {
   for await (const _ of context.observed.watch(signal)) {
-    let keys: ReadonlySet<VersionKey>;
+    let ids: readonly string[];
     try {
-      keys = wanted();
+      ids = wanted();
     } catch {
       // What was followed is gone; another of its name may come.
       continue;
     }
-    for (const id of workloadsOf(context, keys)) if (!workloads.includes(id)) workloads.push(id);
+    for (const id of ids) if (!workloads.includes(id)) workloads.push(id);
   }
 }
 
-function wantedKeys(context: ApiContext, refs: readonly string[], namespace: string): ReadonlySet<VersionKey> {
+/** All replicas of services, and of each job its newest run. */
+function wantedWorkloads(context: ApiContext, refs: readonly string[], namespace: string): readonly string[] {
   const snapshot = context.store.snapshot.get();
-  if (refs.length > 0) return new Set(refs.flatMap((ref) => versionKeys(findServices(snapshot, ref, namespace))));
-  return new Set(keysOf({ declared: snapshot }, (object) => object.value.service.namespace === namespace));
+  const observed = context.observed.get();
+  const jobs = (keys: readonly string[]): readonly string[] => keys.flatMap((key) => latestWorkloads(observed, key));
+  if (refs.length === 0) {
+    const keys = new Set(keysOf({ declared: snapshot }, (object) => object.value.service.namespace === namespace));
+    return [...workloadsOf(context, keys), ...jobs([...snapshot.objects.job.keys()].filter((key) => key.startsWith(`${namespace}/`)))];
+  }
+  return refs.flatMap((ref) => {
+    const found = findRef(snapshot, ref, namespace);
+    return found.kind === "job" ? jobs([found.object.key]) : workloadsOf(context, new Set(versionKeys(findServices(snapshot, ref, namespace))));
+  });
 }
 
 function workloadsOf(context: ApiContext, keys: ReadonlySet<VersionKey>): readonly string[] {

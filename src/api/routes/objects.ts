@@ -5,6 +5,7 @@ import type { Config, RouteAction, RouteMatch, RouteRule, Router, TextMatch } fr
 import { formatPercent } from "../../model/weights.ts";
 import type { ApiContext, Observed } from "../context.ts";
 import type { DataView, ExternalView, InspectView, RouterView } from "../contract.ts";
+import { jobView } from "../job-views.ts";
 import { type Found, findRef } from "../refs.ts";
 import { refuse } from "../refusal.ts";
 import { route } from "../route.ts";
@@ -99,6 +100,12 @@ function inspectFound(context: ApiContext, observed: Observed, found: Found): Om
         spec: service,
         status: { ...view, ...about, inEnvoy: { endpoints: told, acknowledged: isInEnvoy(observed, [`app ${appKey(service.namespace, service.app)}`]) } },
       };
+    }
+    case "job": {
+      const object = found.object as Declared<"job">;
+      const { job, restarts } = object.value;
+      const { generation, createdAt, updatedAt } = object;
+      return { kind: "job", name: job.name, spec: job, status: { ...jobView(observed, object), generation, createdAt, updatedAt, restartsAsked: restarts } };
     }
     case "router":
       return {

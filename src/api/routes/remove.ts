@@ -2,16 +2,18 @@ import type { Declared, DeclaredSnapshot, Write } from "../../model/declared.ts"
 import type { VersionKey } from "../../model/names.ts";
 import { settle } from "../../release/settle.ts";
 import { usedData } from "../../release/template.ts";
-import type { ApiContext } from "../context.ts";
+import type { ApiContext, Observed, VolumeQuery } from "../context.ts";
 import type { DownRequest, RemoveRequest, RemoveResult } from "../contract.ts";
+import { areJobsGone } from "../job-views.ts";
 import { type Found, findRef } from "../refs.ts";
-import { need, refuse } from "../refusal.ts";
+import { need, Refusal, refuse } from "../refusal.ts";
 import { route } from "../route.ts";
 import { downRequest, removeRequest } from "../schemas.ts";
+import { deleteVolumes, keptVolumes, leftoverOwner, volumeOwners } from "../volumes.ts";
 import { appsOf, areGone, isInEnvoy, observe } from "../waiting.ts";
 
-type RemovableKind = "service" | "router" | "external" | "config" | "secret";
-const removableKinds = ["service", "router", "external", "config", "secret"] as const satisfies readonly RemovableKind[];
+type RemovableKind = "service" | "job" | "router" | "external" | "config" | "secret";
+const removableKinds = ["service", "job", "router", "external", "config", "secret"] as const satisfies readonly RemovableKind[];
 
 /** Longest drain and grace, and what it takes to say so. */
 const goneTimeoutMs = 180_000;
@@ -30,11 +32,15 @@ function nameOf({ kind, key }: Declared): string {
 /** Refuses to take a config or secret from under a service that stays. */
 function checkUnused(snapshot: DeclaredSnapshot, objects: readonly Declared[]): void {
   const leaving = new Set(objects.map((object) => `${object.kind} ${object.key}`));
-  for (const service of snapshot.objects.service.values()) {
-    if (leaving.has(`service ${service.key}`)) continue;
+  const users = [
+    ...[...snapshot.objects.service.values()].map((object) => ({ object, made: object.value.service })),
+    ...[...snapshot.objects.job.values()].map((object) => ({ object, made: object.value.job })),
+  ];
+  for (const { object: user, made } of users) {
+    if (leaving.has(`${user.kind} ${user.key}`)) continue;
     for (const kind of ["config", "secret"] as const) {
-      const used = usedData(snapshot, service, kind).find((object) => leaving.has(`${kind} ${object.key}`));
-      if (used !== undefined) throw refuse("in-use", `${kind} ${used.value.name} is used by ${nameOf(service)}`, { hint: `remove ${nameOf(service)} first` });
+      const used = usedData(snapshot, made, kind).find((object) => leaving.has(`${kind} ${object.key}`));
+      if (used !== undefined) throw refuse("in-use", `${kind} ${used.value.name} is used by ${nameOf(user)}`, { hint: `remove ${nameOf(user)} first` });
     }
   }
 }
@@ -59,6 +65,7 @@ interface Removal {
   readonly version: number;
   readonly removed: readonly string[];
   readonly keys: ReadonlySet<VersionKey>;
+  readonly jobs: ReadonlySet<string>;
 }
 
 async function commitRemoval(context: ApiContext, objects: readonly Declared[], change: string): Promise<Removal> {
@@ -71,6 +78,7 @@ async function commitRemoval(context: ApiContext, objects: readonly Declared[], 
     version: accepted.version,
     removed: unique.map(nameOf).toSorted(),
     keys: new Set(unique.filter((object) => object.kind === "service").map((object) => object.key as VersionKey)),
+    jobs: new Set(unique.filter((object) => object.kind === "job").map((object) => object.key)),
   };
 }
 
@@ -85,16 +93,49 @@ function emptyStacks(snapshot: DeclaredSnapshot, leaving: readonly Declared[]): 
   return [...snapshot.objects.stack.keys()].filter((name) => !left.has(name)).map((key) => ({ op: "delete", kind: "stack", key }));
 }
 
-async function remove(context: ApiContext, { namespace, refs }: RemoveRequest, signal: AbortSignal): Promise<RemoveResult> {
+/** What the references name: objects and, with `volumes`, whose data is left of what is no longer declared. */
+async function findAll(
+  context: ApiContext,
+  snapshot: DeclaredSnapshot,
+  { namespace, refs, volumes = false }: RemoveRequest,
+): Promise<{ readonly objects: readonly Declared<RemovableKind>[]; readonly leftovers: readonly VolumeQuery[] }> {
+  const objects: Declared<RemovableKind>[] = [];
+  const leftovers: VolumeQuery[] = [];
+  for (const ref of refs) {
+    try {
+      objects.push(...objectsOf(findRef(snapshot, ref, namespace)));
+    } catch (error) {
+      const owner = volumes && error instanceof Refusal ? await leftoverOwner(context, ref, namespace) : undefined;
+      if (owner === undefined) throw error;
+      leftovers.push(owner);
+    }
+  }
+  return { objects, leftovers };
+}
+
+async function remove(context: ApiContext, request: RemoveRequest, signal: AbortSignal): Promise<RemoveResult> {
+  const { refs, volumes = false } = request;
   const snapshot = context.store.snapshot.get();
-  const objects = refs.flatMap((ref) => objectsOf(findRef(snapshot, ref, namespace)));
+  const { objects, leftovers } = await findAll(context, snapshot, request);
   checkUnused(snapshot, objects);
   await checkAdopted(context, snapshot, objects);
+  const owners = [...volumeOwners(objects), ...leftovers];
+  if (objects.length === 0) return { removed: [], volumes: await deleteVolumes(context, owners) };
   const { version, removed, keys } = await commitRemoval(context, objects, `rm ${refs.join(" ")}`);
+  if (volumes && owners.length > 0) {
+    await untilGone(context, signal, (now) => areGone(now, version, keys));
+    return { removed, volumes: await deleteVolumes(context, owners) };
+  }
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(unreachableTimeoutMs)]);
   const left = [...keys].map((key) => `service ${key}`);
   await observe(context, deadline, (now) => now.declared.version >= version && isInEnvoy(now, [...appsOf([...keys]), ...left]));
-  return { removed };
+  return { removed, volumes: await keptVolumes(context, owners) };
+}
+
+async function untilGone(context: ApiContext, signal: AbortSignal, isGone: (now: Observed) => boolean): Promise<void> {
+  const gone = await observe(context, AbortSignal.any([signal, AbortSignal.timeout(goneTimeoutMs)]), isGone);
+  if (gone !== undefined) return;
+  throw refuse("still-ending", "removed, but not everything has ended yet; volumes are kept", { hint: "`weir system stop` ends it", status: 503 });
 }
 
 function downObjects(snapshot: DeclaredSnapshot, { stack, namespace, all }: DownRequest): readonly Declared[] {
@@ -111,13 +152,13 @@ function downObjects(snapshot: DeclaredSnapshot, { stack, namespace, all }: Down
 
 async function down(context: ApiContext, request: DownRequest, signal: AbortSignal): Promise<RemoveResult> {
   const objects = downObjects(context.store.snapshot.get(), request);
-  const { version, removed, keys } = await commitRemoval(context, objects, "down");
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(goneTimeoutMs)]);
-  const gone = await observe(context, deadline, (now) =>
-    request.all ? isEmpty(now.replicas.workloads, now.replicas.replicas) && areGone(now, version, keys) : areGone(now, version, keys),
-  );
-  if (gone === undefined) throw refuse("still-ending", "removed, but not everything has ended yet", { hint: "`weir system stop` ends it", status: 503 });
-  return { removed };
+  const { version, removed, keys, jobs } = await commitRemoval(context, objects, "down");
+  await untilGone(context, signal, (now) => {
+    if (!areGone(now, version, keys) || !areJobsGone(now, jobs)) return false;
+    return !request.all || isEmpty(now.replicas.workloads, now.replicas.replicas);
+  });
+  const owners = volumeOwners(objects);
+  return { removed, volumes: request.volumes === true ? await deleteVolumes(context, owners) : await keptVolumes(context, owners) };
 }
 
 function isEmpty(...maps: readonly ReadonlyMap<unknown, unknown>[]): boolean {

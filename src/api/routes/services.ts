@@ -1,5 +1,6 @@
 import { ok, type Problem, type Result } from "../../lib/problem.ts";
 import type { Declared, Put, Write } from "../../model/declared.ts";
+import { usualCpuPercent } from "../../model/file/running.ts";
 import { type AppName, appKey, type Namespace, type VersionKey, type VersionName, versionKey } from "../../model/names.ts";
 import { parsePortArg } from "../../model/ref.ts";
 import type { Port, Service } from "../../model/types.ts";
@@ -147,13 +148,33 @@ function checkOurs({ value: { service } }: Declared<"service">, words: string): 
   throw refuse("adopted", `${app}@${version} is the Deployment ${adopted.deployment}, which Weir does not change`, { hint, status: 422 });
 }
 
+/** The service with another number of replicas. Refuses what has no such number, and a range that could follow nothing. */
+function scaled({ value: { service } }: Declared<"service">, { scale, max }: ScaleRequest["targets"][number]): Service {
+  const { app, version, autoscale, perNode, resources } = service;
+  const { autoscale: _autoscale, ...fixed } = service;
+  if (perNode === true)
+    throw refuse("scale-per-node", `${app}@${version} is one on every node, not a number`, {
+      hint: "say `scale: 2` in its file to have a number",
+      status: 422,
+    });
+  if (max === undefined) return { ...fixed, scale };
+  if (scale < 1 || max < scale)
+    throw refuse("scale-range", `${scale}-${max} is no range of replicas`, { hint: "from 1 on, the smaller number first: hello=2-5" });
+  if (resources?.cpu === undefined)
+    throw refuse("autoscale-needs-cpu", `${app}@${version} does not say what each replica should have of the processor, and its use is measured by that`, {
+      hint: "add resources: {cpu: 250m} in its file",
+      status: 422,
+    });
+  return { ...fixed, scale, autoscale: { max, cpu: autoscale?.cpu ?? usualCpuPercent } };
+}
+
 async function scale(context: ApiContext, { namespace, targets, wait }: ScaleRequest, signal: AbortSignal): Promise<readonly ServiceView[]> {
   const snapshot = context.store.snapshot.get();
   const puts = targets.flatMap((target) =>
     findTargets(snapshot, namespace, target).map((object): Put => {
       checkOurs(object, "scale");
       const { key, stack, value } = object;
-      const changed = { ...value, service: { ...value.service, scale: target.scale } };
+      const changed = { ...value, service: scaled(object, target) };
       return { op: "put", kind: "service", key, ...(stack === undefined ? {} : { stack }), value: changed };
     }),
   );

@@ -5,7 +5,8 @@ import { planStack, type StackPlan } from "../../release/plan.ts";
 import { crashLooping, progressOf, whyNotReady } from "../../release/progress.ts";
 import { settle, undo } from "../../release/settle.ts";
 import type { ApiContext, Observed } from "../context.ts";
-import type { Plan, PlanRequest, ServiceView, StackView, UpEvent, UpFailure, UpRequest } from "../contract.ts";
+import type { JobView, Plan, PlanRequest, ServiceView, StackView, UpEvent, UpFailure, UpRequest } from "../contract.ts";
+import { isJobHopeless, isJobSettled, jobView, latestWorkloads } from "../job-views.ts";
 import { parseSource } from "../parse-source.ts";
 import { need } from "../refusal.ts";
 import { route } from "../route.ts";
@@ -19,7 +20,7 @@ const progressPauseMs = 100;
 
 function planOf(context: ApiContext, request: PlanRequest): StackPlan {
   const snapshot = context.store.snapshot.get();
-  return need(planStack(snapshot, parseSource(snapshot, request, context.platform.runs), context.clock.now()));
+  return need(planStack(snapshot, parseSource(snapshot, request, context.platform.runs), context.clock.now(), context.platform.runs));
 }
 
 function namespacesOf({ writes }: StackPlan): readonly string[] {
@@ -32,8 +33,8 @@ function namesOf({ writes }: StackPlan): readonly string[] {
   return writes.filter(({ op, kind }) => op === "put" && (kind === "router" || kind === "external")).map(({ kind, key }) => `${kind} ${key}`);
 }
 
-function planView({ stack, changes, weights }: StackPlan): Plan {
-  return { stack, changes, weights };
+function planView({ stack, changes, weights, notes }: StackPlan): Plan {
+  return { stack, changes, weights, notes };
 }
 
 /** One `up` under way. */
@@ -44,6 +45,8 @@ interface Up {
   readonly accepted: DeclaredSnapshot;
   /** Versions of the stack, and those that it gave up. */
   readonly keys: readonly VersionKey[];
+  /** Jobs of the stack. */
+  readonly jobs: readonly string[];
   readonly startedAt: number;
 }
 
@@ -55,10 +58,11 @@ async function* up(context: ApiContext, request: UpRequest, signal: AbortSignal)
   const accepted = need(await context.store.commit(plan.writes));
   const gone = keysOf({ declared: before }, (object) => object.stack === plan.stack && !accepted.objects.service.has(object.key));
   const keys = [...keysOf({ declared: accepted }, (object) => object.stack === plan.stack), ...gone];
+  const jobs = [...accepted.objects.job.values()].filter((object) => object.stack === plan.stack).map(({ key }) => key);
   yield { kind: "plan", plan: planView(plan) };
   yield { kind: "applied" };
   if (request.wait)
-    yield* progress(context, { plan, before, accepted, keys, startedAt }, AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)]), signal);
+    yield* progress(context, { plan, before, accepted, keys, jobs, startedAt }, AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)]), signal);
 }
 
 async function* progress(context: ApiContext, up: Up, deadline: AbortSignal, signal: AbortSignal): AsyncGenerator<UpEvent, void, void> {
@@ -68,29 +72,34 @@ async function* progress(context: ApiContext, up: Up, deadline: AbortSignal, sig
     if (observed === undefined || observed.declared.version < up.accepted.version) continue;
     newest = observed;
     const services = viewsOf(observed, up, context.clock.now());
-    const isSettled = areSettled(observed, up.accepted.version, up.keys, namesOf(up.plan));
+    const jobs = jobViewsOf(observed, up);
+    const isSettled =
+      areSettled(observed, up.accepted.version, up.keys, namesOf(up.plan)) && up.jobs.every((key) => !isDeclared(observed, key) || isJobSettled(observed, key));
     if (isSettled && observed.refusals.some((refusal) => refusal.at >= up.startedAt)) {
       yield await fail(context, up, { observed, keys: [] });
       return;
     }
     if (isSettled) {
-      yield { kind: "done", services, urls: publicUrls(observed, up.plan.stack), tookMs: context.clock.now() - up.startedAt };
+      yield { kind: "done", services, jobs, urls: publicUrls(observed, up.plan.stack), tookMs: context.clock.now() - up.startedAt };
       return;
     }
     const failing = up.keys.filter((key) => isHopeless(observed, key));
-    if (failing.length > 0) {
-      yield await fail(context, up, { observed, keys: failing });
+    const failed = up.jobs.filter((key) => isDeclared(observed, key) && isJobHopeless(observed, key));
+    if (failing.length > 0 || failed.length > 0) {
+      yield await fail(context, up, { observed, keys: failing, jobs: failed });
       return;
     }
-    if (JSON.stringify(services) === last) continue;
-    last = JSON.stringify(services);
-    yield { kind: "progress", services };
+    const text = JSON.stringify([services, jobs]);
+    if (text === last) continue;
+    last = text;
+    yield { kind: "progress", services, jobs };
     await context.clock.sleep(progressPauseMs, deadline);
   }
   if (signal.aborted) return;
   const late = newest === undefined ? [] : up.keys.filter((key) => newest !== undefined && !progressOf(newest.replicas, key).settled);
   const names = namesOf(up.plan).filter((name) => newest?.hindrances?.has(name) === true);
-  yield { ...(await fail(context, up, { observed: newest, keys: late, names })), timedOut: true };
+  const jobs = newest === undefined ? [] : up.jobs.filter((key) => newest !== undefined && isDeclared(newest, key) && !isJobSettled(newest, key));
+  yield { ...(await fail(context, up, { observed: newest, keys: late, names, jobs })), timedOut: true };
 }
 
 function viewsOf(observed: Observed, up: Up, now: number): readonly ServiceView[] {
@@ -100,14 +109,30 @@ function viewsOf(observed: Observed, up: Up, now: number): readonly ServiceView[
   });
 }
 
+/** Somebody else may take it away meanwhile. */
+function isDeclared(observed: Observed, job: string): boolean {
+  return observed.declared.objects.job.has(job);
+}
+
+function jobViewsOf(observed: Observed, up: Up): readonly JobView[] {
+  return up.jobs.flatMap((key) => {
+    const object = observed.declared.objects.job.get(key);
+    return object === undefined ? [] : [jobView(observed, object)];
+  });
+}
+
+interface Failing {
+  readonly observed: Observed | undefined;
+  readonly keys: readonly VersionKey[];
+  readonly names?: readonly string[];
+  readonly jobs?: readonly string[];
+}
+
 /** Says why, and brings back what was declared before: what ran goes on, what is new goes. */
-async function fail(
-  context: ApiContext,
-  up: Up,
-  { observed, keys, names = [] }: { readonly observed: Observed | undefined; readonly keys: readonly VersionKey[]; readonly names?: readonly string[] },
-): Promise<Extract<UpEvent, { kind: "failed" }>> {
+async function fail(context: ApiContext, up: Up, { observed, keys, names = [], jobs = [] }: Failing): Promise<Extract<UpEvent, { kind: "failed" }>> {
   const services = observed === undefined ? [] : await Promise.all(keys.map((key) => explain(context, observed, key)));
-  const failures = [...services, ...names.map((name) => explainName(observed, name))];
+  const ended = observed === undefined ? [] : await Promise.all(jobs.map((key) => explainJob(context, observed, key)));
+  const failures = [...services, ...ended, ...names.map((name) => explainName(observed, name))];
   const restored = await restore(context, up);
   const nobody: UpFailure = { namespace: "", name: up.plan.stack, reason: reasonWithout(context, observed, up.startedAt), lastLog: [] };
   return { kind: "failed", failures: failures.length === 0 ? [nobody] : failures, restored };
@@ -125,6 +150,16 @@ function explainName(observed: Observed | undefined, name: string): UpFailure {
   const [kind = "", key = ""] = name.split(" ");
   const [namespace = "", own = ""] = key.split("/");
   return { namespace, name: `${kind}/${own}`, reason: observed?.hindrances?.get(name) ?? "", lastLog: [] };
+}
+
+/** Why a job is not done: how its run ended, or that it goes on; with its last lines. */
+async function explainJob(context: ApiContext, observed: Observed, key: string): Promise<UpFailure> {
+  const now = observed.jobs?.get(key);
+  const [namespace = "", name = ""] = key.split("/");
+  const workloads = latestWorkloads(observed, key);
+  const lines = workloads.length === 0 ? [] : await context.machine.readLogs({ workloads, tail: lastLines });
+  const reason = observed.hindrances?.get(`job ${key}`) ?? now?.reason ?? (now?.state === "running" ? "it has not ended in time" : "it has not run in time");
+  return { namespace, name: `job/${name}`, reason, lastLog: lines.map(({ line }) => line) };
 }
 
 async function explain(context: ApiContext, observed: Observed, key: VersionKey): Promise<UpFailure> {
@@ -154,7 +189,7 @@ async function restore(context: ApiContext, up: Up): Promise<boolean> {
 
 function listStacks(snapshot: DeclaredSnapshot): readonly StackView[] {
   const owned = (name: string): readonly Declared[] =>
-    (["service", "router", "external", "config", "secret"] as const).flatMap(
+    (["service", "job", "router", "external", "config", "secret"] as const).flatMap(
       (kind) => [...snapshot.objects[kind].values()].filter((object) => object.stack === name) as readonly Declared[],
     );
   return [...snapshot.objects.stack.values()].map(({ value, updatedAt }) => {

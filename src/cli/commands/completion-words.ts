@@ -72,15 +72,16 @@ async function namesFor(command: Command, before: readonly string[]): Promise<re
     case "rollback":
     case "history":
       return ask(["apps"]);
-    case "exec":
     case "logs":
     case "restart":
+      return ask(["apps", "versions", "jobs"]);
+    case "exec":
     case "scale":
     case "stage":
       return ask(["apps", "versions"]);
     case "inspect":
     case "rm":
-      return ask(["apps", "versions", "routers", "externals", "configs", "secrets"]);
+      return ask(["apps", "versions", "jobs", "routers", "externals", "configs", "secrets"]);
     case "router show":
       return (await ask(["routers"])).map((name) => name.slice("router/".length));
     case "down":
@@ -96,7 +97,7 @@ async function namesFor(command: Command, before: readonly string[]): Promise<re
   }
 }
 
-type NameKind = "apps" | "versions" | "routers" | "externals" | "configs" | "secrets" | "stacks";
+type NameKind = "apps" | "versions" | "jobs" | "routers" | "externals" | "configs" | "secrets" | "stacks";
 
 async function namesOf(client: Client, kind: NameKind, namespace: string): Promise<readonly string[]> {
   const query = `?namespace=${encodeURIComponent(namespace)}`;

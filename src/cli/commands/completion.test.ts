@@ -11,6 +11,7 @@ beforeEach(() => {
   daemon.requests.length = 0;
   daemon.answers = {
     "GET /v1/services": { json: [serviceView(), serviceView({ version: "v2" }), serviceView({ app: "cart" })] },
+    "GET /v1/jobs": { json: [{ name: "migrate" }] },
     "GET /v1/routers": { json: [{ name: "www" }] },
     "GET /v1/externals": { json: [] },
     "GET /v1/configs": { json: [{ name: "site" }] },
@@ -38,7 +39,7 @@ test("names that the command takes", async () => {
   assert.deepEqual(await words("promote", "web"), ["web@v1", "web@v2"]);
   assert.deepEqual(await words("rollback", ""), ["web", "cart"]);
   assert.deepEqual(await words("logs", "--tail", "5", "c"), ["cart", "cart@v1"]);
-  assert.deepEqual(await words("rm", ""), ["web", "cart", "web@v1", "web@v2", "cart@v1", "router/www", "config/site", "secret/key"]);
+  assert.deepEqual(await words("rm", ""), ["web", "cart", "web@v1", "web@v2", "cart@v1", "job/migrate", "router/www", "config/site", "secret/key"]);
   assert.deepEqual(await words("router", "show", ""), ["www"]);
   assert.deepEqual(await words("down", ""), ["shop"]);
   assert.deepEqual(await words("explain", "weights-"), ["weights-sum"]);

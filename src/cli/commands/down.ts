@@ -18,6 +18,7 @@ export const down: Command = {
     { flags: "-f, --file <file>", description: "the stack that this file declares" },
     { flags: "--stack <name>", description: "the stack of this name, also where a folder has the same one" },
     { flags: "--all", description: "everything in every namespace; on one machine Weir's own processes, too" },
+    { flags: "--volumes", description: "delete the data of versions with volumes, too" },
   ],
   where: "both",
   examples: ["down", "down examples/shop", "down --stack shop", "down --all"],
@@ -36,7 +37,7 @@ async function run({ args, options, place, namespace }: Invocation): Promise<num
     say("nothing runs here");
     return exitCode.ok;
   }
-  const request: DownRequest = { all, ...(stack === undefined ? { namespace } : { stack }) };
+  const request: DownRequest = { all, ...(options.flag("volumes") ? { volumes: true } : {}), ...(stack === undefined ? { namespace } : { stack }) };
   printRemoved(await whileWaiting("waits until everything is gone", client.post<RemoveResult>("/v1/down", request)));
   if (all && isHere) await whileWaiting("stops Weir's own processes", stopEverything(client, true));
   return exitCode.ok;

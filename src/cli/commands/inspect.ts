@@ -10,7 +10,7 @@ import { checked } from "./names.ts";
 export const inspect: Command = {
   path: ["inspect"],
   summary: "everything about one thing: what is declared, what runs, what Envoy was told",
-  args: [{ syntax: "<ref>", description: "APP, APP@VERSION, router/NAME, external/NAME, config/NAME, secret/NAME" }],
+  args: [{ syntax: "<ref>", description: "APP, APP@VERSION, JOB, router/NAME, external/NAME, config/NAME, secret/NAME" }],
   output: true,
   where: "both",
   examples: ["inspect web@v2", "inspect router/shop -o json"],

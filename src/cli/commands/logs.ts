@@ -7,8 +7,8 @@ import { durationOption, namespacesOf, wholeNumber } from "./names.ts";
 
 export const logs: Command = {
   path: ["logs"],
-  summary: "what services say",
-  args: [{ syntax: "[refs...]", description: "APP or APP@VERSION (default: all of the namespace)" }],
+  summary: "what services and jobs say",
+  args: [{ syntax: "[refs...]", description: "APP, APP@VERSION or JOB: its newest run (default: all of the namespace)" }],
   options: [
     { flags: "-f, --follow", description: "go on with what is said from now on, until Ctrl-C" },
     { flags: "-t, --tail <lines>", description: "so many lines of the past (default: 200)" },
@@ -17,7 +17,7 @@ export const logs: Command = {
   ],
   output: true,
   where: "both",
-  examples: ["logs web -f", "logs web@v2 cart --tail 50", "logs --since 5m -o json"],
+  examples: ["logs web -f", "logs web@v2 cart --tail 50", "logs migrate", "logs --since 5m -o json"],
   run,
 };
 

@@ -118,6 +118,29 @@ test("a command that waited for something that fails is exit 1, and says where t
   assert.equal((await daemon.weir(["scale", "web=2", "--wait"])).code, 5, "the daemon waited as long as it does");
 });
 
+test("what removed versions leave behind is said, and how to delete it", async () => {
+  const volume = { namespace: "default", app: "db", version: "v1", name: "data-db-v1-0" };
+  daemon.answers = { "POST /v1/rm": { json: { removed: ["db@v1"], volumes: [{ ...volume, deleted: false }] } } };
+  const kept = await daemon.weir(["rm", "db"]);
+  assert.equal(kept.stdout, "removed db@v1\nkept volume data-db-v1-0\n");
+  assert.match(kept.stderr, /to delete it: weir rm --volumes db@v1\n/);
+  daemon.answers = { "POST /v1/rm": { json: { removed: [], volumes: [{ ...volume, deleted: true }] } } };
+  assert.equal((await daemon.weir(["rm", "--volumes", "db@v1"])).stdout, "deleted volume data-db-v1-0\n");
+  assert.deepEqual(daemon.requests.at(-1)?.body, { namespace: "default", refs: ["db@v1"], volumes: true });
+});
+
+test("scale takes a number or a range, and says where a range means nothing", async () => {
+  daemon.answers = { "POST /v1/scale": { json: [] } };
+  const { stderr } = await daemon.weir(["scale", "web=2-5", "cart@v2=3"]);
+  assert.match(stderr, /one machine runs 2 of web: the number follows the load on a cluster only/);
+  const body = daemon.requests.at(-1)?.body as { readonly targets: unknown } | undefined;
+  assert.deepEqual(body?.targets, [
+    { app: "web", scale: 2, max: 5 },
+    { app: "cart", scale: 3, version: "v2" },
+  ]);
+  for (const wrong of ["web=-3", "web=2-", "web=a-b"]) assert.match((await daemon.weir(["scale", wrong])).stderr, /error\[number-invalid\]/);
+});
+
 test("rm, down and logs print what happened", async () => {
   daemon.answers = {
     "POST /v1/rm": { json: { removed: ["web@v1", "router/www"] } },

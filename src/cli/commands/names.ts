@@ -28,6 +28,12 @@ export function appRef(text: string, namespace: string): Ref {
   return ref;
 }
 
+/** A ref to an app, a version of one, or a job. */
+export function appOrJobRef(text: string, namespace: string): Ref {
+  const ref = checked(parseRef(text, namespace as Namespace));
+  return ref.kind === "job" ? ref : appRef(text, namespace);
+}
+
 /** A ref that must name a version. */
 export function versionRef(text: string, namespace: string): Ref & { readonly version: NonNullable<Ref["version"]> } {
   const ref = appRef(text, namespace);

@@ -1,12 +1,13 @@
 import { styleText } from "node:util";
-import type { ServiceView, SystemView } from "../../api/contract.ts";
+import type { JobView, ServiceView, SystemView } from "../../api/contract.ts";
 import type { Client } from "../client.ts";
 import type { Command, Invocation } from "../command.ts";
 import { connectToLook } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
-import { type Format, out, say } from "../output.ts";
+import { type Format, out, printLists, say } from "../output.ts";
+import { jobListing } from "./jobs.ts";
 import { proxyWarnings } from "./proxies.ts";
-import { printServices } from "./services.ts";
+import { serviceListing } from "./services.ts";
 
 export const ps: Command = {
   path: ["ps"],
@@ -27,17 +28,46 @@ async function run(invocation: Invocation): Promise<number> {
   const client = await connectToLook({ place, namespaces: [invocation.namespace], wide });
   const namespace = encodeURIComponent(wide ? "*" : invocation.namespace);
   if (!invocation.options.flag("watch")) {
-    const [services, warnings] = await Promise.all([client.get<readonly ServiceView[]>(`/v1/services?namespace=${namespace}`), warningsFor(client, format)]);
-    await print(services, warnings, format);
+    const [services, jobs, warnings] = await Promise.all([
+      client.get<readonly ServiceView[]>(`/v1/services?namespace=${namespace}`),
+      client.get<readonly JobView[]>(`/v1/jobs?namespace=${namespace}`),
+      warningsFor(client, format),
+    ]);
+    await print({ services, jobs }, warnings, format);
     return exitCode.ok;
   }
-  for await (const services of client.stream<readonly ServiceView[]>("GET", `/v1/services?namespace=${namespace}&watch=true`)) {
+  return watch(client, namespace, format);
+}
+
+/** Prints again whenever something has changed. */
+async function watch(client: Client, namespace: string, format: Format): Promise<number> {
+  const newest: { services?: readonly ServiceView[]; jobs: readonly JobView[] } = {
+    jobs: await client.get<readonly JobView[]>(`/v1/jobs?namespace=${namespace}`),
+  };
+  let last = "";
+  const show = async (): Promise<void> => {
+    const { services, jobs } = newest;
+    const text = JSON.stringify([services, jobs]);
+    if (services === undefined || text === last) return;
+    last = text;
     const warnings = await warningsFor(client, format);
     // A terminal shows the newest state in place; a file gets one after the other.
     if (process.stdout.isTTY && isTable(format)) out("\x1b[2J\x1b[H");
-    await print(services, warnings, format);
-  }
+    await print({ services, jobs }, warnings, format);
+  };
+  const follow = async (kind: keyof typeof newest): Promise<void> => {
+    for await (const views of client.stream("GET", `/v1/${kind}?namespace=${namespace}&watch=true`)) {
+      Object.assign(newest, { [kind]: views });
+      await show();
+    }
+  };
+  await Promise.all([follow("services"), follow("jobs")]);
   return exitCode.ok;
+}
+
+interface Running {
+  readonly services: readonly ServiceView[];
+  readonly jobs: readonly JobView[];
 }
 
 function isTable(format: Format): boolean {
@@ -54,7 +84,8 @@ async function warningsFor(client: Client, format: Format): Promise<readonly str
   }
 }
 
-async function print(services: readonly ServiceView[], warnings: readonly string[], format: Format): Promise<void> {
-  await printServices(services, format);
+async function print({ services, jobs }: Running, warnings: readonly string[], format: Format): Promise<void> {
+  const now = Date.now();
+  await printLists(serviceListing(services, now), jobListing(jobs, now), format);
   for (const warning of warnings) say(styleText("yellow", warning, { stream: process.stderr }));
 }

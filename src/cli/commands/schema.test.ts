@@ -12,6 +12,7 @@ test("the schema is JSON, names every section, allows no other, and needs no dae
   assert.deepEqual(Object.keys(schema.properties).sort(), [
     "configs",
     "externalServices",
+    "jobs",
     "namespace",
     "namespaces",
     "routers",

@@ -55,6 +55,11 @@ export function printServices(items: readonly ServiceView[], format: Format): Pr
 /** Prints what a command changed. Answers its exit status: a command that waited until all runs, in vain, has failed. */
 export async function printChanged(items: readonly ServiceView[], { format, waited }: { readonly format: Format; readonly waited: boolean }): Promise<number> {
   await printServices(items, format);
+  return judgeServices(items, waited);
+}
+
+/** Exit status of a command that waited for these: says which of them are not as wanted. */
+export function judgeServices(items: readonly ServiceView[], waited: boolean): number {
   const unfinished = waited ? items.filter(({ state }) => state === "failing" || state === "degraded" || state === "starting") : [];
   for (const service of unfinished) say(`${serviceName(service)} is not as wanted: it is ${service.state}; what it said: weir logs ${serviceName(service)}`);
   if (unfinished.length === 0) return exitCode.ok;

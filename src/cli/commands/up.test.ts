@@ -30,6 +30,7 @@ const plan: Plan = {
     { action: "delete", kind: "secret", namespace: "default", name: "key", fields: [] },
   ],
   weights: [{ namespace: "default", app: "web", before: {}, after: { v1: 3_333, v2: 6_667 } }],
+  notes: ["the volumes of db@v1 stay when it goes"],
 };
 const planned = `stack shop:
   + service web@v1
@@ -38,6 +39,7 @@ const planned = `stack shop:
       rules: 1 → 2
   - secret key
   ~ weights of web: (none) → v1 33.33%, v2 66.67%
+  note: the volumes of db@v1 stay when it goes
 `;
 
 function answers(...lines: readonly UpEvent[]): void {
@@ -53,12 +55,13 @@ test("done: the plan, what is ready, where it is; progress is said on stderr, on
   const starting = serviceView({ state: "starting", ready: 0, reason: "ready check tcp :80: refused" });
   answers(
     { kind: "plan", plan },
-    { kind: "progress", services: [starting] },
-    { kind: "progress", services: [starting] },
-    { kind: "progress", services: [serviceView()] },
+    { kind: "progress", services: [starting], jobs: [] },
+    { kind: "progress", services: [starting], jobs: [] },
+    { kind: "progress", services: [serviceView()], jobs: [] },
     {
       kind: "done",
       services: [serviceView()],
+      jobs: [],
       urls: [
         { name: "web", url: "http://web.localhost:8080" },
         { name: "longer", url: "http://x" },
@@ -77,7 +80,7 @@ test("done: the plan, what is ready, where it is; progress is said on stderr, on
 
 test("failed: which, why, its last lines, and what became of the rest; exit 1", async () => {
   const failures = [{ namespace: "prod", name: "web@v2", reason: "exited with code 1 three times", lastLog: ["boom", "bang"] }];
-  answers({ kind: "plan", plan: { stack: "shop", changes: [], weights: [] } }, { kind: "failed", failures, restored: true });
+  answers({ kind: "plan", plan: { stack: "shop", changes: [], weights: [], notes: [] } }, { kind: "failed", failures, restored: true });
   const { stdout, stderr, code } = await daemon.weir(["up", dir]);
   assert.equal(code, 1);
   assert.equal(stdout, "stack shop: no changes\n");
@@ -93,7 +96,7 @@ test("failed: which, why, its last lines, and what became of the rest; exit 1", 
 
 test("-o json: the last event alone is on stdout; people who watch see the rest on stderr", async () => {
   const ends: readonly (readonly [UpEvent, number])[] = [
-    [{ kind: "done", services: [serviceView()], urls: [], tookMs: 5 }, 0],
+    [{ kind: "done", services: [serviceView()], jobs: [], urls: [], tookMs: 5 }, 0],
     [{ kind: "failed", failures: [], restored: true }, 1],
     [{ kind: "applied" }, 0],
   ];

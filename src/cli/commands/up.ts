@@ -1,10 +1,11 @@
-import type { NamedUrl, Plan, PlanRequest, ServiceView, UpEvent, UpFailure, UpRequest } from "../../api/contract.ts";
+import type { Plan, PlanRequest, UpEvent, UpFailure, UpRequest } from "../../api/contract.ts";
 import type { Namespace } from "../../model/names.ts";
 import type { Command, Invocation } from "../command.ts";
 import { connect } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { Failure, failure } from "../failure.ts";
 import { emphasis, out, printValue, say } from "../output.ts";
+import { jobLine, jobRefText } from "./jobs.ts";
 import { durationOption } from "./names.ts";
 import { percent, progressLine, serviceName } from "./services.ts";
 import { createScreen, type Screen, tellWhenInterrupted } from "./waiting.ts";
@@ -71,13 +72,13 @@ async function follow(events: AsyncIterable<UpEvent>, data: "json" | "yaml" | un
     for await (const event of events) {
       last = event;
       if (event.kind === "plan") (data === undefined ? out : say)(planText(event.plan));
-      else if (event.kind === "progress") progress(event.services);
+      else if (event.kind === "progress") progress(event);
     }
   }).finally(screen.clear);
   if (data !== undefined && last !== undefined) await printValue(last, data);
   switch (last?.kind) {
     case "done":
-      if (data === undefined) out(doneText(last.services, last.urls, last.tookMs));
+      if (data === undefined) out(doneText(last));
       return exitCode.ok;
     case "failed":
       say(failedText(last.failures, last.restored));
@@ -99,16 +100,17 @@ async function follow(events: AsyncIterable<UpEvent>, data: "json" | "yaml" | un
 }
 
 /** A terminal shows every service in place; anything else gets a line whenever a service changes its state. */
-function createProgress(screen: Screen): (services: readonly ServiceView[]) => void {
+function createProgress(screen: Screen): (event: Extract<UpEvent, { kind: "progress" }>) => void {
   const known = new Map<string, string>();
-  return (services) => {
+  return ({ services, jobs }) => {
     const waiting = services.filter((service) => service.state !== "ready");
-    screen.show(waiting.map(progressLine));
+    const going = jobs.filter(({ state }) => state !== "succeeded" && state !== "scheduled");
+    screen.show([...waiting.map(progressLine), ...going.map(jobLine)]);
     if (process.stderr.isTTY) return;
-    for (const service of services) {
-      const line = progressLine(service);
-      if (known.get(serviceName(service)) !== line) say(line);
-      known.set(serviceName(service), line);
+    const lines = [...services.map((one) => [serviceName(one), progressLine(one)] as const), ...jobs.map((one) => [jobRefText(one), jobLine(one)] as const)];
+    for (const [name, line] of lines) {
+      if (known.get(name) !== line) say(line);
+      known.set(name, line);
     }
   };
 }
@@ -118,7 +120,8 @@ const signStyles = { create: "green", update: "yellow", delete: "red" } as const
 
 /** The plan as a person reads it. Secrets come without contents already. */
 export function planText(plan: Plan): string {
-  if (plan.changes.length === 0 && plan.weights.length === 0) return `stack ${plan.stack}: no changes\n`;
+  const notes = plan.notes.map((note) => `  note: ${note}`);
+  if (plan.changes.length === 0 && plan.weights.length === 0) return [`stack ${plan.stack}: no changes`, ...notes, ""].join("\n");
   const lines = plan.changes.flatMap((change) => [
     emphasis(
       signStyles[change.action],
@@ -127,7 +130,7 @@ export function planText(plan: Plan): string {
     ...(change.action === "update" ? change.fields.map((field) => `      ${field.path}: ${field.before ?? "(none)"} → ${field.after ?? "(none)"}`) : []),
   ]);
   const weights = plan.weights.map((weight) => `  ~ weights of ${weight.app}: ${shares(weight.before)} → ${shares(weight.after)}`);
-  return [`stack ${plan.stack}:`, ...lines, ...weights, ""].join("\n");
+  return [`stack ${plan.stack}:`, ...lines, ...weights, ...notes, ""].join("\n");
 }
 
 function shares(weights: Readonly<Record<string, number>>): string {
@@ -135,10 +138,17 @@ function shares(weights: Readonly<Record<string, number>>): string {
   return parts.length === 0 ? "(none)" : parts.join(", ");
 }
 
-function doneText(services: readonly ServiceView[], urls: readonly NamedUrl[], tookMs: number): string {
+function doneText({ services, jobs, urls, tookMs }: Extract<UpEvent, { kind: "done" }>): string {
   const width = Math.max(0, ...urls.map(({ name }) => name.length));
   const lines = urls.map(({ name, url }) => `  ${name.padEnd(width)}  ${emphasis("cyan", url)}`);
-  const ready = `${services.length} ${services.length === 1 ? "service is" : "services are"} ready after ${(tookMs / 1_000).toFixed(1)} s`;
+  const once = jobs.filter(({ schedule }) => schedule === undefined).length;
+  const scheduled = jobs.length - once;
+  const parts = [
+    ...(services.length > 0 || jobs.length === 0 ? [`${services.length} ${services.length === 1 ? "service is" : "services are"} ready`] : []),
+    ...(once === 0 ? [] : [`${once} ${once === 1 ? "job has" : "jobs have"} succeeded`]),
+    ...(scheduled === 0 ? [] : [`${scheduled} ${scheduled === 1 ? "job is" : "jobs are"} scheduled`]),
+  ];
+  const ready = `${parts.join(", ")} after ${(tookMs / 1_000).toFixed(1)} s`;
   return [ready, ...lines, ...(urls.length === 0 ? [] : ["what runs: weir ps; what it says: weir logs -f"]), ""].join("\n");
 }
 

@@ -92,7 +92,8 @@ function check({ where, plan }: Copy, { code, said }: InsideEnd, count: number):
   const isAbsent = code === 127 || /(tar: not found|tar: No such file|"tar": executable)/.test(said);
   if (isAbsent)
     throw failure("cp-without-tar", `there is no tar in ${where}, and copying needs it`, {
-      hint: plan.kind === "pod" ? "use an image that has tar, or give the files by a config (weir.yaml: configs, mounts)" : "put tar on the PATH of the service",
+      hint:
+        plan.kind === "pod" ? "use an image that has tar, or give the files by a config (weir.yaml: configs, mounts)" : "put tar on the PATH of the service",
     });
   if (code === 1 && count > 0 && /changed as we read it|file is the archive/.test(said)) {
     say(said);

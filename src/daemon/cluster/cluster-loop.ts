@@ -72,10 +72,11 @@ interface Round extends Sent {
 }
 
 /**
- * So long after our start a node that the cluster calls ready may stay silent, although it has pods of the mesh, before we go on without it. Before that nothing
- * is sent: its agent knows which of them are captured, and without its word other nodes would be told to call them in plaintext.
+ * So long after our start a node may stay silent, although it has pods of the mesh, before we go on without it. Before that nothing is sent: its agent knows
+ * which of them are captured, and without its word other nodes would be told to call them in plaintext. One that the cluster calls not ready may be lost; but
+ * all are called so for some seconds after an API server was away, and their agents are on their way to us.
  */
-const firstReportsMs = 45_000;
+const firstReportsMs = { ready: 45_000, notReady: 15_000 };
 const declaredParts = ["apps", "versions", "routers", "externals"] as const;
 /** Looks again although nothing happened: patience with nodes that are away runs out. */
 const tickMs = 5_000;
@@ -303,8 +304,9 @@ export class ClusterLoop {
     const { clock, log } = this.#options;
     if (this.#isOpen) return true;
     const nodes = new Set([...wanted.values()].map((pod) => pod.node));
-    const silent = [...nodes].filter((node) => view.nodes.get(node)?.ready === true && !reports.has(node));
-    if (silent.length > 0 && clock.now() - this.#startedAt < firstReportsMs) return false;
+    const silent = [...nodes].filter((node) => view.nodes.has(node) && !reports.has(node));
+    const passed = clock.now() - this.#startedAt;
+    if (silent.some((node) => passed < (view.nodes.get(node)?.ready === true ? firstReportsMs.ready : firstReportsMs.notReady))) return false;
     if (silent.length > 0) log.warn("no word from nodes with pods of the mesh; going on without them", { nodes: silent });
     this.#isOpen = true;
     return true;

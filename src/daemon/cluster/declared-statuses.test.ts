@@ -37,7 +37,14 @@ function inForceOf(view: ClusterView, at = now): InForce {
 
 function said(changes: Raw, more: Partial<StatusInput> = {}): ReadonlyMap<string, WantedStatus> {
   const view = clusterView({ ...raw, ...changes });
-  return wantedStatuses({ view, workloads: { reasons: new Map(), hashes, generations }, inForce: inForceOf(view), now, before: new Map(), ...more });
+  return wantedStatuses({
+    view,
+    workloads: { reasons: new Map(), hashes, generations, begun: new Map() },
+    inForce: inForceOf(view),
+    now,
+    before: new Map(),
+    ...more,
+  });
 }
 
 /** `STATE READY/WANTED REASON` of the version `v1`. */
@@ -88,7 +95,7 @@ test("why a version does not come up", () => {
   };
   assert.equal(stateOf({ deployments: [deployment] }), "failing 0/2 exceeded quota");
   const reasons = new Map([["Version shop/web-v1", "it has no image"]]);
-  assert.equal(stateOf({}, { workloads: { reasons, hashes, generations } }), "failing 0/2 it has no image");
+  assert.equal(stateOf({}, { workloads: { reasons, hashes, generations, begun: new Map() } }), "failing 0/2 it has no image");
 });
 
 test("what was ready and is no longer is degraded; more of it than before is starting", () => {
@@ -102,7 +109,9 @@ test("of a generation that nothing was done about yet nothing is said", () => {
   const full: Raw = { pods: [ready("a"), ready("b")], slices: slices("a", "b") };
   const before = said(full);
   const newer = new Map([["Version shop/web-v1", 0]]);
-  const still = said({ ...full, pods: [ready("a")] }, { before, workloads: { reasons: new Map(), hashes, generations: newer } }).get("Version shop/web-v1");
+  const still = said({ ...full, pods: [ready("a")] }, { before, workloads: { reasons: new Map(), hashes, generations: newer, begun: new Map() } }).get(
+    "Version shop/web-v1",
+  );
   assert.equal(still?.status, before.get("Version shop/web-v1")?.status);
 });
 
@@ -112,12 +121,34 @@ test("of an adopted Deployment all pods count that it has", () => {
     const made = podOf(`shop/${name}`, "web@v1", "new", status);
     return { ...made, metadata: { ...made.metadata, labels: { app: "web", team: "x" } } };
   };
-  const adoptedHashes = { reasons: new Map(), hashes: new Map([["Version shop/web-v1", "adopted"]]), generations };
+  const adoptedHashes = { reasons: new Map(), hashes: new Map([["Version shop/web-v1", "adopted"]]), generations, begun: new Map() };
   const state = (changes: Raw): string => stateOf({ versions, ...changes }, { workloads: adoptedHashes });
   assert.equal(state({}), "stopped 0/0");
   assert.equal(state({ pods: [theirs("a"), theirs("b")], slices: slices("a", "b") }), "ready 2/2");
   assert.equal(state({ pods: [theirs("a"), theirs("b", { conditions: [] })], slices: slices("a") }), "starting 1/2");
   assert.equal(state({ pods: [ready("a")] }), "stopped 0/0", "pods that its selector does not take are not its own");
+});
+
+test("how many pods there should be: as the nodes, or the autoscaler, say", () => {
+  const full: Raw = { pods: [ready("a"), ready("b"), ready("c")], slices: slices("a", "b", "c") };
+  const meta = { name: "web-v1", namespace: "shop", generation: 2 };
+  const perNode = [versionObject("web@v1", { perNode: true }, { generation: 3 })];
+  assert.equal(stateOf({ versions: perNode }), "starting 0/1", "nobody counted the nodes yet");
+  const daemonSet = (observedGeneration: number, desiredNumberScheduled: number): FakeObject => ({
+    metadata: meta,
+    status: { observedGeneration, desiredNumberScheduled },
+  });
+  assert.equal(stateOf({ ...full, versions: perNode, daemonSets: [daemonSet(2, 3)] }), "ready 3/3");
+  assert.equal(stateOf({ ...full, versions: perNode, daemonSets: [daemonSet(2, 4)] }), "starting 3/4");
+  assert.equal(stateOf({ versions: perNode, daemonSets: [daemonSet(2, 0)] }), "stopped 0/0");
+  const elastic = [versionObject("web@v1", { scale: 2, autoscale: { max: 4, cpu: 50 } }, { generation: 3 })];
+  const deployment = (replicas: number): FakeObject => ({ metadata: meta, spec: { replicas }, status: { observedGeneration: 2 } });
+  assert.equal(stateOf({ versions: elastic, deployments: [deployment(1)] }), "starting 0/2", "before the autoscaler came");
+  assert.equal(stateOf({ ...full, versions: elastic, deployments: [deployment(3)] }), "ready 3/3");
+  assert.equal(stateOf({ ...full, versions: elastic, deployments: [deployment(9)] }), "starting 3/4", "somebody asked for more than is allowed");
+  const autoscaler: FakeObject = { metadata: meta, status: { conditions: [{ type: "ScalingActive", status: "False", message: "no metrics" }] } };
+  const state = stateOf({ ...full, versions: elastic, deployments: [deployment(3)], autoscalers: [autoscaler] });
+  assert.equal(state, "ready 3/3 its number does not follow its use of the processor: no metrics");
 });
 
 test("a version without replicas drains, then it is stopped", () => {

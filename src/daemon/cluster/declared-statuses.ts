@@ -3,15 +3,17 @@ import { callersRoutes, meshRoutes } from "../../emit/envoy/route-configuration.
 import { memoize, shareMap } from "../../lib/memoize.ts";
 import { mapToShares } from "../../model/declared.ts";
 import { type AppName, appKey, type Namespace, type ObjectKey, objectKey, type VersionKey, type VersionName, versionKey } from "../../model/names.ts";
-import type { Adopted, DestinationRef, Router } from "../../model/types.ts";
+import type { Adopted, DestinationRef, Router, Service } from "../../model/types.ts";
 import type { World } from "../../model/world.ts";
-import type { AppStatus, ProgrammedStatus, StatusCondition, VersionState, VersionStatus } from "../../providers/kubernetes/declared-status.ts";
-import type { ClusterView, KubeDeclaration, KubePod, Objects } from "../../providers/kubernetes/objects.ts";
+import type { AppStatus, JobStatus, ProgrammedStatus, StatusCondition, VersionState, VersionStatus } from "../../providers/kubernetes/declared-status.ts";
+import type { ClusterView, KubeDeclaration, KubePod, KubeRunner, Objects } from "../../providers/kubernetes/objects.ts";
 import { translateDeclarations } from "../../providers/kubernetes/translate-declarations.ts";
+import { runnerKind } from "../../providers/kubernetes/translate-runners.ts";
 import { declarationKey } from "../../providers/kubernetes/translate-wanted.ts";
-import { appLabel, hashLabel, versionLabel } from "../../providers/kubernetes/workload-objects.ts";
+import { appLabel, hashLabel, type RunnerKind, versionLabel } from "../../providers/kubernetes/workload-objects.ts";
 import { isMoving, weightsAt } from "../../release/rollout.ts";
 import type { InForce } from "./cluster-loop.ts";
+import { jobStatus } from "./job-statuses.ts";
 import type { WorkloadState } from "./workload-controller.ts";
 
 type UntimedCondition = Omit<StatusCondition, "lastTransitionTime">;
@@ -21,6 +23,7 @@ type Untimed<S> = Omit<S, "conditions"> & { readonly conditions: readonly [Untim
 export type WantedStatus = { readonly namespace: string; readonly name: string; readonly uid: string } & (
   | { readonly kind: "service"; readonly status: Untimed<VersionStatus> }
   | { readonly kind: "app"; readonly status: Untimed<AppStatus> }
+  | { readonly kind: "job"; readonly status: Untimed<JobStatus> }
   | { readonly kind: "router" | "external"; readonly status: Untimed<ProgrammedStatus> }
 );
 
@@ -35,10 +38,11 @@ export interface StatusInput {
 
 /** The statuses of all declared objects, by `declarationKey`. */
 export function wantedStatuses(input: StatusInput): ReadonlyMap<string, WantedStatus> {
-  const { versions, apps, routers, externals } = input.view;
+  const { versions, apps, declaredJobs, routers, externals } = input.view;
   return new Map([
     ...[...versions.values()].map((one) => entry(one, { kind: "service", status: versionStatus(one, input) })),
     ...[...apps.values()].map((one) => entry(one, { kind: "app", status: appStatus(one, input) })),
+    ...[...declaredJobs.values()].map((one) => entry(one, { kind: "job", status: statusOfJob(one, input) })),
     ...[...routers.values()].map((one) => entry(one, { kind: "router", status: routerStatus(one, input) })),
     ...[...externals.values()].map((one) => entry(one, { kind: "external", status: programmedStatus(one, input, input.inForce.world.externals) })),
   ]);
@@ -66,17 +70,17 @@ function versionStatus(version: KubeDeclaration<"service">, input: StatusInput):
   // Nothing was done about this generation yet: what was said of the one before still stands.
   if (last?.kind === "service" && last.uid === version.uid && workloads.generations.get(key) !== observedGeneration) return last.status;
   if (value === undefined) return versionSaid({ observedGeneration, hash, ready: 0, wanted: 0, weight: 0 }, { state: "failing", ...reasonOf(refused) });
-  const { namespace, app, version: name, scale, ports, adopted } = value.service;
+  const { namespace, app, version: name, ports, adopted } = value.service;
   const own = versionKey(namespace, app, name);
   const pods = adopted === undefined ? (podsByVersion(input.view.pods).get(own) ?? []) : adoptedPods(input.view.pods, namespace, adopted);
   const there = pods.filter(({ terminating }) => !terminating);
   // How many pods an adopted Deployment has is its own business: all that there are should be ready.
-  const wanted = adopted === undefined ? scale : there.length;
+  const runner = runnerOf(value.service, version.name, input.view);
+  const wanted = adopted === undefined ? wantedNow(value.service, runner) : there.length;
   const current = adopted === undefined ? there.filter(({ labels }) => labels[hashLabel] === hash) : there;
   const ready = current.filter((pod) => pod.ready);
   const served = ports.length === 0 ? undefined : inForce.world.endpoints.get(own);
   const inEnvoy = new Set(served?.flatMap((endpoint) => (endpoint.ready ? [endpoint.id] : [])));
-  const deployment = input.view.deployments.get(`${namespace}/${version.name}`);
   const judged = judge({
     wanted,
     ready: ready.length,
@@ -85,11 +89,45 @@ function versionStatus(version: KubeDeclaration<"service">, input: StatusInput):
     old: there.length - current.length,
     ending: pods.length - there.length,
     current,
-    hindrance: refused ?? deployment?.failure,
+    hindrance: refused ?? runner?.failure,
     wasReady: last?.kind === "service" && last.status.hash === hash && last.status.wanted >= wanted && /^(ready|degraded)$/.test(last.status.state),
   });
   const weight = inForce.world.apps.get(appKey(namespace, app))?.weights.get(name) ?? 0;
-  return versionSaid({ observedGeneration, hash, ready: ready.length, wanted, weight }, judged);
+  const idle = value.service.autoscale === undefined ? undefined : input.view.autoscalers.get(`${namespace}/${version.name}`)?.failure;
+  const remark = idle === undefined ? undefined : `its number does not follow its use of the processor: ${idle}`;
+  return versionSaid({ observedGeneration, hash, ready: ready.length, wanted, weight }, { state: judged.state, ...reasonOf(judged.reason ?? remark) });
+}
+
+/** What makes a version's pods, once it is there. */
+function runnerOf(service: Service, name: string, { deployments, statefulSets, daemonSets }: ClusterView): KubeRunner | undefined {
+  const all = { Deployment: deployments, StatefulSet: statefulSets, DaemonSet: daemonSets } as const satisfies Record<RunnerKind, Objects<KubeRunner>>;
+  return all[runnerKind(service)].get(`${service.namespace}/${name}`);
+}
+
+/** How many pods there should be: of some versions others say that, the nodes that there are or an autoscaler. */
+function wantedNow({ scale, autoscale, perNode }: Service, runner: KubeRunner | undefined): number {
+  if (perNode === true) return runner?.isObserved === true ? runner.wanted : Math.max(1, runner?.wanted ?? 0);
+  return autoscale === undefined ? scale : Math.min(autoscale.max, Math.max(scale, runner?.wanted ?? 0));
+}
+
+function statusOfJob(job: KubeDeclaration<"job">, { view, workloads, now, before }: StatusInput): Untimed<JobStatus> {
+  const key = declarationKey(job);
+  const last = before.get(key);
+  const refused = workloads.reasons.get(key);
+  const { generation: observedGeneration, value } = job;
+  if (last?.kind === "job" && last.uid === job.uid && workloads.generations.get(key) !== observedGeneration) return last.status;
+  const work = { hash: workloads.hashes.get(key) ?? "", begun: workloads.begun.get(key), refused };
+  const status: Omit<JobStatus, "conditions"> =
+    value === undefined ? { observedGeneration, hash: "", state: "failed", runs: [], ...reasonOf(refused) } : jobStatus(job, value.job, work, view, now);
+  const isFine = status.state === "succeeded" || status.state === "scheduled" || status.state === "running";
+  const condition = {
+    type: "Ready",
+    status: isFine ? "True" : "False",
+    reason: camel(status.state),
+    message: status.reason ?? "",
+    observedGeneration,
+  } as const;
+  return { ...status, conditions: [condition] };
 }
 
 interface Progress {

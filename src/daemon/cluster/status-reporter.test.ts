@@ -39,11 +39,11 @@ async function started(t: TestContext, there: object = {}): Promise<Rig> {
   const clock = new VirtualClock();
   const view = new Cell<ClusterView | undefined>(undefined);
   const inForce = new Cell<InForce | undefined>(undefined);
-  const workloads = new Cell<WorkloadState>({ reasons: new Map(), hashes: new Map(), generations: new Map() });
+  const workloads = new Cell<WorkloadState>({ reasons: new Map(), hashes: new Map(), generations: new Map(), begun: new Map() });
   const declare = (objects: Raw): void => {
     const next = clusterView(objects);
     const generations = new Map([...next.versions].map(([key, { generation }]) => [`Version ${key}`, generation]));
-    workloads.set({ reasons: new Map(), hashes: new Map([["Version shop/web-v1", "h"]]), generations });
+    workloads.set({ reasons: new Map(), hashes: new Map([["Version shop/web-v1", "h"]]), generations, begun: new Map() });
     const translation = translateCluster(next);
     inForce.set({
       world: clusterWorld(translation, clock.now(), clusterGateway("localhost"), undefined),

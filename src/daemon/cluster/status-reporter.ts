@@ -4,6 +4,7 @@ import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { clusterKinds, weirGroup, weirVersion } from "../../model/declared-kinds.ts";
+import { nextTime } from "../../model/schedule.ts";
 import type { KubeClient, ObjectPlace } from "../../providers/kubernetes/client.ts";
 import {
   conditionSince,
@@ -11,6 +12,7 @@ import {
   type StatusCondition,
   statusManager,
   writtenAppStatus,
+  writtenJobStatus,
   writtenVersionStatus,
 } from "../../providers/kubernetes/declared-status.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
@@ -92,7 +94,8 @@ export class StatusReporter {
       isDone = (await this.#write(key, wanted, signal)) && isDone;
     }
     const moving = [...view.apps.values()].flatMap(({ value }) => (value === undefined ? [] : (nextTickAt(value, now) ?? [])));
-    const wakeAt = [...moving, ...(isDone ? [] : [now + retryMs])];
+    const times = [...view.declaredJobs.values()].flatMap(({ value }) => (value?.job.schedule === undefined ? [] : (nextTime(value.job.schedule, now) ?? [])));
+    const wakeAt = [...moving, ...times, ...(isDone ? [] : [now + retryMs])];
     this.#alarm.set(wakeAt.length === 0 ? undefined : Math.min(...wakeAt));
     return isWritten;
   }
@@ -134,6 +137,8 @@ function written(wanted: WantedStatus, conditions: readonly StatusCondition[]): 
       return writtenVersionStatus({ ...wanted.status, conditions });
     case "app":
       return writtenAppStatus({ ...wanted.status, conditions });
+    case "job":
+      return writtenJobStatus({ ...wanted.status, conditions });
     case "router":
     case "external":
       return { ...wanted.status, conditions };

@@ -21,13 +21,15 @@ export interface WorkloadControllerOptions {
 export interface WorkloadState {
   /** Declaration → one line why it is not on the cluster as declared. */
   readonly reasons: ReadonlyMap<string, string>;
-  /** Version → hash of what its pods are made from. */
+  /** Version or job → hash of what its pods are made from. */
   readonly hashes: ReadonlyMap<string, string>;
-  /** Version → the generation of it that all this is about. */
+  /** Version or job → the generation of it that all this is about. */
   readonly generations: ReadonlyMap<string, number>;
+  /** Job → the newest cause that it was run for. */
+  readonly begun: ReadonlyMap<string, string>;
 }
 
-const empty: WorkloadState = { reasons: new Map(), hashes: new Map(), generations: new Map() };
+const empty: WorkloadState = { reasons: new Map(), hashes: new Map(), generations: new Map(), begun: new Map() };
 
 export class WorkloadController {
   readonly #options: WorkloadControllerOptions;
@@ -68,16 +70,19 @@ export class WorkloadController {
   }
 
   async #round(view: ClusterView, signal: AbortSignal): Promise<void> {
-    const wanted = wantedObjects(view, sha256);
+    const wanted = wantedObjects(view, sha256, this.#state.get().begun);
     const held = heldObjects(view);
     const objects = [...wanted.objects.values()].map(({ object }) => object);
     this.#alarm.set(await this.#writer.round(objects, { held, unwanted: unwanted(held, wanted) }, signal));
     const before = this.#state.get();
-    const generations = new Map([...view.versions.values()].map((version) => [declarationKey(version), version.generation]));
+    const generations = new Map(
+      [...view.versions.values(), ...view.declaredJobs.values()].map((one): [string, number] => [declarationKey(one), one.generation]),
+    );
     const state: WorkloadState = {
       reasons: shareMap(before.reasons, this.#reasons(wanted)),
       hashes: shareMap(before.hashes, wanted.hashes),
       generations: shareMap(before.generations, generations),
+      begun: shareMap(before.begun, wanted.begun),
     };
     if (!sameFields(state, before)) this.#state.set(state);
   }

@@ -109,7 +109,8 @@ test("a request for a name of another server is misdirected; one that nobody has
     ]);
   assert.deepEqual(domains("https/web"), [["web.example"], ["*", 421]]);
   assert.deepEqual(domains("https/all"), [["*"], ["web.example", 421]]);
-  assert.deepEqual(domains("http/80"), [["*"], ["cart.example", 500]]);
+  // Once for safe methods, once for all.
+  assert.deepEqual(domains("http/80"), [["*"], ["cart.example", 500, 500]]);
 });
 
 test("connections that may not go where they lead are closed, by their share", () => {

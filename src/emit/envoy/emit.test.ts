@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { assertConsistent, references, resourceKey } from "../../../test/support/emitted.ts";
 import { capturePoint, runningWorld } from "../../../test/support/running-world.ts";
+import { runs } from "../../../test/support/runs.ts";
 import { external, port, router, rule, service, stack } from "../../../test/support/stacks.ts";
 import { type Compiled, compileWorld } from "../../compile/compile.ts";
 import { type AppName, appKey, defaultNamespace, type VersionName, versionKey } from "../../model/names.ts";
@@ -71,7 +72,7 @@ test("every reference resolves in any mesh", () => {
       assertConsistent(node);
       assertConsistent(gateway);
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });
 

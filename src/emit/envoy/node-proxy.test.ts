@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { assertConsistent, references, resourceKey } from "../../../test/support/emitted.ts";
 import { identityOf, meshOf, pinnedPod, planWith, replicas } from "../../../test/support/node-mesh.ts";
 import { runningWorld } from "../../../test/support/running-world.ts";
+import { runs } from "../../../test/support/runs.ts";
 import { external, port, router, rule, service, stack } from "../../../test/support/stacks.ts";
 import { outboundPort as capturedTo, nodeMark } from "../../agent/cluster/contract.ts";
 import { compileWorld } from "../../compile/compile.ts";
@@ -162,7 +163,7 @@ test("for any order of pods and endpoints: equal bytes in the same order", () =>
       const given = all.map((one) => (one === places[1] ? replicas("cart", cart) : one));
       assert.deepEqual(digest(emitNodeProxy(compileNode(planWith(services, given), meshOf(somePods), "a"))), expected);
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 });
 
@@ -192,6 +193,6 @@ test("every reference resolves in any mesh", () => {
         assertChoices(emitted);
       }
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });

@@ -15,7 +15,7 @@ type ClusterInit = Init<typeof ClusterSchema>;
 
 /**
  * The mark of the sockets that a node's Envoy connects with (SO_MARK): by it the node's rules tell its connections to pods of the node from everybody
- * else's, and pods let only those pass uncaptured.
+ * else's, and pods let only those pass uncaptured; and the agent, whose connections it may end when the other machine is lost.
  */
 export const proxyMark = 0x57;
 
@@ -40,17 +40,9 @@ export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
 /** Another node's handshake is part of the time to connect. */
 export const remoteConnectMs = 5_000;
 
-/** A node can be lost without a word: what it does not acknowledge for so long ends the connection, instead of Linux's quarter of an hour. */
-const unacknowledgedMs = 10_000;
-
-/** Linux: SOL_SOCKET, SO_MARK; IPPROTO_TCP, TCP_USER_TIMEOUT (tcp(7)). */
-const marked: Pick<ClusterInit, "upstreamBindConfig"> = {
-  upstreamBindConfig: { socketOptions: [socketOption(1n, 36n, proxyMark), socketOption(6n, 18n, unacknowledgedMs)] },
-};
-
-function socketOption(level: bigint, name: bigint, value: number) {
-  return { level, name, value: { case: "intValue" as const, value: BigInt(value) }, state: SocketOption_SocketState.STATE_PREBIND };
-}
+/** Linux: SOL_SOCKET, SO_MARK (socket(7)). */
+const mark = { level: 1n, name: 36n, value: { case: "intValue" as const, value: BigInt(proxyMark) }, state: SocketOption_SocketState.STATE_PREBIND };
+const marked: Pick<ClusterInit, "upstreamBindConfig"> = { upstreamBindConfig: { socketOptions: [mark] } };
 
 const nodeCluster = memoizeLast((node: NodeBackend, trustDomain: TrustDomain) =>
   versionCluster(node.backend, { ...marked, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, trustDomain) }),

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type Simulator, simulate } from "../../../test/simulate/simulate.ts";
 import { capturePoint, runningWorld } from "../../../test/support/running-world.ts";
+import { runs } from "../../../test/support/runs.ts";
 import { anything, destination, external, port, router, rule, service, stack } from "../../../test/support/stacks.ts";
 import { compileWorld } from "../../compile/compile.ts";
 import type { MeshPlan } from "../../compile/mesh-plan.ts";
@@ -215,7 +216,7 @@ test("a rewrite and a redirect of a prefix agree, and both are the old path with
       assert.equal(rewritten(match, to, asked), expected, `${asked} of ${prefix} to ${to}`);
       redirecting(match, { path: to, code: 302 })({ from, to: `http://www${asked}` }).redirects(302, `http://www${expected}`);
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });
 

@@ -19,6 +19,8 @@ export interface KubeObject {
   };
   readonly spec?: KubeFields;
   readonly data?: KubeFields;
+  /** Of a ServiceAccount. */
+  readonly automountServiceAccountToken?: boolean;
   /** EndpointSlice has its fields at the top. */
   readonly addressType?: string;
   readonly endpoints?: readonly KubeFields[];

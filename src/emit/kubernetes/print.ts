@@ -6,6 +6,7 @@ import type { KubeObject } from "./object.ts";
 const kindOrder = [
   "Namespace",
   "ConfigMap",
+  "ServiceAccount",
   "Service",
   "EndpointSlice",
   "ServiceEntry",
@@ -16,6 +17,9 @@ const kindOrder = [
   "HTTPRoute",
   "GRPCRoute",
   "TCPRoute",
+  // What calls others comes when their names are there.
+  "Job",
+  "CronJob",
 ];
 
 /** Orders objects by kind, then namespace, then name. Returns a new list. */

@@ -40,6 +40,7 @@ const ports = [{ port: 80, containerPort: 80, protocol: "http" }] as const;
 const namespace = defaultNamespace;
 const known: KnownNames = {
   services: [{ namespace, app: "api" as AppName, version: "v1" as VersionName, ports }],
+  jobs: [{ namespace, name: "migrate" }],
   routers: [{ namespace, name: "front" }],
   externals: [{ namespace, name: "db", ports: [{ port: 5432, containerPort: 5432, protocol: "tcp" }] }],
   configs: [{ namespace, name: "site", keys: ["index"] }],

@@ -3,12 +3,14 @@ import type { KnownNames } from "../known-names.ts";
 import { type AppKey, appKey } from "../names.ts";
 import type { ExternalService } from "../types.ts";
 import { formatPercent, fullWeight } from "../weights.ts";
+import type { ReadJob } from "./job.ts";
 import type { Report } from "./report.ts";
 import type { ReadRouter } from "./router.ts";
 import type { ReadService } from "./service.ts";
 
 export interface Named {
   readonly services: readonly ReadService[];
+  readonly jobs: readonly ReadJob[];
   readonly routers: readonly ReadRouter[];
   readonly externals: readonly { readonly external: ExternalService; readonly at: number }[];
 }
@@ -22,8 +24,11 @@ interface Owner {
   readonly token: string;
 }
 
-/** Every name that clients can call belongs to one thing: an app, a version (`web-v2`), a router or an external service. */
-export function checkNames({ services, routers, externals }: Named, known: KnownNames, report: Report): void {
+/**
+ * Every name that clients can call belongs to one thing: an app, a version (`web-v2`), a router or an external service. Nobody calls a job, but its name is
+ * who it is, as an app's is, and commands name it as they name apps.
+ */
+export function checkNames({ services, jobs, routers, externals }: Named, known: KnownNames, report: Report): void {
   const owners = new Map<string, Owner>();
   const claim = (name: string, owner: Owner & { readonly at: number }): void => {
     const first = owners.get(name);
@@ -32,7 +37,10 @@ export function checkNames({ services, routers, externals }: Named, known: Known
       report.add(
         owner.at,
         "name-clash",
-        `${owner.what} would answer to the name ${name.slice(name.indexOf("/") + 1)}, and so does ${first.what}`,
+        // A job's name is who it is, but nobody calls it.
+        [owner, first].some(({ token }) => token.startsWith("job ") || token === "known job")
+          ? `${owner.what} has the same name as ${first.what}`
+          : `${owner.what} would answer to the name ${name.slice(name.indexOf("/") + 1)}, and so does ${first.what}`,
         placeHint(first, report),
       );
   };
@@ -48,6 +56,7 @@ export function checkNames({ services, routers, externals }: Named, known: Known
     claim(`${namespace}/${app}`, { what: `the app ${app}`, at, token: `app ${app}` });
     claim(`${namespace}/${app}-${version}`, { what: `version ${app}@${version}`, at, token: `version ${key}` });
   }
+  for (const { job, at } of jobs) claim(`${job.namespace}/${job.name}`, { what: `the job ${job.name}`, at, token: `job ${at}` });
   for (const { router, at } of routers) claim(`${router.namespace}/${router.name}`, { what: `the router ${router.name}`, at, token: `router ${at}` });
   for (const { external, at } of externals)
     claim(`${external.namespace}/${external.name}`, { what: `the external service ${external.name}`, at, token: `external ${at}` });
@@ -63,6 +72,7 @@ function knownOwners(known: KnownNames): readonly (Owner & { readonly name: stri
       { name: `${namespace}/${app}`, what: `the app ${app}`, token: `app ${app}` },
       { name: `${namespace}/${app}-${version}`, what: `version ${app}@${version}`, token: `version ${namespace}/${app}@${version}` },
     ]),
+    ...known.jobs.map(({ namespace, name }) => ({ name: `${namespace}/${name}`, what: `the job ${name}`, token: "known job" })),
     ...known.routers.map(({ namespace, name }) => ({ name: `${namespace}/${name}`, what: `the router ${name}`, token: "known router" })),
     ...known.externals.map(({ namespace, name }) => ({ name: `${namespace}/${name}`, what: `the external service ${name}`, token: "known external" })),
   ];

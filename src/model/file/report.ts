@@ -7,7 +7,7 @@ const unseenSyntax = { message: "this is no YAML; it is not shown, for it may be
 
 /** Any top-level key that begins like it counts: a misspelt one holds secrets all the same. */
 const secretsStart = /^["']?sec|(^|[{,])\s*["']?secrets["']?\s*:/i;
-const secretsEnd = /^["']?(weir|stack|namespaces?|services|routers|externalServices|configs)["']?\s*:/;
+const secretsEnd = /^["']?(weir|stack|namespaces?|services|jobs|routers|externalServices|configs)["']?\s*:/;
 
 /** Says of each line whether it may belong to `secrets:`. By text alone, for the file may be no YAML; in doubt yes. */
 function linesOfSecrets(lines: readonly string[]): readonly boolean[] {

@@ -115,6 +115,42 @@ const mistakes: readonly (readonly [string, readonly string[]])[] = [
   [service("env: {A: }"), ["2:27 value-missing: expected a value here, found nothing (write text, {config: NAME, key: KEY} or {secret: NAME, key: KEY})"]],
   [service('env: {A: "a\\0b"}'), ["2:30 text-invalid: a NUL character can't be used here"]],
   [service("dir: ''"), ['2:26 text-invalid: "" can\'t be used here']],
+  [service("scale: per-nod"), ['2:28 number-invalid: "per-nod" is not a number of replicas (a whole number from 0 to 100)']],
+  [service("scale: [1]"), ["2:28 wrong-type: expected a scale here, found a list (write 3, per-node or {min: 1, max: 5, cpu: 70})"]],
+  [service("scale: {min: 1}, resources: {cpu: 1}"), ['2:21 missing-key: a scale needs "max" (never more)']],
+  [service("scale: {min: 3, max: 2}, resources: {cpu: 1}"), ["2:42 scale-range: at most 2 replicas are fewer than at least 3 (max is min or more)"]],
+  [
+    service("scale: {max: 2}, resources: {memory: 1Gi}"),
+    [
+      "2:28 autoscale-needs-cpu: the number of replicas can only follow their use of the processor when it is known what each should have (add resources: {cpu: 250m})",
+    ],
+  ],
+  [
+    service("resources: {cpu: half, memory: 128 MB}"),
+    [
+      '2:38 quantity-invalid: "half" is not an amount of processor (write it as Kubernetes does, like 250m)',
+      '2:52 quantity-invalid: "128 MB" is not an amount of memory (write it as Kubernetes does, like 128Mi; 128Mi?)',
+    ],
+  ],
+  [service("volumes: [data:/db]"), ["2:30 wrong-type: expected the volumes here, found a list (write name: value)"]],
+  [service("volumes: {data: db}"), ['2:37 path-invalid: "db" is not an absolute path (write the whole path from /)']],
+  [service("volumes: {data: /}"), ["2:37 path-invalid: a volume cannot take the place of everything (give it a folder of its own, like /var/lib/db)"]],
+  [service("volumes: {data: {size: 1Gi}}"), ['2:31 missing-key: a volume needs "path" (where it appears in the workload)']],
+  [service("volumes: {data: {path: /db, size: 0}}"), ['2:55 quantity-invalid: "0" is not a size (write it as Kubernetes does, like 1Gi)']],
+  [service("volumes: {a: /db, b: /db/}"), ['2:42 duplicate-mount: something is mounted at "/db" already']],
+  [service("volumes: {mount-0: /db}"), ['2:31 name-invalid: "mount-0" is what a cluster calls something else (choose another name)']],
+  [
+    service("volumes: {A b: /db}"),
+    [`2:31 name-invalid: "A b" is not a volume's name (use 1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends: "a-b")`],
+  ],
+  [
+    service("scale: per-node, volumes: {a: /db}"),
+    ["2:28 volumes-per-node: one on every node and volumes of its own do not go together (say how many replicas there are, or leave the volumes out)"],
+  ],
+  [
+    `services: {${"a".repeat(50)}@v1: {command: x, volumes: {a: /db}}}`,
+    [`1:12 name-invalid: "${"a".repeat(50)}-v1" is too long for a version with volumes (make it 1 characters shorter)`],
+  ],
   [service("mounts: [{config: site}]"), ['2:30 missing-key: a mount needs "path" (where it appears in the workload: a file for one key, else a folder)']],
   [service("mounts: [{config: a, path: etc}]"), ['2:48 path-invalid: "etc" is not an absolute path (write the whole path from /)']],
   [service("mounts: {config: a, path: /etc}"), ["2:29 wrong-type: expected mounts here, found a map (write [a, b])"]],
@@ -150,4 +186,24 @@ test("one machine needs a command, a cluster an image, at the place of the servi
       ["image", [], `x@sha256:${"0".repeat(64)}`],
     ],
   );
+});
+
+test("how many there are, what each gets, and what stays", () => {
+  const one = (keys: string) => {
+    const { scale, autoscale, perNode, resources, volumes } = stackOf(service(keys)).services[0] ?? assert.fail();
+    return { scale, autoscale, perNode, resources, volumes };
+  };
+  const nothing = { scale: 1, autoscale: undefined, perNode: undefined, resources: undefined, volumes: undefined };
+  assert.deepEqual(one("scale: per-node"), { ...nothing, perNode: true });
+  assert.deepEqual(one("scale: {max: 4}, resources: {cpu: 0.5}"), { ...nothing, autoscale: { max: 4, cpu: 80 }, resources: { cpu: "0.5" } });
+  assert.deepEqual(one("scale: {min: 2, max: 4, cpu: 50}, resources: {cpu: 1, memory: 1Gi}"), {
+    ...nothing,
+    scale: 2,
+    autoscale: { max: 4, cpu: 50 },
+    resources: { cpu: "1", memory: "1Gi" },
+  });
+  assert.deepEqual(one("volumes: {data: /db, more: {path: /more/, size: 5Gi, class: fast}}").volumes, [
+    { name: "data", path: "/db", size: "1Gi" },
+    { name: "more", path: "/more", size: "5Gi", class: "fast" },
+  ]);
 });

@@ -8,7 +8,8 @@ import type { EnvValue, Mount, Port, Service, WantedWeight } from "../types.ts";
 import { words } from "./command.ts";
 import { buildHealth, healthShape } from "./health.ts";
 import type { Report } from "./report.ts";
-import { absolutePath, choice, duration, filledText, flag, imageName, integer, label, percent, portNumber, text } from "./scalars.ts";
+import { readRunning, resourcesShape, scaleShape, volumesShape } from "./running.ts";
+import { absolutePath, choice, duration, filledText, flag, imageName, label, percent, portNumber, text } from "./scalars.ts";
 import { asAppName, asNamespace, asVersionName, checkDataRef, readKey, type Scope } from "./scope.ts";
 import {
   byKind,
@@ -49,17 +50,20 @@ const dataRefFields = {
   key: optional(filledText, "which of its keys"),
 };
 const envValue = byKind("a value", "text, {config: NAME, key: KEY} or {secret: NAME, key: KEY}", { scalar: text, map: object("a value", dataRefFields) });
-const envShape = byKind("the environment", "NAME: value, or a list of NAME=value", {
+export const envShape = byKind("the environment", "NAME: value, or a list of NAME=value", {
   map: mapOf("the environment", envValue),
   list: refine(listOf("the environment", text), splitAssignments),
 });
 
-const mountShape = soundOnly(
+export const mountShape = soundOnly(
   object("a mount", { ...dataRefFields, path: required(absolutePath, "where it appears in the workload: a file for one key, else a folder") }),
 );
 
+/** `APP-VERSION` of a version with volumes. */
+const longestStatefulName = 52;
+
 /** In place of a command that was wrong: it was there, and what is wrong with it was said. */
-const unreadWords: readonly string[] = [];
+export const unreadWords: readonly string[] = [];
 
 const serviceFields = {
   app: optional(label("app"), "the name that clients call (default: the key)"),
@@ -73,19 +77,21 @@ const serviceFields = {
   ports: optional(portsShape, "PORT[:CONTAINERPORT][/http|http2|grpc|tcp]"),
   public: optional(flag, "reachable through the gateway (default: true with an http or http2 port)"),
   health: optional(healthShape, "how to know that it works: a path, or start, ready and live checks"),
-  scale: optional(integer("a number of replicas", 0, 100), "how many replicas (default 1)"),
+  scale: optional(scaleShape, "how many replicas (default 1): a number, per-node, or {min, max, cpu} to follow the use of the processor"),
+  resources: optional(resourcesShape, "what each replica is sure to get on a cluster"),
   weight: optional(percent, "share of the app's traffic, in percent"),
   drain: optional(duration(0), "longest wait for requests in flight before it is stopped (default 30s)"),
   grace: optional(duration(0), "time between the stop signal and SIGKILL (default 10s)"),
   stopSignal: optional(choice("a stop signal", stopSignals), "how to ask it to stop (default SIGTERM)"),
   egress: optional(flag, "may call anything outside the mesh (default false)"),
   mounts: optional(listOf("mounts", mountShape), "configs and secrets as files"),
+  volumes: optional(volumesShape, "folders of each replica's own that outlive it: NAME: /path, or NAME: {path, size, class}"),
 };
 export type ServiceFields = ObjectOf<typeof serviceFields>;
 
 /** Words that users of other tools know. */
 const synonyms = {
-  cmd: "command", entrypoint: "command", container: "image", run: "command", environment: "env", replicas: "scale", port: "ports", volumes: "mounts",
+  cmd: "command", entrypoint: "command", container: "image", run: "command", environment: "env", replicas: "scale", port: "ports", volume: "volumes", limits: "resources",
   healthcheck: "health", workingDir: "dir", working_dir: "dir", cwd: "dir", stop_grace_period: "grace", expose: "ports",
 }; // biome-ignore format: one table
 const fieldsShape: Shape<ServiceFields> = object("a service", serviceFields, synonyms);
@@ -110,8 +116,11 @@ export function buildService(entry: LocatedEntry<ServiceFields>, scope: Scope): 
   const before = scope.report.count;
   const names = readNames(entry, scope);
   if (names === undefined) return undefined;
-  checkStart(entry, scope);
+  checkStart("a service", entry, scope);
   const ports = readPorts(fields.ports?.value ?? [], scope.report);
+  const mounts = readMounts(fields, names.namespace, scope);
+  const running = readRunning(fields, new Set(mounts.map(({ path }) => path)), scope.report);
+  if (running.volumes !== undefined) checkNameLength(names, entry.keyAt, scope.report);
   const service: Service = {
     ...names,
     command: readCommand(fields, scope.report),
@@ -122,8 +131,8 @@ export function buildService(entry: LocatedEntry<ServiceFields>, scope: Scope): 
     ports,
     public: fields.public?.value ?? ports.some(({ protocol }) => protocol === "http" || protocol === "http2"),
     health: fields.health === undefined ? {} : buildHealth(fields.health.value, ports, scope.report),
-    scale: fields.scale?.value ?? 1,
-    mounts: readMounts(fields, names.namespace, scope),
+    ...running,
+    mounts,
     drainMs: fields.drain?.value ?? 30_000,
     graceMs: fields.grace?.value ?? 10_000,
     stopSignal: fields.stopSignal?.value ?? "SIGTERM",
@@ -151,9 +160,19 @@ function readNames(entry: LocatedEntry<ServiceFields>, scope: Scope): Pick<Servi
   };
 }
 
-/** Each platform needs its own: one machine starts a command, a cluster runs an image. */
-function checkStart({ value: { command, image, args }, keyAt }: LocatedEntry<ServiceFields>, { report, runs }: Scope): void {
-  const missing = (key: string, hint: string): void => report.add(keyAt, "missing-key", `a service needs ${key}`, hint);
+/** A cluster names the revisions of what has volumes, and its replicas, after the version, with up to eleven characters more. */
+function checkNameLength({ app, version }: Pick<Service, "app" | "version">, at: number, report: Report): void {
+  const excess = app.length + 1 + version.length - longestStatefulName;
+  if (excess > 0)
+    report.add(at, "name-invalid", `${quote(`${app}-${version}`)} is too long for a version with volumes`, `make it ${excess} characters shorter`);
+}
+
+/** Of services and jobs: what is started, with what. */
+export type StartFields = Pick<ServiceFields, "command" | "image" | "args" | "env" | "mounts">;
+
+/** Each platform needs its own: one machine starts a command, a cluster runs an image. `noun` is for messages: "a service". */
+export function checkStart(noun: string, { value: { command, image, args }, keyAt }: LocatedEntry<StartFields>, { report, runs }: Scope): void {
+  const missing = (key: string, hint: string): void => report.add(keyAt, "missing-key", `${noun} needs ${key}`, hint);
   switch (runs) {
     case "commands":
       if (command === undefined) missing('"command"', "one machine starts a command: one line, or a list");
@@ -164,11 +183,11 @@ function checkStart({ value: { command, image, args }, keyAt }: LocatedEntry<Ser
     case undefined:
       if (command === undefined && image === undefined) missing('"command"', "what to start: one line, or a list");
   }
-  if (args !== undefined && command === undefined)
-    report.add(args.at, "missing-key", 'a service with "args" needs "command"', "write the program under command");
+  if (args !== undefined && command === undefined) report.add(args.at, "missing-key", `${noun} with "args" needs "command"`, "write the program under command");
 }
 
-function readCommand({ command, args }: ServiceFields, report: Report): readonly string[] {
+/** The program and its arguments; empty: the image's own, or it was wrong and was reported. */
+export function readCommand({ command, args }: StartFields, report: Report): readonly string[] {
   if (command?.value === unreadWords) return [];
   if (command !== undefined && (command.value[0] ?? "") === "") report.add(command.at, "command-invalid", "the command names no program");
   const program = command?.value[0] ?? "";
@@ -210,7 +229,8 @@ export function variableMistake(name: string): Problem | undefined {
   return { code: "env-invalid", message: `${quote(name)} is not a variable's name`, hint: "use letters, digits and _" };
 }
 
-function readEnv({ env }: ServiceFields, namespace: Namespace, scope: Scope): Readonly<Record<string, EnvValue>> {
+/** The environment, with what it refers to checked. */
+export function readEnv({ env }: StartFields, namespace: Namespace, scope: Scope): Readonly<Record<string, EnvValue>> {
   const pairs = (env?.value ?? []).flatMap(({ key, keyAt, value, at, isSound }): readonly (readonly [string, EnvValue])[] => {
     const mistake = variableMistake(key);
     if (mistake !== undefined) scope.report.addProblem(keyAt, mistake);
@@ -237,7 +257,8 @@ function readDataRef({ config, secret, key }: ObjectOf<typeof dataRefFields>, at
   return { kind, name: name.value, ...(key && { key: key.value }) };
 }
 
-function readMounts({ mounts }: ServiceFields, namespace: Namespace, scope: Scope): readonly Mount[] {
+/** The mounts, with what they refer to checked. */
+export function readMounts({ mounts }: StartFields, namespace: Namespace, scope: Scope): readonly Mount[] {
   const paths = new Set<string>();
   return (mounts?.value ?? []).flatMap(({ value, at }) => {
     const ref = readDataRef(value, at, namespace, scope);

@@ -8,19 +8,19 @@ const mistakes: readonly (readonly [string, readonly string[]])[] = [
   [
     "~",
     [
-      "1:1 value-missing: expected the file here, found nothing (write a map with weir, stack, namespace, namespaces, services, routers, externalServices, configs, …)",
+      "1:1 value-missing: expected the file here, found nothing (write a map with weir, stack, namespace, namespaces, services, jobs, routers, externalServices, …)",
     ],
   ],
   [
     "hello",
     [
-      '1:1 wrong-type: expected the file here, found "hello" (write a map with weir, stack, namespace, namespaces, services, routers, externalServices, configs, …)',
+      '1:1 wrong-type: expected the file here, found "hello" (write a map with weir, stack, namespace, namespaces, services, jobs, routers, externalServices, …)',
     ],
   ],
   [
     "[a]",
     [
-      "1:1 wrong-type: expected the file here, found a list (write a map with weir, stack, namespace, namespaces, services, routers, externalServices, configs, …)",
+      "1:1 wrong-type: expected the file here, found a list (write a map with weir, stack, namespace, namespaces, services, jobs, routers, externalServices, …)",
     ],
   ],
   [
@@ -31,7 +31,7 @@ const mistakes: readonly (readonly [string, readonly string[]])[] = [
   ],
   [
     "a: 1\n---\nb: 2",
-    ['1:1 unknown-key: the file has no "a" (one of weir, stack, namespace, namespaces, services, routers, externalServices, configs, secrets)'],
+    ['1:1 unknown-key: the file has no "a" (one of weir, stack, namespace, namespaces, services, jobs, routers, externalServices, configs, secrets)'],
   ],
   ["\tservices: x", ["1:1 yaml-syntax: Tabs are not allowed as indentation (indent with spaces)"]],
   ["weir: v2", ['1:7 value-unknown: "v2" is not a version of this format (did you mean "v1"?)']],
@@ -41,11 +41,11 @@ const mistakes: readonly (readonly [string, readonly string[]])[] = [
   ["apps: {}", ['1:1 unknown-key: the file has no "apps" (did you mean "services"?)']],
   [
     "constructor: {}",
-    ['1:1 unknown-key: the file has no "constructor" (one of weir, stack, namespace, namespaces, services, routers, externalServices, configs, secrets)'],
+    ['1:1 unknown-key: the file has no "constructor" (one of weir, stack, namespace, namespaces, services, jobs, routers, externalServices, configs, secrets)'],
   ],
   [
     "__proto__: {}",
-    ['1:1 unknown-key: the file has no "__proto__" (one of weir, stack, namespace, namespaces, services, routers, externalServices, configs, secrets)'],
+    ['1:1 unknown-key: the file has no "__proto__" (one of weir, stack, namespace, namespaces, services, jobs, routers, externalServices, configs, secrets)'],
   ],
   ["services: web", ['1:11 wrong-type: expected the services here, found "web" (write name: value)']],
   [
@@ -60,7 +60,7 @@ const mistakes: readonly (readonly [string, readonly string[]])[] = [
   [
     "x: *a",
     [
-      '1:1 unknown-key: the file has no "x" (one of weir, stack, namespace, namespaces, services, routers, externalServices, configs, secrets)',
+      '1:1 unknown-key: the file has no "x" (one of weir, stack, namespace, namespaces, services, jobs, routers, externalServices, configs, secrets)',
       "1:4 yaml-syntax: the alias *a stands for nothing before it",
     ],
   ],

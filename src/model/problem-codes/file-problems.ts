@@ -7,6 +7,11 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The address of an external service is not HOST:PORT, is said twice, or is missing.",
     next: "Write `HOST:PORT`, like `localhost:5432`, `pay.example.com:443` or `[::1]:5432`, without a scheme.",
   },
+  "autoscale-needs-cpu": {
+    title: "autoscaling without a share to measure by",
+    explanation: "`scale: {min, max, cpu}` adds replicas when they use more than that percentage of `resources.cpu`, and the service does not say that.",
+    next: "Add `resources: {cpu: 250m}`: what one replica needs in ordinary times.",
+  },
   "check-kind": {
     title: "a health check of no kind or two",
     explanation: "A health check does exactly one thing: `http`, `tcp`, `grpc` or `exec`. `port` and `headers` belong to `http`, `service` to `grpc`.",
@@ -187,6 +192,11 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "A port's protocol is `http`, `http2`, `grpc` or `tcp`.",
     next: "Write one of these.",
   },
+  "quantity-invalid": {
+    title: "not an amount",
+    explanation: "A size or an amount of processor or memory is written as Kubernetes writes quantities, and is more than nothing.",
+    next: "Write a number, with one of `m` (thousandths), `k`, `M`, `G`, `T`, or `Ki`, `Mi`, `Gi`, `Ti` (by 1024): `250m`, `128Mi`, `1Gi`.",
+  },
   "redirect-invalid": {
     title: "a redirect to the same place",
     explanation: "A redirect must change the scheme, host, port or path.",
@@ -217,6 +227,17 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The first rule that matches wins, and rules before this one take all of its requests.",
     next: "Put the narrower rule first, or remove this one.",
   },
+  "scale-range": {
+    title: "a range of replicas that ends before it begins",
+    explanation: "`max` of a `scale` is smaller than its `min`.",
+    next: "Make `max` at least `min`.",
+  },
+  "schedule-invalid": {
+    title: "not a schedule",
+    explanation:
+      "A job's `schedule` is not the five fields of cron. Only what Kubernetes and one machine understand in the same way is taken: numbers, words, lists, ranges and steps (`0-59/15`), or `@hourly` and the like; no seconds, no `L`, `W`, `#` or `?`.",
+    next: "Write minute, hour, day of the month, month and day of the week, like `*/5 * * * *` or `30 3 * * MON-FRI`.",
+  },
   "secret-in-file": {
     title: "a secret in the file",
     explanation: "Files are read by many and kept for long, so that no secret may stand in weir.yaml.",
@@ -236,6 +257,11 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     title: "text that cannot be used",
     explanation: "The text is empty, or has a NUL character.",
     next: "Write other text.",
+  },
+  "time-zone-unknown": {
+    title: "no such time zone",
+    explanation: "A job's `timeZone` is not a name of the IANA's list.",
+    next: "Write it like `Europe/Berlin`; without it schedules are in UTC.",
   },
   "tls-name": {
     title: "no name to check",
@@ -261,6 +287,12 @@ export const fileProblems: Readonly<Record<string, ProblemEntry>> = {
     title: "no such version",
     explanation: "The app exists, but not this version of it.",
     next: "Correct the version (`weir services` lists them), or declare it.",
+  },
+  "volumes-per-node": {
+    title: "one on every node, and volumes",
+    explanation:
+      "`scale: per-node` starts one replica wherever there is a node, and volumes belong to replicas that have a number; a service has one or the other.",
+    next: "Say how many replicas there are, or take `volumes` out.",
   },
   "weight-invalid": {
     title: "not a weight",

@@ -308,6 +308,11 @@ export const runProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The text says no number of replicas.",
     next: "Write `APP=COUNT`, like `hello=3`.",
   },
+  "scale-per-node": {
+    title: "no number to change",
+    explanation: "The version has one replica on every node: `scale: per-node`.",
+    next: "Give it a number in its file, or leave it as it is.",
+  },
   "settings-invalid": {
     title: "settings of the daemon",
     explanation: "The daemon was started with a flag or variable that makes no sense.",
@@ -408,6 +413,12 @@ export const runProblems: Readonly<Record<string, ProblemEntry>> = {
     title: "no version",
     explanation: "The command needs a version of an app.",
     next: "Write `APP@VERSION`, like `web@v2`.",
+  },
+  "volumes-fixed": {
+    title: "a version's volumes stay as they are",
+    explanation:
+      "The file gives a version that has volumes other ones: another name, size or class. Data would be out of sight, and no cluster changes them in place.",
+    next: "Make another version with the volumes that you want, or resize the claims themselves: `kubectl get pvc -l weir.dev/app=APP`.",
   },
   "weight-arg-invalid": {
     title: "no weight for a version",

@@ -1,13 +1,13 @@
 /** Brings objects of ours onto a cluster and keeps them there: writes what differs, puts back what others changed, never touches what is not ours. */
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import type { ApiError } from "./api-error.ts";
+import type { ApiError, ApiResult } from "./api-error.ts";
 import type { KubeClient, ObjectPlace } from "./client.ts";
-import type { KubeWritten } from "./objects.ts";
+import type { KubeRunner, KubeWritten } from "./objects.ts";
 import { writtenReader } from "./read-declarations.ts";
 import { readMeta } from "./read-objects.ts";
 import { record } from "./readers.ts";
-import { managedLabel, type WrittenKind, type WrittenObject, writtenKey, writtenKinds } from "./workload-objects.ts";
+import { isRunnerKind, managedLabel, replicasManager, type WrittenKind, type WrittenObject, writtenKey, writtenKinds } from "./workload-objects.ts";
 
 export interface WorkloadWriterOptions {
   readonly client: Pick<KubeClient, "get" | "apply" | "delete">;
@@ -107,7 +107,8 @@ export class WorkloadWriter {
     const hindrance = held === undefined ? await this.#hindrance(object, place, signal) : undefined;
     if (hindrance?.taken === true && doesAsWell.has(object.kind)) return this.#left(object);
     if (hindrance !== undefined) return this.#failed(object, hindrance.reason);
-    const answer = await client.apply(place, object, { force: true, signal });
+    const handedOver = await this.#handOver(object, held, signal);
+    const answer = handedOver.ok ? await client.apply(place, object, { force: true, signal }) : handedOver;
     if (signal.aborted) return;
     if (!answer.ok) return this.#failed(object, describe(object, answer.error));
     const { digest } = writtenReader(object.kind)(answer.value);
@@ -117,6 +118,14 @@ export class WorkloadWriter {
     if (isPutBack) log.info("put back what somebody changed", { object: key });
     else log.debug("applied", { object: key });
     this.#entries.set(key, { object, applied: { digest, at: now }, seen: false, troubles, notBefore: troubles === 0 ? 0 : now + waitMs(troubles) });
+  }
+
+  /** Who no longer says how many pods there are must not take the number away: without anybody who says it the API server makes it one. */
+  async #handOver(object: WrittenObject, held: KubeWritten | undefined, signal: AbortSignal): Promise<ApiResult<unknown>> {
+    if (held === undefined || !isRunner(held) || !held.saysReplicas || replicasOf(object) !== undefined) return { ok: true, value: undefined };
+    const { apiVersion, kind, metadata } = object;
+    const count = { apiVersion, kind, metadata: { name: metadata.name, namespace: metadata.namespace }, spec: { replicas: held.wanted } };
+    return this.#options.client.apply(placeOf(kind, metadata), count, { force: true, manager: replicasManager, signal });
   }
 
   /** Why an object that we did not see may not be written: somebody else's has its name (`taken`), or we cannot know. */
@@ -149,7 +158,12 @@ export class WorkloadWriter {
   async #delete(object: KubeWritten, signal: AbortSignal): Promise<boolean> {
     const { client, log } = this.#options;
     const name = writtenKey({ kind: object.kind, metadata: object });
-    const answer = await client.delete(placeOf(object.kind, object), { uid: object.uid, signal });
+    // A Job is gone when its pods are: what comes after it must not run beside them.
+    const answer = await client.delete(placeOf(object.kind, object), {
+      uid: object.uid,
+      signal,
+      ...(object.kind === "Job" ? { propagation: "Foreground" as const } : {}),
+    });
     if (answer.ok || answer.error.kind === "notFound") log.info("deleted what is no longer declared", { object: name });
     else log.warn("an object cannot be deleted; trying again", { object: name, reason: answer.error.message });
     return answer.ok || answer.error.kind === "notFound";
@@ -158,6 +172,14 @@ export class WorkloadWriter {
 
 /** An account or a budget of an app's name that was there before it: that of a Deployment which it adopted, mostly. */
 const doesAsWell: ReadonlySet<WrittenKind> = new Set(["ServiceAccount", "PodDisruptionBudget"]);
+
+function isRunner(object: KubeWritten): object is KubeRunner {
+  return isRunnerKind(object.kind);
+}
+
+function replicasOf(object: WrittenObject): unknown {
+  return record(object["spec"])["replicas"];
+}
 
 function waitMs(troubles: number): number {
   return Math.min(longestWaitMs, shortestWaitMs * 2 ** (troubles - 1));

@@ -6,6 +6,7 @@ import { type ApiError, type ApiResult, apiError, connectionError, statusError }
 import { readJson, send } from "./http.ts";
 import { list, record, text } from "./readers.ts";
 import { Watchdog } from "./watchdog.ts";
+import { fieldManager } from "./workload-objects.ts";
 
 /** A kind of object as its address has it: `{group: "apps", version: "v1", resource: "deployments"}`; the core group is "". */
 export interface ResourceKind {
@@ -71,7 +72,6 @@ export interface WriteOptions {
 }
 
 const userAgent = "weir";
-const fieldManager = "weir";
 
 export class KubeClient {
   readonly #access: ClusterAccess;

@@ -1,5 +1,6 @@
 /** What the control plane says of declared objects, in the `status` of each: written by its controller, read by whoever shows it. */
-import type { Shares } from "../../model/declared.ts";
+import type { RunState, Shares } from "../../model/declared.ts";
+import { type JobState, jobStates } from "../../model/job-run.ts";
 import { formatPercent } from "../../model/weights.ts";
 import { flag, list, number, optional, type Raw, record, text } from "./readers.ts";
 
@@ -48,6 +49,31 @@ export interface AppStatus extends AnyStatus {
   readonly programmed: boolean;
 }
 
+/** One run of a job: a Job of Kubernetes. Times are milliseconds since the epoch. */
+export interface JobRunStatus {
+  readonly name: string;
+  /** What it ran for: the hash of what it was made from, `restart N`, or `at TIME`. */
+  readonly cause: string;
+  readonly state: RunState;
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  /** One line why it failed, or is about to. */
+  readonly reason?: string;
+  /** It goes on, and will not get better by waiting. */
+  readonly hopeless?: true;
+}
+
+export interface JobStatus extends AnyStatus {
+  /** Of what its pods are made from. */
+  readonly hash: string;
+  readonly state: JobState;
+  /** The newest thing that it was run for. */
+  readonly begun?: string;
+  /** Newest first. */
+  readonly runs: readonly JobRunStatus[];
+  readonly nextRunAt?: number;
+}
+
 /** Of routers and external services. */
 export interface ProgrammedStatus extends AnyStatus {
   readonly programmed: boolean;
@@ -57,6 +83,7 @@ export interface ProgrammedStatus extends AnyStatus {
 export interface Statuses {
   readonly service: VersionStatus;
   readonly app: AppStatus;
+  readonly job: JobStatus;
   readonly router: ProgrammedStatus;
   readonly external: ProgrammedStatus;
   readonly config: never;
@@ -72,6 +99,17 @@ export function writtenVersionStatus(status: VersionStatus): object {
 export function writtenAppStatus(status: AppStatus): object {
   const shares = Object.entries(status.weights).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return { ...status, shown: { weights: shares.map(([version, weight]) => `${version}=${formatPercent(weight)}`).join(" ") } };
+}
+
+/** A job's status as it is written: with the times that `kubectl get jobs.weir.dev` has columns for. */
+export function writtenJobStatus(status: JobStatus): object {
+  const [last] = status.runs;
+  const shown = {
+    ...optional("lastRun", last === undefined ? undefined : conditionTime(last.startedAt)),
+    ...optional("lastState", last?.state),
+    ...optional("nextRun", status.nextRunAt === undefined ? undefined : conditionTime(status.nextRunAt)),
+  };
+  return { ...status, shown };
 }
 
 /** A moment (milliseconds since the epoch) as conditions have it: RFC 3339, whole seconds. */
@@ -101,6 +139,29 @@ export function readAppStatus(value: unknown): AppStatus | undefined {
   if (programmed === undefined) return undefined;
   const weights = Object.entries(record(raw["weights"])).filter((entry): entry is [string, number] => typeof entry[1] === "number");
   return { ...readAny(raw), weights: Object.fromEntries(weights), programmed };
+}
+
+/** Reads a Job's status; undefined before anything was said. */
+export function readJobStatus(value: unknown): JobStatus | undefined {
+  const raw = record(value);
+  const state = jobStates.find((known) => known === raw["state"]);
+  if (state === undefined) return undefined;
+  const optionals = { ...optional("begun", text(raw["begun"])), ...optional("nextRunAt", number(raw["nextRunAt"])) };
+  return { ...readAny(raw), hash: text(raw["hash"]) ?? "", state, ...optionals, runs: list(raw["runs"]).map(readRun) };
+}
+
+const runStates = ["running", "succeeded", "failed", "stopped"] as const satisfies readonly RunState[];
+
+function readRun(value: unknown): JobRunStatus {
+  const raw = record(value);
+  return {
+    name: text(raw["name"]) ?? "",
+    cause: text(raw["cause"]) ?? "",
+    state: runStates.find((known) => known === raw["state"]) ?? "running",
+    startedAt: number(raw["startedAt"]) ?? 0,
+    ...optional("endedAt", number(raw["endedAt"])),
+    ...optional("reason", text(raw["reason"])),
+  };
 }
 
 /** Reads the status of a Router or ExternalService; undefined before anything was said. */

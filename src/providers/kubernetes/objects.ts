@@ -3,7 +3,7 @@ import type { Problem } from "../../lib/problem.ts";
 import type { Kinds } from "../../model/declared.ts";
 import type { KubeGateway, KubeGatewayClass, KubeTlsSecret } from "./gateway-objects.ts";
 import type { KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
-import type { Labels, WrittenKind } from "./workload-objects.ts";
+import type { Labels, RunnerKind, WrittenKind } from "./workload-objects.ts";
 
 export interface KubeMeta {
   readonly uid: string;
@@ -54,6 +54,11 @@ export interface KubePod extends KubeMeta {
   readonly addresses: readonly string[];
   readonly phase: string;
   readonly ready: boolean;
+  /**
+   * Its containers are ready by the last word of its kubelet, and it is not: nobody has heard of its node, and so the node controller says that its pods are
+   * not ready (https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller).
+   */
+  readonly unheard: boolean;
   /** How often its containers were started again. */
   readonly restarts: number;
   /** Why it does not become ready; absent: nothing is known to be wrong. */
@@ -97,6 +102,8 @@ export interface KubeEndpoint {
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
+  /** It is not ready because nobody has heard of its pod's node. */
+  readonly unheard?: true;
   readonly node?: string;
   readonly podUid?: string;
 }
@@ -112,7 +119,7 @@ export interface KubeEndpointSlice extends KubeMeta {
 }
 
 /** Kinds of `weir.dev`, as the model calls them. */
-export type DeclarationKind = "app" | "service" | "router" | "external";
+export type DeclarationKind = "app" | "service" | "job" | "router" | "external";
 
 /** An object of `weir.dev`, without what is said of it in its status. */
 export interface KubeDeclaration<K extends DeclarationKind = DeclarationKind> extends KubeMeta {
@@ -122,6 +129,8 @@ export interface KubeDeclaration<K extends DeclarationKind = DeclarationKind> ex
   /** What it declares; absent: it is not understood, `problems` say why. */
   readonly value?: Kinds[K];
   readonly problems: readonly Problem[];
+  /** Of a job: what its status says was begun, and how that ended; it is the memory of whoever keeps it. */
+  readonly said?: { readonly begun?: string; readonly state?: string };
 }
 
 /** A config or secret that workloads may use, without its contents. */
@@ -140,16 +149,40 @@ export interface KubeWritten extends KubeMeta {
   readonly owners: readonly string[];
 }
 
-export interface KubeDeployment extends KubeWritten {
-  readonly kind: "Deployment";
+/** What makes the pods of a version. */
+export interface KubeRunner extends KubeWritten {
+  readonly kind: RunnerKind;
   /** What is below was said of the newest of its changes. */
   readonly isObserved: boolean;
-  readonly replicas: number;
-  /** Of all pods, those made from the newest template. */
+  /** How many pods it should have now, whoever says so. */
+  readonly wanted: number;
+  /** Of its pods, those made from the newest template. */
   readonly updated: number;
   readonly ready: number;
-  /** One line why it makes no pods (a quota, a policy); absent: nothing hinders it. */
+  /** It was we who last said how many. */
+  readonly saysReplicas: boolean;
+  /** One line why it makes no pods (a quota, a policy); absent: nothing is known to hinder it. */
   readonly failure?: string;
+}
+
+export interface KubeAutoscaler extends KubeWritten {
+  readonly kind: "HorizontalPodAutoscaler";
+  /** One line why it cannot do its work; absent: it does. */
+  readonly failure?: string;
+}
+
+/** A Job that runs something declared. */
+export interface KubeJob extends KubeWritten {
+  readonly kind: "Job";
+  /** What it runs for; empty: nobody says. */
+  readonly cause: string;
+  readonly state: "running" | "succeeded" | "failed";
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  /** So many of its pods failed. */
+  readonly failures: number;
+  /** Why it failed as a whole, in Kubernetes' words. */
+  readonly failure?: { readonly reason: string; readonly message: string };
 }
 
 /** Objects by `NAMESPACE/NAME`, or by `NAME` for what belongs to no namespace. */
@@ -175,12 +208,18 @@ export interface ClusterView {
   /** What is declared: empty where a cluster does not have the kinds. */
   readonly apps: Objects<KubeDeclaration<"app">>;
   readonly versions: Objects<KubeDeclaration<"service">>;
+  readonly declaredJobs: Objects<KubeDeclaration<"job">>;
   readonly routers: Objects<KubeDeclaration<"router">>;
   readonly externals: Objects<KubeDeclaration<"external">>;
   readonly configs: Objects<KubeContent>;
   readonly secrets: Objects<KubeContent>;
   /** What Weir wrote for it. */
-  readonly deployments: Objects<KubeDeployment>;
+  readonly deployments: Objects<KubeRunner>;
+  readonly statefulSets: Objects<KubeRunner>;
+  readonly daemonSets: Objects<KubeRunner>;
+  readonly autoscalers: Objects<KubeAutoscaler>;
+  readonly jobs: Objects<KubeJob>;
+  readonly cronJobs: Objects<KubeWritten>;
   readonly ownServices: Objects<KubeWritten>;
   readonly ownAccounts: Objects<KubeWritten>;
   readonly ownBudgets: Objects<KubeWritten>;

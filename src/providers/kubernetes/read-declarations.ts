@@ -1,11 +1,11 @@
 /** Declared objects and what belongs to them, read from the API server's JSON. Of configs and secrets only a hash of their contents stays. */
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../../lib/canonical-json.ts";
-import type { DeclarationKind, KubeContent, KubeDeclaration, KubeDeployment, KubeWritten } from "./objects.ts";
+import type { DeclarationKind, KubeAutoscaler, KubeContent, KubeDeclaration, KubeRunner, KubeWritten } from "./objects.ts";
 import { readMeta } from "./read-objects.ts";
-import { list, number, optional, record, text, texts } from "./readers.ts";
+import { list, number, optional, type Raw, record, text, texts } from "./readers.ts";
 import { declaredReaders, type KubeDeclared } from "./translate-declared.ts";
-import type { WrittenKind } from "./workload-objects.ts";
+import { fieldManager, isRunnerKind, type RunnerKind, type WrittenKind } from "./workload-objects.ts";
 
 /** The reader of a kind of `weir.dev`. What only its status says is left out: our own words must not look like a change. */
 export function declarationReader<K extends DeclarationKind>(kind: K): (raw: unknown) => KubeDeclaration<K> {
@@ -13,6 +13,7 @@ export function declarationReader<K extends DeclarationKind>(kind: K): (raw: unk
   return (raw) => {
     const meta = record(record(raw)["metadata"]);
     const { object, problems } = read(raw);
+    const said = kind === "job" ? record(record(raw)["status"]) : {};
     return {
       ...readMeta(record(raw)),
       kind,
@@ -20,6 +21,7 @@ export function declarationReader<K extends DeclarationKind>(kind: K): (raw: unk
       createdAt: Date.parse(text(meta["creationTimestamp"]) ?? "") || 0,
       ...optional("value", object?.value),
       problems,
+      ...(kind === "job" ? { said: { ...optional("begun", text(said["begun"])), ...optional("state", text(said["state"])) } } : {}),
     };
   };
 }
@@ -39,28 +41,65 @@ export function writtenReader<K extends WrittenKind>(kind: K): (raw: unknown) =>
     const owners = list(record(raw["metadata"])["ownerReferences"]).map(record);
     const meta = readMeta(raw);
     const uids = texts(owners.map(({ uid }) => uid));
-    return { ...meta, kind, digest: hashOf({ labels: meta.labels, uids, spec: raw["spec"], automount: raw["automountServiceAccountToken"] }), owners: uids };
+    return {
+      ...meta,
+      kind,
+      digest: hashOf({ labels: meta.labels, uids, spec: decidingSpec(kind, raw), automount: raw["automountServiceAccountToken"] }),
+      owners: uids,
+    };
   };
 }
 
-const readWrittenDeployment = writtenReader("Deployment");
+/** How many pods there are decides nothing that is ours where an autoscaler says it. */
+function decidingSpec(kind: WrittenKind, raw: Raw): unknown {
+  if (!isRunnerKind(kind) || saysReplicas(raw)) return raw["spec"];
+  const { replicas: _replicas, ...rest } = record(raw["spec"]);
+  return rest;
+}
 
-/** Reads a Deployment that Weir wrote. */
-export function readDeployment(value: unknown): KubeDeployment {
-  const raw = record(value);
-  const status = record(raw["status"]);
-  const failure = list(status["conditions"])
+/** Whether Weir applied the number of pods that there is, and nobody changed it since. */
+function saysReplicas(raw: Raw): boolean {
+  return list(record(raw["metadata"])["managedFields"])
     .map(record)
-    .find(({ type, status: holds }) => type === "ReplicaFailure" && holds === "True");
-  const count = (field: string): number => number(status[field]) ?? 0;
-  return {
-    ...readWrittenDeployment(raw),
-    isObserved: count("observedGeneration") >= (number(record(raw["metadata"])["generation"]) ?? 0),
-    replicas: count("replicas"),
-    updated: count("updatedReplicas"),
-    ready: count("readyReplicas"),
-    ...optional("failure", text(failure?.["message"])),
+    .some(({ manager, operation, subresource, fieldsV1 }) => {
+      const isOurs = manager === fieldManager && operation === "Apply" && subresource === undefined;
+      return isOurs && record(record(fieldsV1)["f:spec"])["f:replicas"] !== undefined;
+    });
+}
+
+/** The reader of a kind that makes pods. */
+export function runnerReader(kind: RunnerKind): (raw: unknown) => KubeRunner {
+  const readWritten = writtenReader(kind);
+  return (value) => {
+    const raw = record(value);
+    const status = record(raw["status"]);
+    const count = (...fields: readonly string[]): number => fields.map((field) => number(status[field])).find((found) => found !== undefined) ?? 0;
+    return {
+      ...readWritten(raw),
+      kind,
+      isObserved: count("observedGeneration") >= (number(record(raw["metadata"])["generation"]) ?? 0),
+      wanted: kind === "DaemonSet" ? count("desiredNumberScheduled") : (number(record(raw["spec"])["replicas"]) ?? 1),
+      updated: count("updatedReplicas", "updatedNumberScheduled"),
+      ready: count("readyReplicas", "numberReady"),
+      saysReplicas: saysReplicas(raw),
+      ...optional("failure", failureOf(status, ["ReplicaFailure", "True"])),
+    };
   };
+}
+
+/** Reads an autoscaler that Weir wrote. */
+export function readAutoscaler(value: unknown): KubeAutoscaler {
+  const raw = record(value);
+  return { ...readWrittenAutoscaler(raw), ...optional("failure", failureOf(record(raw["status"]), ["AbleToScale", "False"], ["ScalingActive", "False"])) };
+}
+
+const readWrittenAutoscaler = writtenReader("HorizontalPodAutoscaler");
+
+/** What the first of these conditions that holds says. */
+function failureOf(status: Raw, ...bad: readonly (readonly [type: string, status: string])[]): string | undefined {
+  const conditions = list(status["conditions"]).map(record);
+  const found = bad.map(([type, holds]) => conditions.find((one) => one["type"] === type && one["status"] === holds)).find((one) => one !== undefined);
+  return text(found?.["message"]);
 }
 
 /** 16 hexadecimal digits of a value's SHA-256. */

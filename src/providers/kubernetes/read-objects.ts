@@ -72,6 +72,8 @@ export function readPod(value: unknown): KubePod {
     ),
     phase: text(status["phase"]) ?? "",
     ready: hasCondition(status, "Ready"),
+    // With readiness gates it is the gates that may be what is missing.
+    unheard: hasCondition(status, "ContainersReady") && !hasCondition(status, "Ready") && list(spec["readinessGates"]).length === 0,
     ...readPodHealth(status),
   };
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { FakeKubeApi } from "../../../test/support/fake-kube-api.ts";
+import { runs } from "../../../test/support/runs.ts";
 import { eventually, VirtualClock } from "../../../test/support/virtual-clock.ts";
 import { directAccess } from "./access.ts";
 import { KubeClient } from "./client.ts";
@@ -270,7 +271,7 @@ test("whatever happens, in the end everything is as the server has it", { timeou
         await end();
       }
     }),
-    { numRuns: 25 },
+    { numRuns: runs(25) },
   );
 });
 

@@ -5,7 +5,7 @@
 import { didYouMean } from "../../lib/did-you-mean.ts";
 import type { Problem } from "../../lib/problem.ts";
 import type { DeclaredApp, DeclaredService, Kinds } from "../../model/declared.ts";
-import { appMistakes, externalMistakes, type FieldMistake, routerMistakes, versionMistakes } from "../../model/declared-checks.ts";
+import { appMistakes, externalMistakes, type FieldMistake, jobMistakes, routerMistakes, versionMistakes } from "../../model/declared-checks.ts";
 import { type ClusterKind, clusterKinds, weirGroup } from "../../model/declared-kinds.ts";
 import { covers } from "../../model/file/route-match.ts";
 import type { DestinationRef, ExternalService, RouteMatch, Router } from "../../model/types.ts";
@@ -37,7 +37,7 @@ export interface Neighbours {
   readonly services: ReadonlySet<string>;
 }
 
-const judged = ["service", "app", "router", "external"] as const satisfies readonly JudgedKind[];
+const judged = ["service", "app", "job", "router", "external"] as const satisfies readonly JudgedKind[];
 
 /** Reads an AdmissionReview; undefined: it is about nothing of ours. */
 export function readAdmission(review: unknown): Admission | undefined {
@@ -74,6 +74,8 @@ function mistakesOf(kind: JudgedKind, declared: KubeDeclared | undefined): reado
       return versionMistakes(value as Kinds["service"]);
     case "app":
       return appMistakes(value as Kinds["app"]);
+    case "job":
+      return jobMistakes(value as Kinds["job"]);
     case "router":
       return routerMistakes(value as Kinds["router"]);
     case "external":
@@ -126,6 +128,9 @@ export function admissionWarnings(admission: Admission, neighbours: Neighbours):
       return [...nameWarnings(admission, (value as DeclaredService).service.app, neighbours)];
     case "app":
       return appWarnings(admission, value as DeclaredApp, neighbours);
+    case "job":
+      // Nobody calls a job.
+      return [];
     case "router":
       return [...nameWarnings(admission, admission.name, neighbours), ...routerWarnings(value as Router, neighbours)];
     case "external":
@@ -143,7 +148,7 @@ function nameWarnings({ kind, namespace, name }: Admission, called: string, { ve
     ...(kind !== "external" && externals.has(key) ? [`the external service ${called}`] : []),
     ...(kind !== "router" && routers.some((router) => router.namespace === namespace && router.name === called) ? [`the router ${called}`] : []),
   ];
-  const what = { service: `the app ${called}`, external: `the external service ${name}`, router: `the router ${name}`, app: "" }[kind];
+  const what = { service: `the app ${called}`, external: `the external service ${name}`, router: `the router ${name}`, app: "", job: "" }[kind];
   return owners.map((owner) =>
     textOf({ code: "name-clash", message: `${what} would answer to the name ${called}, and so does ${owner}`, hint: "it exists already: rename one of them" }),
   );

@@ -16,8 +16,8 @@ import type { ExternalService, Router, Service } from "../../model/types.ts";
 import type { Endpoint } from "../../model/world.ts";
 import type { ClusterView, KubeDeclaration, KubeEndpointSlice, KubeService, Objects } from "./objects.ts";
 import { serviceEndpoints } from "./translate-endpoints.ts";
+import { versionName } from "./translate-runners.ts";
 import { isIpv4Address, slicesByService } from "./translate-services.ts";
-import { versionName } from "./translate-workloads.ts";
 import { appLabel, managedLabel, versionLabel } from "./workload-objects.ts";
 
 /** A declared app with the versions that there are; what each gets depends on the time. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { clusterPuts } from "../../../test/support/declared-arbitraries.ts";
+import { runs } from "../../../test/support/runs.ts";
 import { type ClusterKind, clusterKinds, isClusterKind } from "../../model/declared-kinds.ts";
 import type { Namespace } from "../../model/names.ts";
 import { statusManager } from "./declared-status.ts";
@@ -43,7 +44,7 @@ for (const kind of Object.keys(clusterKinds) as ClusterKind[]) {
           value: JSON.parse(JSON.stringify(put.value)) as unknown,
         });
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 }

@@ -4,12 +4,12 @@
  */
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import type { Problem } from "../../lib/problem.ts";
-import type { Declared, DeclaredApp, DeclaredService, Kinds, Put } from "../../model/declared.ts";
+import type { Declared, DeclaredApp, DeclaredJob, DeclaredService, Kinds, Put } from "../../model/declared.ts";
 import { type ClusterKind, clusterKinds, dataKindLabel, stackLabel } from "../../model/declared-kinds.ts";
 import { valueSchemas } from "../../model/declared-schemas.ts";
 import { type AppName, appKey, type Namespace, objectKey, type VersionName, versionKey } from "../../model/names.ts";
 import type { ExternalService, Router } from "../../model/types.ts";
-import { readAppStatus, readProgrammedStatus, readVersionStatus, type Statuses } from "./declared-status.ts";
+import { readAppStatus, readJobStatus, readProgrammedStatus, readVersionStatus, type Statuses } from "./declared-status.ts";
 import type { KubeMeta } from "./objects.ts";
 import { readMeta } from "./read-objects.ts";
 import { list, number, optional, type Raw, record, text } from "./readers.ts";
@@ -64,6 +64,8 @@ function content(put: ClusterPut): object {
       return { spec: versionSpec(put.value) };
     case "app":
       return { spec: appSpec(put.value) };
+    case "job":
+      return { spec: jobSpec(put.value) };
     case "router":
       return { spec: routerSpec(put.value) };
     case "external":
@@ -75,6 +77,10 @@ function content(put: ClusterPut): object {
 
 function versionSpec({ service, origin, restarts }: DeclaredService): object {
   return { ...without(service, "namespace"), origin, restarts };
+}
+
+function jobSpec({ job, restarts }: DeclaredJob): object {
+  return { ...without(job, "namespace", "name", "where"), restarts };
 }
 
 function appSpec(app: DeclaredApp): object {
@@ -127,6 +133,15 @@ export function readApp(value: unknown): KubeDeclared<"app"> {
   return { ...read, ...optional("status", readAppStatus(raw["status"])) };
 }
 
+/** Reads a Job of ours. Problem: `kube-object-invalid`. */
+export function readDeclaredJob(value: unknown): KubeDeclared<"job"> {
+  const raw = record(value);
+  const { namespace, name } = readMeta(raw);
+  const { restarts, ...job } = record(raw["spec"]);
+  const read = readAs("job", raw, { key: objectKey(namespace as Namespace, name), value: { job: { ...job, namespace, name }, restarts } });
+  return { ...read, ...optional("status", readJobStatus(raw["status"])) };
+}
+
 /** Reads a Router. Problem: `kube-object-invalid`. */
 export function readRouter(value: unknown): KubeDeclared<"router"> {
   const raw = record(value);
@@ -171,6 +186,7 @@ export const declaredReaders: { readonly [K in ClusterKind]: (raw: unknown) => K
   external: readExternal,
   service: readVersion,
   app: readApp,
+  job: readDeclaredJob,
   router: readRouter,
 };
 

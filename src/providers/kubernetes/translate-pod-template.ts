@@ -1,7 +1,7 @@
 /** One declared version → what its pods are made from. */
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
-import type { EnvValue, Mount, Port, Probe, ProbeKind, Service } from "../../model/types.ts";
+import type { EnvValue, Mount, Port, Probe, ProbeKind, Resources, Service } from "../../model/types.ts";
 import { appLabel, type Labels, restartsAnnotation, versionLabel } from "./workload-objects.ts";
 
 /** A version as far as its pods are concerned. */
@@ -27,6 +27,11 @@ const fileMode = 0o644;
 export function contentNames({ env, mounts }: Pick<Service, "env" | "mounts">): readonly string[] {
   const references = [...Object.values(env), ...mounts].flatMap((one) => (one.kind === "literal" ? [] : [`${one.kind}/${one.name}`]));
   return [...new Set(references)].sort();
+}
+
+/** Says whether something of a version's pods outlives them. */
+export function hasVolumes({ volumes }: Pick<Service, "volumes">): boolean {
+  return volumes !== undefined && volumes.length > 0;
 }
 
 /** Labels that pods and their Deployment are matched by; they never change. */
@@ -57,7 +62,8 @@ export function podText(template: PodTemplate, { contents }: PodSource): string 
   return canonicalJson([template, [...contents].toSorted(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
-function seconds(ms: number): number {
+/** Whole seconds, rounded up. */
+export function seconds(ms: number): number {
   return Math.ceil(ms / 1_000);
 }
 
@@ -66,7 +72,8 @@ function drainSeconds({ drainMs }: Service): number {
 }
 
 function container(service: Service): object {
-  const { image, command, env, ports, mounts, health } = service;
+  const { image, command, env, ports, mounts, health, resources, volumes = [] } = service;
+  const mounted = [...mounts.map(volumeMount), ...volumes.map(({ name, path }) => ({ name, mountPath: path }))];
   const names = portNames(ports);
   const own = new Map(ports.map((port) => [port.containerPort, port]));
   const listening = [...own.keys()].map((number) => ({ name: names.get(number), containerPort: number, protocol: "TCP" }));
@@ -76,13 +83,20 @@ function container(service: Service): object {
     ...(command.length === 0 ? {} : { command: command.map(literal) }),
     env: environment(service, env),
     ...(listening.length === 0 ? {} : { ports: listening }),
+    ...(resources === undefined ? {} : { resources: resourcesOf(resources) }),
     ...probes(health, ports),
     // The time in which it is no longer called, but still answers; the stop signal comes after it.
     lifecycle: { preStop: { sleep: { seconds: drainSeconds(service) } } },
     // Ordinary images start as root and change to another user themselves; that much is left to them.
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["NET_RAW"] } },
-    ...(mounts.length === 0 ? {} : { volumeMounts: mounts.map(volumeMount) }),
+    ...(mounted.length === 0 ? {} : { volumeMounts: mounted }),
   };
+}
+
+/** Processor that is free may be used by whoever wants it; memory that somebody has cannot be taken back. */
+export function resourcesOf({ cpu, memory }: Resources): object {
+  const requests = { ...(cpu === undefined ? {} : { cpu }), ...(memory === undefined ? {} : { memory }) };
+  return { requests, ...(memory === undefined ? {} : { limits: { memory } }) };
 }
 
 /**
@@ -102,23 +116,30 @@ export function portNames(ports: readonly Port[]): ReadonlyMap<number, string> {
 }
 
 /** Kubernetes replaces `$(NAME)` in commands and values; what is declared is meant as it stands. */
-function literal(text: string): string {
+export function literal(text: string): string {
   return text.includes("$(") || text.includes("$$") ? text.replaceAll("$", "$$$$") : text;
 }
 
-function environment({ namespace, app, version }: Service, env: Service["env"]): readonly object[] {
+/** Of a replica with volumes: its number, by which it finds them again. Others have no number, and say their name. */
+function replicaField(service: Service): string {
+  return hasVolumes(service) ? "metadata.labels['apps.kubernetes.io/pod-index']" : "metadata.name";
+}
+
+function environment(service: Service, env: Service["env"]): readonly object[] {
+  const { namespace, app, version } = service;
   const ours = { WEIR_NAMESPACE: namespace, WEIR_APP: app, WEIR_VERSION: version };
   const said = Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return [
     ...Object.entries(ours)
       .filter(([name]) => env[name] === undefined)
       .map(([name, value]) => ({ name, value })),
-    ...(env["WEIR_REPLICA"] === undefined ? [{ name: "WEIR_REPLICA", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }] : []),
+    ...(env["WEIR_REPLICA"] === undefined ? [{ name: "WEIR_REPLICA", valueFrom: { fieldRef: { fieldPath: replicaField(service) } } }] : []),
     ...said.map(([name, value]) => ({ name, ...envSource(value) })),
   ];
 }
 
-function envSource(value: EnvValue): object {
+/** Where a variable has its value from. */
+export function envSource(value: EnvValue): object {
   switch (value.kind) {
     case "literal":
       return { value: literal(value.value) };
@@ -131,13 +152,15 @@ function envSource(value: EnvValue): object {
   }
 }
 
-function volume({ kind, name, key }: Mount, index: number): object {
+/** What a mount takes its files from; `index`: its place in the list. */
+export function volume({ kind, name, key }: Mount, index: number): object {
   const source = { defaultMode: fileMode, ...(key === undefined ? {} : { items: [{ key, path: key }] }) };
   const named = kind === "config" ? { configMap: { name, ...source } } : { secret: { secretName: name, ...source } };
   return { name: `mount-${index}`, ...named };
 }
 
-function volumeMount({ key, path }: Mount, index: number): object {
+/** Where they appear. */
+export function volumeMount({ key, path }: Mount, index: number): object {
   return { name: `mount-${index}`, mountPath: path, readOnly: true, ...(key === undefined ? {} : { subPath: key }) };
 }
 

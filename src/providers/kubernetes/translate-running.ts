@@ -3,7 +3,8 @@ import { type AppName, type Namespace, type VersionName, versionKey } from "../.
 import type { Service } from "../../model/types.ts";
 import type { Workload, WorkloadPhase } from "../../model/workload.ts";
 import { list, number, optional, type Raw, record, text, textMap } from "./readers.ts";
-import { adoptedHash, appLabel, hashLabel, versionLabel } from "./workload-objects.ts";
+import { runLabel } from "./translate-jobs.ts";
+import { adoptedHash, appLabel, hashLabel, jobLabel, versionLabel } from "./workload-objects.ts";
 
 /** A pod that Weir had made, as a workload, and what is needed to talk to it. */
 export interface RunningPod extends Workload {
@@ -19,6 +20,8 @@ export interface RunningPod extends Workload {
   /** Empty: not scheduled yet. */
   readonly node: string;
   readonly serviceAccount: string;
+  /** Of a job: the run that it is of. */
+  readonly run?: string;
 }
 
 /** Reasons that waiting does not mend, in the kubelet's words. */
@@ -31,9 +34,17 @@ interface Belonging {
   readonly hash: string;
 }
 
-/** Reads a pod; undefined: it is of no declared version. */
+/** In place of a version: pods of jobs have none. */
+const jobVersion = "job" as VersionName;
+
+/** Reads a pod; undefined: it is of no declared version, and of no job. */
 export function readRunningPod(value: unknown): RunningPod | undefined {
   const labels = textMap(record(record(value)["metadata"])["labels"]);
+  const [job, run] = [labels[jobLabel], labels[runLabel]];
+  if (job !== undefined && run !== undefined) {
+    const pod = readPodOf(value, { app: job as AppName, version: jobVersion, hash: labels[hashLabel] ?? "" });
+    return pod === undefined ? undefined : { ...pod, run };
+  }
   const [app, version] = [labels[appLabel], labels[versionLabel]];
   if (app === undefined || version === undefined) return undefined;
   return readPodOf(value, { app: app as AppName, version: version as VersionName, hash: labels[hashLabel] ?? "" });

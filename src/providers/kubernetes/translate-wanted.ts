@@ -2,12 +2,14 @@
 import { memoizeLast } from "../../lib/memoize.ts";
 import { stackLabel } from "../../model/declared-kinds.ts";
 import { type AppName, type Namespace, objectKey } from "../../model/names.ts";
-import type { Service } from "../../model/types.ts";
-import type { ClusterView, DeclarationKind, KubeDeclaration, KubeWritten } from "./objects.ts";
+import type { Job, Service } from "../../model/types.ts";
+import type { ClusterView, DeclarationKind, KubeDeclaration, KubeRunner, KubeWritten } from "./objects.ts";
 import { keepsService, versionsByApp, whyNotCalled } from "./translate-declarations.ts";
+import { type JobObjects, jobObjects, whyNoJobHere } from "./translate-jobs.ts";
 import { contentNames, type PodSource, podTemplate, podText } from "./translate-pod-template.ts";
-import { appObjects, type Belongs, externalService, routerService, versionDeployment, versionService, whyNotHere } from "./translate-workloads.ts";
-import { adoptedHash, type Owner, type WrittenObject, writtenKey } from "./workload-objects.ts";
+import { type Belongs, runnerObjects } from "./translate-runners.ts";
+import { appObjects, externalService, routerService, versionService, whyNotHere } from "./translate-workloads.ts";
+import { adoptedHash, isRunnerKind, type Owner, runnerKinds, type WrittenKind, type WrittenObject, writtenKey } from "./workload-objects.ts";
 
 /** One object that should be there. */
 export interface WantedObject {
@@ -21,18 +23,25 @@ export interface Wanted {
   readonly objects: ReadonlyMap<string, WantedObject>;
   /** Declaration → one line why it cannot be as declared. */
   readonly reasons: ReadonlyMap<string, string>;
-  /** Version → hash of what its pods are made from. */
+  /** Version or job → hash of what its pods are made from. */
   readonly hashes: ReadonlyMap<string, string>;
   /** Uids of declarations that are understood: what they no longer want may go. What others own is not ours to judge. */
   readonly judges: ReadonlySet<string>;
+  /** Objects that stay although nothing wants them, by `writtenKey`. */
+  readonly kept: ReadonlySet<string>;
+  /** Job → the newest cause that it was run for. */
+  readonly begun: ReadonlyMap<string, string>;
 }
 
-type Input = Pick<ClusterView, "apps" | "versions" | "routers" | "externals" | "configs" | "secrets" | "services">;
+type Input = Pick<ClusterView, "apps" | "versions" | "declaredJobs" | "jobs" | "routers" | "externals" | "configs" | "secrets" | "services">;
 
 /** How a hash is made of a text. */
 export type Hash = (text: string) => string;
 
-const ownerKinds = { app: "App", service: "Version", router: "Router", external: "ExternalService" } as const satisfies Record<DeclarationKind, Owner["kind"]>;
+const ownerKinds = { app: "App", service: "Version", job: "Job", router: "Router", external: "ExternalService" } as const satisfies Record<
+  DeclarationKind,
+  Owner["kind"]
+>;
 
 /** By what declarations are called in messages and maps: `Version shop/web-v1`. */
 export function declarationKey({ kind, namespace, name }: Pick<KubeDeclaration, "kind" | "namespace" | "name">): string {
@@ -45,9 +54,11 @@ interface Claim {
   readonly objects: readonly WrittenObject[];
 }
 
-/** All that should be there. Of two declarations that want one name the older has it. */
-export function wantedObjects(view: Input, hash: Hash): Wanted {
-  const all: readonly KubeDeclaration[] = [view.apps, view.versions, view.routers, view.externals].flatMap((objects) => [...objects.values()]);
+/** All that should be there. Of two declarations that want one name the older has it. `begun`: what jobs were run for, as far as their statuses do not say it yet. */
+export function wantedObjects(view: Input, hash: Hash, begun: ReadonlyMap<string, string> = new Map()): Wanted {
+  const all: readonly KubeDeclaration[] = [view.apps, view.versions, view.declaredJobs, view.routers, view.externals].flatMap((objects) => [
+    ...objects.values(),
+  ]);
   const there = all.filter(({ terminating, value }) => !terminating && value !== undefined);
   const reasons = new Map<string, string>();
   for (const declaration of all) {
@@ -55,7 +66,11 @@ export function wantedObjects(view: Input, hash: Hash): Wanted {
     if (reason !== undefined) reasons.set(declarationKey(declaration), reason);
   }
   const hashes = new Map<string, string>();
-  const claims = [...appClaims(view), ...versionClaims(view, hash, hashes), ...addressClaims(view)].toSorted((a, b) => ageOf(a) - ageOf(b) || byName(a, b));
+  const jobs = jobClaims(view, hash, begun);
+  for (const { by, made } of jobs) hashes.set(declarationKey(by[0]), made.hash);
+  const claims = [...appClaims(view), ...versionClaims(view, hash, hashes), ...jobs, ...addressClaims(view)].toSorted(
+    (a, b) => ageOf(a) - ageOf(b) || byName(a, b),
+  );
   const objects = new Map<string, WantedObject>();
   for (const { by, objects: wanted } of claims) {
     const names = by.map(declarationKey);
@@ -66,23 +81,62 @@ export function wantedObjects(view: Input, hash: Hash): Wanted {
       else for (const name of names) reasons.set(name, `it needs the name ${object.metadata.name}, which is that of ${taken.by[0] ?? "another"}`);
     }
   }
-  return { objects, reasons, hashes, judges: new Set(there.map(({ uid }) => uid)) };
+  return {
+    objects,
+    reasons,
+    hashes,
+    judges: new Set(there.map(({ uid }) => uid)),
+    kept: new Set(jobs.flatMap(({ made }) => made.kept)),
+    begun: new Map(jobs.flatMap(({ by, made }) => (made.begun === undefined ? [] : [[declarationKey(by[0]), made.begun] as const]))),
+  };
 }
 
-/** Objects of ours that nothing understood wants any longer. What belongs to nobody of now, the cluster takes away itself. */
-export function unwanted(held: ReadonlyMap<string, KubeWritten>, { objects, judges }: Wanted): readonly KubeWritten[] {
-  return [...held].flatMap(([key, object]) => (objects.has(key) || object.terminating || !object.owners.some((uid) => judges.has(uid)) ? [] : [object]));
+/**
+ * Objects of ours that nothing understood wants any longer, but for those whose pods are still needed. What belongs to nobody of now, the cluster takes away itself.
+ */
+export function unwanted(held: HeldObjects, { objects, judges, kept }: Wanted): readonly KubeWritten[] {
+  const mayGo = (key: string, object: KubeWritten): boolean =>
+    !objects.has(key) && !kept.has(key) && !object.terminating && object.owners.some((uid) => judges.has(uid)) && !isStillNeeded(object, objects, held);
+  return [...held].flatMap(([key, object]) => (mayGo(key, object) ? [object] : []));
+}
+
+/** A version whose pods are now made by another kind of object keeps those of before until the new ones are ready. */
+function isStillNeeded(old: KubeWritten, objects: Wanted["objects"], held: HeldObjects): boolean {
+  if (!isRunnerKind(old.kind)) return false;
+  const keyOf = (kind: WrittenKind): string => writtenKey({ kind, metadata: old });
+  const successor = runnerKinds.map(keyOf).find((key) => objects.has(key));
+  if (successor === undefined) return false;
+  const now = held.get(successor);
+  if (now === undefined || !("updated" in now) || !now.isObserved) return true;
+  const autoscaler = objects.get(keyOf("HorizontalPodAutoscaler"))?.object["spec"] as { readonly minReplicas?: number } | undefined;
+  return Math.min(now.ready, now.updated) < Math.max(now.wanted, autoscaler?.minReplicas ?? 0);
 }
 
 /** All objects that Weir wrote, by `writtenKey`. */
-export function heldObjects(view: Pick<ClusterView, "deployments" | "ownServices" | "ownAccounts" | "ownBudgets">): ReadonlyMap<string, KubeWritten> {
-  const all: readonly KubeWritten[] = [view.deployments, view.ownServices, view.ownAccounts, view.ownBudgets].flatMap((objects) => [...objects.values()]);
+export type HeldObjects = ReadonlyMap<string, KubeWritten | KubeRunner>;
+type HeldParts = "deployments" | "statefulSets" | "daemonSets" | "autoscalers" | "jobs" | "cronJobs" | "ownServices" | "ownAccounts" | "ownBudgets";
+
+/** All objects that Weir wrote, as the cluster has them. */
+export function heldObjects(view: Pick<ClusterView, HeldParts>): HeldObjects {
+  const parts = [
+    view.deployments,
+    view.statefulSets,
+    view.daemonSets,
+    view.autoscalers,
+    view.jobs,
+    view.cronJobs,
+    view.ownServices,
+    view.ownAccounts,
+    view.ownBudgets,
+  ];
+  const all: readonly KubeWritten[] = parts.flatMap((objects) => [...objects.values()]);
   return new Map(all.map((object) => [writtenKey({ kind: object.kind, metadata: object }), object]));
 }
 
 function whyNot(declaration: KubeDeclaration): string | undefined {
   const { kind, value } = declaration;
   if (value === undefined) return undefined;
+  if (kind === "job" && "job" in value) return whyNoJobHere(value.job);
   return kind === "service" && "service" in value ? whyNotHere(value.service) : whyNotCalled(declaration);
 }
 
@@ -127,8 +181,35 @@ function versionClaims(view: Input, hash: Hash, hashes: Map<string, string>): re
   });
 }
 
-/** Pairs of what a version uses and the hash of its contents, for what exists. */
-function contentHashes(service: Service, { configs, secrets }: Input): readonly (readonly [string, string])[] {
+interface JobClaim extends Claim {
+  readonly by: readonly [KubeDeclaration<"job">];
+  readonly made: JobObjects;
+}
+
+function jobClaims(view: Input, hash: Hash, begun: ReadonlyMap<string, string>): readonly JobClaim[] {
+  const runs = Map.groupBy(
+    [...view.jobs.values()].flatMap((run) => run.owners.map((owner) => ({ owner, run }))),
+    ({ owner }) => owner,
+  );
+  return [...view.declaredJobs.values()].flatMap((declaration): JobClaim[] => {
+    const { value, terminating, uid, said } = declaration;
+    if (value === undefined || terminating || whyNoJobHere(value.job) !== undefined) return [];
+    const contents = new Map(contentHashes(value.job, view));
+    const made = jobObjects(
+      { job: value.job, restarts: value.restarts, contents },
+      {
+        runs: (runs.get(uid) ?? []).map(({ run }) => run),
+        begun: begun.get(declarationKey(declaration)) ?? said?.begun,
+        belongs: belongsTo(declaration),
+        hash,
+      },
+    );
+    return [{ by: [declaration], objects: made.objects, made }];
+  });
+}
+
+/** Pairs of what a version or job uses and the hash of its contents, for what exists. */
+function contentHashes(service: Service | Job, { configs, secrets }: Input): readonly (readonly [string, string])[] {
   return contentNames(service).flatMap((reference) => {
     const [kind = "", name = ""] = reference.split("/");
     const found = (kind === "config" ? configs : secrets).get(objectKey(service.namespace, name));
@@ -145,7 +226,7 @@ const versionObjects = memoizeLast(
     const source: PodSource = { service, restarts, contents };
     const made = hash(podText(podTemplate(source), source));
     const own = versionService(service, belongsTo(version));
-    return { hash: made, objects: [versionDeployment(source, made, belongsTo(version)), ...(own === undefined ? [] : [own])] };
+    return { hash: made, objects: [...runnerObjects(source, made, belongsTo(version)), ...(own === undefined ? [] : [own])] };
   },
 );
 

@@ -1,15 +1,10 @@
 /** Declared apps, versions, routers and external services → the Kubernetes objects that make them run and be called. */
 import { stackLabel } from "../../model/declared-kinds.ts";
-import type { AppName, Namespace, VersionName } from "../../model/names.ts";
+import type { AppName, Namespace } from "../../model/names.ts";
 import type { ExternalService, Port, Protocol, Router, Service } from "../../model/types.ts";
-import { type PodSource, type PodTemplate, podTemplate, portNames, versionSelector } from "./translate-pod-template.ts";
-import { appLabel, hashLabel, type Labels, type Owner, type WrittenObject, writtenObject } from "./workload-objects.ts";
-
-/** Who owns an object, and the stack that it belongs to, if any. */
-export interface Belongs {
-  readonly owners: readonly Owner[];
-  readonly stack?: string;
-}
+import { portNames, versionSelector } from "./translate-pod-template.ts";
+import { type Belongs, versionName } from "./translate-runners.ts";
+import { appLabel, type Labels, type WrittenObject, writtenObject } from "./workload-objects.ts";
 
 /** Why a version cannot run on a cluster; undefined: it can. */
 export function whyNotHere({ image, stopSignal, adopted }: Pick<Service, "image" | "stopSignal" | "adopted">): string | undefined {
@@ -17,27 +12,6 @@ export function whyNotHere({ image, stopSignal, adopted }: Pick<Service, "image"
   if (image === undefined) return "it has no image: on a cluster `image` says what its containers are made from";
   if (stopSignal !== "SIGTERM") return `stopSignal ${stopSignal} is not possible on a cluster: containers are stopped by SIGTERM, or by what the image says`;
   return undefined;
-}
-
-/** The Deployment of a version that can run here. `hash` is that of `podText`. */
-export function versionDeployment(source: PodSource, hash: string, belongs: Belongs): WrittenObject {
-  const { service } = source;
-  const template = podTemplate(source);
-  const selector = versionSelector(service);
-  return object("Deployment", versionName(service.app, service.version), service.namespace, belongs, selector, {
-    spec: {
-      replicas: service.scale,
-      revisionHistoryLimit: 2,
-      // One more first, then one less: there are never fewer than declared.
-      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: 0 } },
-      selector: { matchLabels: selector },
-      template: withHash(template, hash),
-    },
-  });
-}
-
-function withHash(template: PodTemplate, hash: string): PodTemplate {
-  return { ...template, metadata: { ...template.metadata, labels: { ...template.metadata.labels, [hashLabel]: hash } } };
 }
 
 /** The Service of one version alone; undefined: it has no ports. */
@@ -64,14 +38,16 @@ export function appObjects({ namespace, app, versions, hasService }: AppSource, 
   // Who calls from outside the mesh goes on reaching what was there before.
   const plain = versions.find(({ adopted }) => adopted !== undefined)?.adopted?.selector ?? selector;
   const service = hasService ? undefined : serviceObject(app, namespace, belongs, { labels: selector, selector: plain, ports });
-  const replicas = own.reduce((sum, { scale }) => sum + scale, 0);
+  const replicas = own.reduce((sum, { scale, autoscale }) => sum + (autoscale?.max ?? scale), 0);
+  // A budget cannot count pods that are one for each node, and would let none go.
+  const isCountable = own.every(({ perNode }) => perNode !== true);
   // Pods that do not come up are no reason to keep a node from being drained.
   const budget = { maxUnavailable: 1, selector: { matchLabels: selector }, unhealthyPodEvictionPolicy: "AlwaysAllow" };
   return [
     ...(own.length === 0 ? [] : [object("ServiceAccount", app, namespace, belongs, selector, { automountServiceAccountToken: false })]),
     ...(service === undefined ? [] : [service]),
     // Of one replica, a budget would make every drain of its node wait for ever.
-    ...(replicas > 1 ? [object("PodDisruptionBudget", app, namespace, belongs, selector, { spec: budget })] : []),
+    ...(replicas > 1 && isCountable ? [object("PodDisruptionBudget", app, namespace, belongs, selector, { spec: budget })] : []),
   ];
 }
 
@@ -87,11 +63,6 @@ export function routerService({ namespace, name }: Router, belongs: Belongs): Wr
 export function externalService({ namespace, name, ports }: ExternalService, belongs: Belongs): WrittenObject | undefined {
   const meantPorts = ports.map(({ port, containerPort, protocol }) => ({ port, protocol, target: containerPort }));
   return meantPorts.length === 0 ? undefined : addressOnly(name, namespace, belongs, meantPorts);
-}
-
-/** The name of a version's objects: `web-v2`. */
-export function versionName(app: AppName, version: VersionName): string {
-  return `${app}-${version}`;
 }
 
 interface MeantPort {

@@ -148,6 +148,23 @@ test("an endpoint that ends gets no new traffic, unless none is ready and it sti
   assert.equal(serving(web([sliceObject("shop/web-1", [silent, starting])])), "");
 });
 
+test("a pod whose node is not heard of gets no traffic, unless none is ready", () => {
+  const pod = (name: string, ready: string, containersReady: string, spec = {}): FakeObject => {
+    const conditions = [
+      { type: "Ready", status: ready },
+      { type: "ContainersReady", status: containersReady },
+    ];
+    return podObject(`shop/${name}`, { meta: { uid: name }, spec, status: { conditions } });
+  };
+  const unready = (number: number) => podEndpoint(number, { ready: false, serving: false, terminating: false });
+  const of = (endpoints: readonly Readonly<Record<string, unknown>>[], pods: readonly FakeObject[]) =>
+    serving(translate({ services: [serviceObject("shop/web", http)], slices: [sliceObject("shop/web-1", endpoints, [{ name: "http", port: 8080 }])], pods }));
+  const unheard = pod("pod-1", "False", "True");
+  assert.equal(of([unready(1), podEndpoint(2)], [unheard]), "pod-2");
+  assert.equal(of([unready(1), unready(2)], [unheard, pod("pod-2", "False", "False")]), "pod-1", "its own check fails: it stays out");
+  assert.equal(of([unready(1)], [pod("pod-1", "False", "True", { readinessGates: [{ conditionType: "x" }] })]), "", "a gate holds it back");
+});
+
 test("publishNotReadyAddresses comes as `ready` of its slices, also while a pod ends", () => {
   assert.equal(serving(web([sliceObject("shop/web-1", [podEndpoint(1, { ready: true, serving: false, terminating: true })])])), "pod-1");
 });

@@ -4,6 +4,7 @@ import type { Problem } from "../../lib/problem.ts";
 import type { AppKey } from "../../model/names.ts";
 import type { ClusterView } from "./objects.ts";
 import { type DeclaredVersions, type TranslatedDeclarations, translateDeclarations } from "./translate-declarations.ts";
+import { markUnheard } from "./translate-endpoints.ts";
 import { shareGateways, type TranslatedGateways, translateGateways } from "./translate-gateways.ts";
 import { type TranslatedPods, translatePods } from "./translate-pods.ts";
 import { shareRoutes, type TranslatedRoutes, translateRoutes } from "./translate-routes.ts";
@@ -21,7 +22,8 @@ export interface ClusterTranslation
 }
 
 /** Equal views give equal translations, in the same order, whatever happened before; `before` is only reused. */
-export function translateCluster(view: ClusterView, before?: ClusterTranslation): ClusterTranslation {
+export function translateCluster(seen: ClusterView, before?: ClusterTranslation): ClusterTranslation {
+  const view = { ...seen, endpointSlices: markUnheard(seen.endpointSlices, seen.pods) };
   const services = translateServices(view.services, view.endpointSlices);
   const declared = translateDeclarations(view);
   const pods = translatePods(view.pods, view.namespaces);

@@ -6,13 +6,14 @@ import { sameFields } from "../../lib/memoize.ts";
 import { clusterKinds } from "../../model/declared-kinds.ts";
 import type { KubeClient } from "./client.ts";
 import type { ClusterView, DeclarationKind, KubeWritten, Objects } from "./objects.ts";
-import { contentReader, declarationReader, readDeployment, writtenReader } from "./read-declarations.ts";
+import { contentReader, declarationReader, readAutoscaler, runnerReader, writtenReader } from "./read-declarations.ts";
 import { readGateway, readGatewayClass, readTlsSecret } from "./read-gateways.ts";
+import { readJob } from "./read-jobs.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "./read-objects.ts";
 import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "./read-routes.ts";
 import { type Reflected, Reflector } from "./reflector.ts";
 import { declaredSelection } from "./translate-declared.ts";
-import { managedSelector, type WrittenKind, writtenKinds } from "./workload-objects.ts";
+import { jobLabel, managedSelector, type WrittenKind, writtenKinds } from "./workload-objects.ts";
 
 export interface ClusterWatchOptions {
   readonly client: Pick<KubeClient, "list" | "watch">;
@@ -80,11 +81,17 @@ export class ClusterWatch {
       referenceGrants: new Reflector({ ...options, ...gateway("v1beta1", "referencegrants"), read: readReferenceGrant }),
       apps: new Reflector({ ...options, ...declared("app") }),
       versions: new Reflector({ ...options, ...declared("service") }),
+      declaredJobs: new Reflector({ ...options, ...declared("job") }),
       routers: new Reflector({ ...options, ...declared("router") }),
       externals: new Reflector({ ...options, ...declared("external") }),
       configs: new Reflector({ ...options, ...content("config") }),
       secrets: new Reflector({ ...options, ...content("secret") }),
-      deployments: new Reflector({ ...options, ...written("Deployment"), read: readDeployment }),
+      deployments: new Reflector({ ...options, ...written("Deployment"), read: runnerReader("Deployment") }),
+      statefulSets: new Reflector({ ...options, ...written("StatefulSet"), read: runnerReader("StatefulSet") }),
+      daemonSets: new Reflector({ ...options, ...written("DaemonSet"), read: runnerReader("DaemonSet") }),
+      autoscalers: new Reflector({ ...options, ...written("HorizontalPodAutoscaler"), read: readAutoscaler }),
+      jobs: new Reflector({ ...options, kind: writtenKinds.Job, selection: { labels: jobLabel }, read: readJob }),
+      cronJobs: new Reflector<KubeWritten>({ ...options, ...written("CronJob"), read: writtenReader("CronJob") }),
       ownServices: new Reflector<KubeWritten>({ ...options, ...written("Service"), read: writtenReader("Service") }),
       ownAccounts: new Reflector<KubeWritten>({ ...options, ...written("ServiceAccount"), read: writtenReader("ServiceAccount") }),
       ownBudgets: new Reflector<KubeWritten>({ ...options, ...written("PodDisruptionBudget"), read: writtenReader("PodDisruptionBudget") }),

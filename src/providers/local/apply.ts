@@ -1,7 +1,7 @@
 /** Brings the newest order to the node agent, however often it has to be said. */
 import type { Desired } from "../../agent/contract.ts";
 import type { PlatformOrder } from "../provider.ts";
-import { workloadSpec } from "./translate.ts";
+import { runSpec, workloadSpec } from "./translate.ts";
 import type { WatchOptions } from "./watch.ts";
 
 const retryMs = 200;
@@ -12,7 +12,8 @@ export async function applyOrder(
   order: PlatformOrder & { readonly generation: number },
   { signal, isOld }: { readonly signal: AbortSignal; readonly isOld: () => boolean },
 ): Promise<void> {
-  const desired: Desired = { generation: order.generation, workloads: order.replicas.map(workloadSpec), names: order.names };
+  const workloads = [...order.replicas.map(workloadSpec), ...(order.runs ?? []).map(runSpec)];
+  const desired: Desired = { generation: order.generation, workloads, names: order.names };
   while (!signal.aborted && !isOld()) {
     try {
       await connection.put(desired, signal);

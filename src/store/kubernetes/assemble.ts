@@ -12,7 +12,7 @@ import type { KubeDeclared } from "../../providers/kubernetes/translate-declared
 export type ClusterObjects = { readonly [K in ClusterKind]: ReadonlyMap<string, KubeDeclared> };
 
 /** What the control plane says, by the keys of declared objects. */
-export type SeenStatuses = { readonly [K in "service" | "app" | "router" | "external"]: ReadonlyMap<string, Statuses[K]> };
+export type SeenStatuses = { readonly [K in "service" | "app" | "job" | "router" | "external"]: ReadonlyMap<string, Statuses[K]> };
 
 export interface Assembled {
   readonly declared: DeclaredSnapshot;
@@ -25,7 +25,7 @@ export interface Assembled {
 
 export const nothingAssembled: Assembled = {
   declared: emptySnapshot(),
-  statuses: { service: new Map(), app: new Map(), router: new Map(), external: new Map() },
+  statuses: { service: new Map(), app: new Map(), job: new Map(), router: new Map(), external: new Map() },
   problems: [],
   changes: [],
 };
@@ -113,5 +113,5 @@ function statusesOf(before: SeenStatuses, living: readonly KubeDeclared[]): Seen
     );
     return shareMap(before[kind], new Map(found));
   };
-  return { service: of("service"), app: of("app"), router: of("router"), external: of("external") };
+  return { service: of("service"), app: of("app"), job: of("job"), router: of("router"), external: of("external") };
 }

@@ -93,7 +93,15 @@ export class KubernetesStore implements DeclaredStore {
   readonly #changes = new Cell(0);
   #assembled: Assembled = nothingAssembled;
   /** What it was assembled from. */
-  #objects: ClusterObjects = { config: new Map(), secret: new Map(), external: new Map(), service: new Map(), app: new Map(), router: new Map() };
+  #objects: ClusterObjects = {
+    config: new Map(),
+    secret: new Map(),
+    external: new Map(),
+    service: new Map(),
+    app: new Map(),
+    job: new Map(),
+    router: new Map(),
+  };
   #log: ChangeLog | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -186,7 +194,15 @@ export class KubernetesStore implements DeclaredStore {
     const byKind = Map.groupBy(this.#reflectors, ({ kind }) => kind);
     const of = (kind: ClusterKind): ReadonlyMap<string, KubeDeclared> =>
       new Map((byKind.get(kind) ?? []).flatMap(({ reflector }) => [...reflector.state.get().objects]));
-    return { config: of("config"), secret: of("secret"), external: of("external"), service: of("service"), app: of("app"), router: of("router") };
+    return {
+      config: of("config"),
+      secret: of("secret"),
+      external: of("external"),
+      service: of("service"),
+      app: of("app"),
+      job: of("job"),
+      router: of("router"),
+    };
   }
 
   async #commit(writes: readonly Write[], { snapshot, objects }: Base): Promise<Result<DeclaredSnapshot>> {

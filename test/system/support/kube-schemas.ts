@@ -146,12 +146,20 @@ export function builtInSchemas(clientGo: string, kinds: Readonly<Record<string, 
   const source = readFileSync(path.join(clientGo, "applyconfigurations/internal/internal.go"), "utf8");
   const [, text = ""] = /YAMLObject\(`([^`]*)`/.exec(source) ?? [];
   const table = new Map((parse(text) as FieldTable).types.map((type) => [type.name, type]));
-  return new Map(Object.entries(kinds).map(([key, name]) => [key, schemaOf({ namedType: name }, table)]));
+  return new Map(Object.entries(kinds).map(([key, name]) => [key, rootOf(name, table)]));
+}
+
+function rootOf(name: string, table: ReadonlyMap<string, TypeRow>): Schema {
+  const schema = schemaOf({ namedType: name }, table) as Schema & { readonly properties: object };
+  return { ...schema, properties: { ...schema.properties, metadata: metadataSchema } };
 }
 
 function schemaOf(type: TypeRow, table: ReadonlyMap<string, TypeRow>): Schema {
-  if (type.namedType?.endsWith(".ObjectMeta") === true) return metadataSchema;
+  // A template's has no name: whatever is made from it has.
+  if (type.namedType?.endsWith(".ObjectMeta") === true) return { ...metadataSchema, required: [] };
   if (type.namedType?.endsWith(".IntOrString") === true) return { type: ["integer", "string"] };
+  // Anything at all; it is defined by itself.
+  if (type.namedType?.startsWith("__untyped") === true) return {};
   if (type.namedType !== undefined) return schemaOf(table.get(type.namedType) ?? { scalar: "untyped" }, table);
   if (type.list !== undefined) return { type: "array", items: schemaOf(type.list.elementType, table), "x-kubernetes-list-map-keys": type.list.keys };
   if (type.map?.fields !== undefined) {

@@ -1,0 +1,133 @@
+/** Jobs as the Jobs and CronJobs of Kubernetes: the only workloads that are printed, for they need nothing but an image and are in nobody's Service. */
+import type { Problem } from "../../lib/problem.ts";
+import type { Concurrency, EnvValue, Job, Mount } from "../../model/types.ts";
+import { type KubeFields, type KubeObject, metadata } from "./object.ts";
+import { type Mesh, unsupported } from "./refusal.ts";
+
+const policies: Readonly<Record<Concurrency, string>> = { forbid: "Forbid", allow: "Allow", replace: "Replace" };
+/** Beside an ordinary sidecar a Job never ends: these have the mesh inject a native one, an init container that is restarted and does not count. */
+const annotationsOf: Readonly<Record<Mesh, Readonly<Record<string, string>>>> = {
+  istio: { "sidecar.istio.io/nativeSidecar": "true" },
+  linkerd: { "config.beta.linkerd.io/proxy-enable-native-sidecar": "true" },
+  "gateway-api": {},
+};
+
+/** What of these jobs cannot be said. */
+export function jobProblems(jobs: readonly Job[], mesh: Mesh): readonly Problem[] {
+  return jobs.flatMap(({ name, image, stopSignal, where }) => [
+    ...(image === undefined
+      ? [
+          unsupported({
+            mesh,
+            because: `runs containers, and the job \`${name}\` has no image`,
+            where,
+            hint: "Add `image:` to the job, or take it out of the file.",
+          }),
+        ]
+      : []),
+    ...(stopSignal === "SIGTERM"
+      ? []
+      : [
+          unsupported({
+            mesh,
+            because: `runs on Kubernetes, which has no stopSignal ${stopSignal}`,
+            where,
+            hint: "Containers get SIGTERM, or what their image says.",
+          }),
+        ]),
+  ]);
+}
+
+/** A ServiceAccount for who it is, and a Job or CronJob, for each. */
+export function emitJobs(jobs: readonly Job[], mesh: Mesh): readonly KubeObject[] {
+  return jobs.flatMap((job) => {
+    const named = metadata({ name: job.name, namespace: job.namespace });
+    const account: KubeObject = { apiVersion: "v1", kind: "ServiceAccount", metadata: named, automountServiceAccountToken: false };
+    return [account, { apiVersion: "batch/v1", metadata: named, ...(job.schedule === undefined ? once(job, mesh) : byTheClock(job, mesh)) }];
+  });
+}
+
+/** How a Job is applied again: its pods cannot be changed. */
+export function jobNotices(jobs: readonly Job[]): readonly string[] {
+  const names = jobs.filter(({ schedule }) => schedule === undefined).map(({ name, namespace }) => `${namespace}/${name}`);
+  if (names.length === 0) return [];
+  return [`A Job runs once, and its pods cannot be changed: to run it again, delete it before you apply the file (${names.join(", ")}).`];
+}
+
+function once(job: Job, mesh: Mesh): Pick<KubeObject, "kind" | "spec"> {
+  return { kind: "Job", spec: jobSpec(job, mesh) };
+}
+
+function byTheClock(job: Job, mesh: Mesh): Pick<KubeObject, "kind" | "spec"> {
+  const spec: KubeFields = {
+    schedule: job.schedule?.cron,
+    timeZone: job.schedule?.timeZone,
+    concurrencyPolicy: policies[job.concurrency],
+    successfulJobsHistoryLimit: job.keep,
+    failedJobsHistoryLimit: job.keep,
+    jobTemplate: { spec: jobSpec(job, mesh) },
+  };
+  return { kind: "CronJob", spec };
+}
+
+function jobSpec(job: Job, mesh: Mesh): KubeFields {
+  const annotations = annotationsOf[mesh];
+  return {
+    backoffLimit: job.retries,
+    activeDeadlineSeconds: job.timeoutMs === undefined ? undefined : seconds(job.timeoutMs),
+    template: {
+      metadata: { labels: { "app.kubernetes.io/name": job.name }, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) },
+      spec: {
+        serviceAccountName: job.name,
+        restartPolicy: "Never",
+        terminationGracePeriodSeconds: seconds(job.graceMs),
+        containers: [container(job)],
+        volumes: job.mounts.length === 0 ? undefined : job.mounts.map(volume),
+      },
+    },
+  };
+}
+
+function seconds(ms: number): number {
+  return Math.ceil(ms / 1_000);
+}
+
+function container({ name, namespace, image = "", command, env, mounts, resources }: Job): KubeFields {
+  const said = Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const ours = Object.entries({ WEIR_JOB: name, WEIR_NAMESPACE: namespace }).filter(([key]) => env[key] === undefined);
+  return {
+    name: "main",
+    image,
+    command: command.length === 0 ? undefined : command.map(literal),
+    env: [...ours.map(([key, value]) => ({ name: key, value })), ...said.map(([key, value]) => ({ name: key, ...source(value) }))],
+    volumeMounts:
+      mounts.length === 0 ? undefined : mounts.map(({ path, key }, at): KubeFields => ({ name: `mount-${at}`, mountPath: path, readOnly: true, subPath: key })),
+    resources:
+      resources === undefined
+        ? undefined
+        : { requests: { cpu: resources.cpu, memory: resources.memory }, ...(resources.memory === undefined ? {} : { limits: { memory: resources.memory } }) },
+  };
+}
+
+/** Kubernetes replaces `$(NAME)`; what is declared is meant as it stands. */
+function literal(text: string): string {
+  return text.includes("$(") || text.includes("$$") ? text.replaceAll("$", "$$$$") : text;
+}
+
+function source(value: EnvValue): KubeFields {
+  switch (value.kind) {
+    case "literal":
+      return { value: literal(value.value) };
+    case "config":
+      return { valueFrom: { configMapKeyRef: { name: value.name, key: value.key } } };
+    case "secret":
+      return { valueFrom: { secretKeyRef: { name: value.name, key: value.key } } };
+    default:
+      return value satisfies never;
+  }
+}
+
+function volume({ kind, name, key }: Mount, at: number): KubeFields {
+  const items = key === undefined ? undefined : [{ key, path: key }];
+  return { name: `mount-${at}`, ...(kind === "config" ? { configMap: { name, items } } : { secret: { secretName: name, items } }) };
+}

@@ -1,0 +1,182 @@
+/** Declared jobs → the Jobs and CronJobs that run them, and what is said of those that ran. */
+import { canonicalJson } from "../../lib/canonical-json.ts";
+import { stackLabel } from "../../model/declared-kinds.ts";
+import { meshLabel } from "../../model/mesh-pod.ts";
+import type { Concurrency, Job } from "../../model/types.ts";
+import type { KubeJob } from "./objects.ts";
+import { envSource, literal, type PodTemplate, resourcesOf, seconds, volume, volumeMount } from "./translate-pod-template.ts";
+import type { Belongs } from "./translate-runners.ts";
+import { causeAnnotation, hashLabel, jobLabel, type Labels, restartsAnnotation, type WrittenObject, writtenKey, writtenObject } from "./workload-objects.ts";
+
+/** A job as far as its pods are concerned. */
+export interface JobSource {
+  readonly job: Job;
+  /** How often another run was asked for. */
+  readonly restarts: number;
+  /** `config/NAME` or `secret/NAME` → hash of its contents, for those that the job uses and that exist. */
+  readonly contents: ReadonlyMap<string, string>;
+}
+
+/** On pods of a Job, from Kubernetes: the Job's name. */
+export const runLabel = "batch.kubernetes.io/job-name";
+const policies: Readonly<Record<Concurrency, string>> = { forbid: "Forbid", allow: "Allow", replace: "Replace" };
+
+/** Why a job cannot run on a cluster; undefined: it can. */
+export function whyNoJobHere({ image, stopSignal }: Job): string | undefined {
+  if (image === undefined) return "it has no image: on a cluster `image` says what its containers are made from";
+  if (stopSignal !== "SIGTERM") return `stopSignal ${stopSignal} is not possible on a cluster: containers are stopped by SIGTERM, or by what the image says`;
+  return undefined;
+}
+
+/** What the pods of a job are made from. */
+function podOf({ job, restarts }: JobSource): PodTemplate {
+  const labels = { [jobLabel]: job.name, "app.kubernetes.io/name": job.name, [meshLabel]: "on" };
+  // A schedule's runs are asked for one by one: that is no change of what they are made from.
+  const asked = job.schedule === undefined && restarts > 0;
+  return {
+    metadata: { labels, ...(asked ? { annotations: { [restartsAnnotation]: String(restarts) } } : {}) },
+    spec: {
+      serviceAccountName: job.name,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      // Each try is a pod of its own, so that what it said can be read afterwards.
+      restartPolicy: "Never",
+      terminationGracePeriodSeconds: seconds(job.graceMs),
+      securityContext: { seccompProfile: { type: "RuntimeDefault" } },
+      containers: [container(job)],
+      ...(job.mounts.length === 0 ? {} : { volumes: job.mounts.map(volume) }),
+    },
+  };
+}
+
+function container({ image, command, env, mounts, namespace, name, resources }: Job): object {
+  const ours = { WEIR_NAMESPACE: namespace, WEIR_JOB: name };
+  const said = Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const own = Object.entries(ours).filter(([key]) => env[key] === undefined);
+  const run = { name: "WEIR_RUN", valueFrom: { fieldRef: { fieldPath: `metadata.labels['${runLabel}']` } } };
+  return {
+    name: "main",
+    image,
+    ...(command.length === 0 ? {} : { command: command.map(literal) }),
+    env: [
+      ...own.map(([key, value]) => ({ name: key, value })),
+      ...(env["WEIR_RUN"] === undefined ? [run] : []),
+      ...said.map(([key, value]) => ({ name: key, ...envSource(value) })),
+    ],
+    ...(resources === undefined ? {} : { resources: resourcesOf(resources) }),
+    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["NET_RAW"] } },
+    ...(mounts.length === 0 ? {} : { volumeMounts: mounts.map(volumeMount) }),
+  };
+}
+
+/** What should be there of one job. */
+export interface JobObjects {
+  /** Of what its pods are made from. */
+  readonly hash: string;
+  readonly objects: readonly WrittenObject[];
+  /** Runs that stay although nothing wants them any longer: they have ended, and what they said can be read. By `writtenKey`. */
+  readonly kept: readonly string[];
+  /** The newest cause that was served; undefined: none yet. */
+  readonly begun?: string;
+}
+
+interface JobWish {
+  /** Its Jobs that are there, made by Weir and not by its CronJob. */
+  readonly runs: readonly KubeJob[];
+  /** What is known of the newest cause that was served. */
+  readonly begun: string | undefined;
+  readonly belongs: Belongs;
+  readonly hash: (text: string) => string;
+}
+
+/** What a job that can run here needs: its account, its CronJob, or the Job for what it is now. */
+export function jobObjects(source: JobSource, wish: JobWish): JobObjects {
+  const { job, restarts, contents } = source;
+  const { belongs, begun } = wish;
+  const template = podOf(source);
+  const hash = wish.hash(canonicalJson([template, [...contents].toSorted(([a], [b]) => (a < b ? -1 : 1))]));
+  const pods = withHash(template, hash);
+  const account = object("ServiceAccount", job.name, job, belongs, {}, { automountServiceAccountToken: false });
+  const always = [account, ...(job.schedule === undefined ? [] : [cronJob(job, pods, belongs)])];
+  const cause = causeOf(job, restarts, hash);
+  const over = wish.runs.filter(({ state, terminating }) => state !== "running" && !terminating).toSorted((a, b) => b.startedAt - a.startedAt);
+  const keep = (current?: KubeJob): readonly string[] => keptOf(job, wish.runs, over, current);
+  const none = { hash, objects: always, kept: keep(), ...(begun === undefined ? {} : { begun }) };
+  if (cause === undefined) return none;
+  const current = wish.runs.find((run) => run.cause === cause && !run.terminating);
+  const isServed = begun === cause || (current !== undefined && current.state !== "failed");
+  const mark = job.schedule === undefined ? hash : wish.hash(`${hash} ${cause}`);
+  const wanted = jobObject({ name: `${job.name}-${mark.slice(0, 8)}`, job, pods, cause, belongs });
+  // It is there, or was: it stays as it is, and is not made again.
+  if (isServed) return { hash, objects: current === undefined ? always : [...always, wanted], kept: keep(current), begun: cause };
+  // One that failed at this before, and something else came in between: it makes room first. So does whatever still runs for something else.
+  const isInTheWay = wish.runs.some(({ name, state }) => name === wanted.metadata.name || (job.schedule === undefined && state === "running"));
+  if (isInTheWay) return { ...none, kept: keep().filter((key) => key !== writtenKey(wanted)) };
+  return { ...none, objects: [...always, wanted] };
+}
+
+/** What it should have run for by now; undefined: only its schedule says. */
+function causeOf({ schedule }: Job, restarts: number, hash: string): string | undefined {
+  if (schedule === undefined) return hash;
+  return restarts > 0 ? `restart ${restarts}` : undefined;
+}
+
+/** What ended stays as long as there is room; what was asked for beside a schedule also while it runs. */
+function keptOf(job: Job, runs: readonly KubeJob[], over: readonly KubeJob[], current: KubeJob | undefined): readonly string[] {
+  const ended = over.filter((run) => run !== current).slice(0, job.keep);
+  const going = job.schedule === undefined ? [] : runs.filter(({ state }) => state === "running");
+  return [...ended, ...going].map((run) => writtenKey({ kind: "Job", metadata: run }));
+}
+
+function withHash(template: PodTemplate, hash: string): PodTemplate {
+  return { ...template, metadata: { ...template.metadata, labels: { ...template.metadata.labels, [hashLabel]: hash } } };
+}
+
+function specOf({ retries, timeoutMs }: Job, template: PodTemplate): object {
+  return { backoffLimit: retries, ...(timeoutMs === undefined ? {} : { activeDeadlineSeconds: Math.max(1, seconds(timeoutMs)) }), template };
+}
+
+interface Run {
+  readonly name: string;
+  readonly job: Job;
+  readonly pods: PodTemplate;
+  readonly cause: string;
+  readonly belongs: Belongs;
+}
+
+function jobObject({ name, job, pods, cause, belongs }: Run): WrittenObject {
+  return object("Job", name, job, belongs, { [causeAnnotation]: cause }, { spec: specOf(job, pods) });
+}
+
+function cronJob(job: Job, pods: PodTemplate, belongs: Belongs): WrittenObject {
+  return object(
+    "CronJob",
+    job.name,
+    job,
+    belongs,
+    {},
+    {
+      spec: {
+        schedule: job.schedule?.cron,
+        timeZone: job.schedule?.timeZone,
+        concurrencyPolicy: policies[job.concurrency],
+        successfulJobsHistoryLimit: job.keep,
+        failedJobsHistoryLimit: job.keep,
+        suspend: false,
+        jobTemplate: { metadata: { labels: { [jobLabel]: job.name } }, spec: specOf(job, pods) },
+      },
+    },
+  );
+}
+
+function object(
+  kind: WrittenObject["kind"],
+  name: string,
+  job: Job,
+  belongs: Belongs,
+  annotations: Labels,
+  fields: Readonly<Record<string, unknown>>,
+): WrittenObject {
+  const labels = { [jobLabel]: job.name, ...(belongs.stack === undefined ? {} : { [stackLabel]: belongs.stack }) };
+  return writtenObject(kind, { namespace: job.namespace, name, owners: belongs.owners, labels, annotations, fields });
+}

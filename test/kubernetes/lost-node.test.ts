@@ -1,0 +1,89 @@
+/** A node goes without a word, as a machine does that loses power: its connections are answered by nobody. And what must not be taken for that. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type Cluster, stopCluster } from "../cluster/cluster.ts";
+import { create, execute, startTestCluster } from "./support/cluster.ts";
+import { eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
+import { pod, service } from "./support/objects.ts";
+
+let cluster: Cluster;
+let mesh: Mesh;
+
+/** Reads nothing for `pauseMs`, then everything, and says how much it was. */
+const pauseMs = 25_000;
+const slowReader = `require("net").createServer({ allowHalfOpen: true }, (socket) => {
+  let count = 0;
+  socket.pause();
+  setTimeout(() => socket.on("data", (piece) => (count += piece.length)).on("end", () => socket.end(String(count))).resume(), ${pauseMs});
+}).listen(8080)`;
+const bytes = 64 * 1024 * 1024;
+
+before(
+  async () => {
+    cluster = await startTestCluster();
+    mesh = await startMesh(cluster);
+    for (const name of ["web", "api"]) await cluster.kubectl(["create", "serviceaccount", name]);
+    await cluster.kubectl(["label", "namespace", "default", "weir.dev/mesh=on"]);
+    const api = { image: "echo", labels: { app: "api" }, spec: { serviceAccountName: "api" } };
+    const caller = { image: "node", command: ["/bin/node", "-e", "setInterval(() => {}, 1e6)"], spec: { serviceAccountName: "web" } };
+    const slow = { image: "node", labels: { app: "slow" }, command: ["/bin/node", "-e", slowReader] };
+    const pods = [pod("api-1", "node-1", api), pod("api-2", "node-2", api), pod("slow", "node-2", slow), pod("web", "node-1", caller)];
+    await create(cluster, [...pods, service("api", "api", 80, 8080), service("slow", "slow", 80, 8080)], "api-1", "api-2", "slow", "web");
+    for (const [name, protocol] of [
+      ["api", "http"],
+      ["slow", "tcp"],
+    ] as const) {
+      const patch = [{ op: "add", path: "/spec/ports/0/appProtocol", value: protocol }];
+      await cluster.kubectl(["patch", "service", name, "--type=json", "-p", JSON.stringify(patch)]);
+    }
+  },
+  { timeout: 300_000 },
+);
+
+after(async () => {
+  mesh?.stop();
+  if (cluster !== undefined) await stopCluster(cluster.dir);
+});
+
+/** By address: names' own server may be on the node that is lost, and that is not ours to mend. */
+const addressOf = (name: string): Promise<string> => cluster.kubectl(["get", "service", name, "-o", "jsonpath={.spec.clusterIP}"]);
+
+/** How many answers came from each of the pods, by their names. */
+async function answersBy(count: number): Promise<readonly string[]> {
+  const ask = `(async () => { const seen = new Set();
+    for (let i = 0; i < ${count}; i++) seen.add((await (await fetch("http://${await addressOf("api")}/", { headers: { host: "api" } })).json()).hostname);
+    console.log([...seen].sort().join()); })()`;
+  return (await execute(cluster, "web", "/bin/node", "-e", ask)).trim().split(",");
+}
+
+test("who does not read for a while keeps the connection", { timeout: 120_000 }, async () => {
+  await eventually(async () => assert.deepEqual(await answersBy(20), ["api-1", "api-2"]));
+  const send = `const socket = require("net").connect(80, process.argv[1], () => socket.end(Buffer.alloc(${bytes})));
+    let text = ""; socket.on("data", (piece) => (text += piece)).on("close", () => console.log(text)).on("error", (error) => console.log(error.code))`;
+  assert.equal((await execute(cluster, "web", "/bin/node", "-e", send, await addressOf("slow"))).trim(), String(bytes));
+});
+
+test("a node is lost and comes back: no request fails", { timeout: 240_000 }, async (t) => {
+  const seconds = 75;
+  const load = JSON.stringify({ url: "http://api/", connect: await addressOf("api"), rate: 50, count: 50 * seconds, fresh: 0.33, timeoutMs: 30_000 });
+  const nft = async (rules: string): Promise<void> => {
+    const done = await cluster.inNamespace(["nft", rules], "node-2");
+    assert.equal(done.code, 0, done.stderr);
+  };
+  const loaded = execute(cluster, "web", "/bin/node", "/apps/load.mjs", load);
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  const drop = ["input", "output", "forward"].map((hook) => `add chain inet lost ${hook} { type filter hook ${hook} priority -300; }`);
+  const rules = ["input", "forward"].map((hook) => `add rule inet lost ${hook} ip saddr != 127.0.0.0/8 drop`);
+  await nft(["add table inet lost", ...drop, ...rules, "add rule inet lost output ip daddr != 127.0.0.0/8 drop"].join("; "));
+  try {
+    // Longer than the 50 s after which Kubernetes itself gives a node up.
+    await new Promise((resolve) => setTimeout(resolve, 60_000));
+  } finally {
+    await nft("delete table inet lost");
+  }
+  const result = JSON.parse(await loaded) as Load & { readonly max: number };
+  t.diagnostic(`${result.ok} ok, ${result.failed} failed, p99 ${result.p99} ms, longest ${result.max} ms`);
+  assert.deepEqual(result.failures, []);
+  assert.equal(result.ok, 50 * seconds);
+  await eventually(async () => assert.deepEqual(await answersBy(20), ["api-1", "api-2"]));
+});
