@@ -7,7 +7,7 @@ import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
 import type { Runs } from "../model/file/scope.ts";
 import type { JobNow } from "../model/job-run.ts";
 import type { MeshReport } from "../model/mesh-report.ts";
-import type { AppName, Namespace, VersionKey, VersionName } from "../model/names.ts";
+import type { AppName, Namespace, VersionName } from "../model/names.ts";
 import type { Adopted, Port } from "../model/types.ts";
 import type { Workload } from "../model/workload.ts";
 import type { World } from "../model/world.ts";
@@ -110,10 +110,10 @@ export interface Machine {
   followLogs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void>;
   /** Undefined when the workload does not run. */
   exec(workload: string): Promise<ExecPlan | undefined>;
-  /** What the platform noted lately about a version that does not come up, newest last; absent: it keeps no such notes. */
-  notes?(key: VersionKey): Promise<readonly string[]>;
   /** What the control plane says of the mesh, by namespace; of all that we may see without one. Absent: there is no control plane but ourselves. */
   meshReports?(namespace: string | undefined): Promise<Result<ReadonlyMap<string, MeshReport>>>;
+  /** What the platform noted lately about a version (by its key) that does not come up, or a job that is not done, newest last; absent: it keeps no such notes. */
+  notes?(key: string): Promise<readonly string[]>;
   /** The volumes that are there. */
   keptVolumes(queries: readonly VolumeQuery[]): Promise<Result<readonly KeptVolume[]>>;
   /** Deletes data. Nothing that uses it may run. */

@@ -27,3 +27,15 @@ test("notes are about one version: its Deployment, its ReplicaSets and pods; the
   );
   assert.deepEqual(notes, ["Failed: no class", "Failed: x", "Failed: of a StatefulSet", "Failed: set", "FailedScheduling: 0/2 nodes are available (7 times)"]);
 });
+
+test("and about one job: its runs and their pods", () => {
+  const notes = readNotes(
+    [
+      event("Job", "migrate-0a1b2c3d", "2026-01-01T00:00:01Z", { reason: "FailedCreate", message: "exceeded quota" }),
+      event("Pod", "migrate-0a1b2c3d-x7k2p", "2026-01-01T00:00:02Z", { message: "no such image" }),
+      event("Pod", "migrate-more-0a1b2c3d-x7k2p", "2026-01-01T00:00:03Z"),
+    ],
+    "migrate",
+  );
+  assert.deepEqual(notes, ["FailedCreate: exceeded quota", "Failed: no such image"]);
+});

@@ -1,5 +1,4 @@
 /** What a cluster noted about a version that does not come up: the warnings among its events. */
-import type { VersionKey } from "../model/names.ts";
 import type { KubeClient } from "../providers/kubernetes/client.ts";
 import { number, record, text } from "../providers/kubernetes/readers.ts";
 
@@ -12,7 +11,7 @@ const longestNote = 300;
 const ownKinds: ReadonlySet<string> = new Set(["Version", "Deployment", "StatefulSet", "DaemonSet", "HorizontalPodAutoscaler"]);
 
 /** The newest warnings about what makes a version's pods and about these, oldest first; none when they may not be read. */
-export async function notesOf(client: KubeClient, key: VersionKey): Promise<readonly string[]> {
+export async function notesOf(client: KubeClient, key: string): Promise<readonly string[]> {
   const [namespace = "", ref = ""] = key.split("/");
   const page = await client.list(events, { namespace, fields: "type=Warning" });
   return page.ok ? readNotes(page.value.items, ref.replace("@", "-")) : [];
@@ -34,7 +33,7 @@ function isAbout(object: Readonly<Record<string, unknown>>, name: string): boole
   const rest = own.startsWith(`${name}-`) ? own.slice(name.length + 1) : undefined;
   if (kind !== undefined && ownKinds.has(kind)) return own === name;
   if (rest === undefined) return false;
-  return (kind === "ReplicaSet" && /^[a-z0-9]+$/.test(rest)) || (kind === "Pod" && /^([a-z0-9]+-)?[a-z0-9]+$/.test(rest));
+  return ((kind === "ReplicaSet" || kind === "Job") && /^[a-z0-9]+$/.test(rest)) || (kind === "Pod" && /^([a-z0-9]+-)?[a-z0-9]+$/.test(rest));
 }
 
 function noteOf(event: Readonly<Record<string, unknown>>): string {

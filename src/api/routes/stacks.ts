@@ -157,9 +157,12 @@ async function explainJob(context: ApiContext, observed: Observed, key: string):
   const now = observed.jobs?.get(key);
   const [namespace = "", name = ""] = key.split("/");
   const workloads = latestWorkloads(observed, key);
-  const lines = workloads.length === 0 ? [] : await context.machine.readLogs({ workloads, tail: lastLines });
+  const [lines, notes] = await Promise.all([
+    workloads.length === 0 ? [] : context.machine.readLogs({ workloads, tail: lastLines }),
+    context.machine.notes?.(key),
+  ]);
   const reason = observed.hindrances?.get(`job ${key}`) ?? now?.reason ?? (now?.state === "running" ? "it has not ended in time" : "it has not run in time");
-  return { namespace, name: `job/${name}`, reason, lastLog: lines.map(({ line }) => line) };
+  return { namespace, name: `job/${name}`, reason, lastLog: lines.map(({ line }) => line), ...(notes === undefined ? {} : { notes }) };
 }
 
 async function explain(context: ApiContext, observed: Observed, key: VersionKey): Promise<UpFailure> {
