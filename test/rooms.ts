@@ -37,7 +37,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     may: ["lib", "model", "release", "compile", "emit", "rpc", "xds", "registry", "store", "providers", "dataplane", "agent", "identity", "telemetry", "api"],
   },
   front: { may: ["lib", "model", "release", "compile", "api", "store", "providers", "install/cluster/connect.ts"] },
-  cli: { may: ["lib", "model", "api/contract.ts", "emit/export.ts", "install", "front"], packages: ["commander", "yaml"] },
+  cli: { may: ["lib", "model", "api/contract.ts", "emit/export.ts", "install", "front"], packages: ["commander", "tar-stream", "yaml"] },
 };
 
 /** Packages that take long to load: only one room may import them, and only when they are needed (`await import(…)`; types are free). */

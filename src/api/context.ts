@@ -6,6 +6,7 @@ import type { Result } from "../lib/problem.ts";
 import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
 import type { Runs } from "../model/file/scope.ts";
 import type { JobNow } from "../model/job-run.ts";
+import type { MeshReport } from "../model/mesh-report.ts";
 import type { AppName, Namespace, VersionName } from "../model/names.ts";
 import type { Adopted, Port } from "../model/types.ts";
 import type { Workload } from "../model/workload.ts";
@@ -63,7 +64,7 @@ export interface LogQuery {
 /** How a command is started inside a workload: by this program here, or by the cluster's API server there. */
 export type ExecPlan =
   | { readonly kind: "program"; readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }
-  | { readonly kind: "pod"; readonly namespace: string; readonly pod: string; readonly container: string };
+  | { readonly kind: "pod"; readonly namespace: string; readonly pod: string; readonly container: string; readonly stdin: boolean; readonly tty: boolean };
 
 /** Workloads that are there already, as a version would have them. */
 export interface FoundWorkloads {
@@ -109,6 +110,8 @@ export interface Machine {
   followLogs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void>;
   /** Undefined when the workload does not run. */
   exec(workload: string): Promise<ExecPlan | undefined>;
+  /** What the control plane says of the mesh, by namespace; of all that we may see without one. Absent: there is no control plane but ourselves. */
+  meshReports?(namespace: string | undefined): Promise<Result<ReadonlyMap<string, MeshReport>>>;
   /** What the platform noted lately about a version (by its key) that does not come up, or a job that is not done, newest last; absent: it keeps no such notes. */
   notes?(key: string): Promise<readonly string[]>;
   /** The volumes that are there. */

@@ -350,7 +350,54 @@ export type ExecView =
       readonly namespace: string;
       readonly pod: string;
       readonly container: string;
+      /** Whether its own process reads what somebody types, and has a terminal. */
+      readonly stdin: boolean;
+      readonly tty: boolean;
       readonly ports: readonly { readonly port: number; readonly containerPort: number }[];
+    };
+
+/** `GET /v1/identities?namespace=N` (absent: default; `*`: all) and `&ref=`: who workloads are. */
+export interface IdentitiesView {
+  /** What an identity is here, for people. */
+  readonly meaning: string;
+  /** Absent: there are no certificates here. */
+  readonly trustDomain?: string;
+  /** Of namespaces with pods in the mesh: whether they join unless they say otherwise, and whether they take plain text, too. */
+  readonly namespaces: readonly { readonly namespace: string; readonly mode: "strict" | "permissive"; readonly joins: boolean }[];
+  readonly workloads: readonly IdentityView[];
+}
+
+export interface IdentityView {
+  readonly namespace: string;
+  /** A pod, on a cluster. */
+  readonly workload: string;
+  readonly app: string;
+  /** Absent: it is of no version that is declared. */
+  readonly version?: string;
+  readonly node?: string;
+  readonly serviceAccount?: string;
+  /** SPIFFE ID; on one machine `web.default`. */
+  readonly identity: string;
+  readonly mode?: "strict" | "permissive";
+  readonly state: "joining" | "joined" | "leaving";
+  readonly reason?: string;
+  readonly proof: IdentityProof;
+}
+
+export type IdentityProof =
+  /** None yet. */
+  | { readonly kind: "none" }
+  | { readonly kind: "network-namespace"; readonly networkNamespace: string; readonly address: string }
+  | {
+      readonly kind: "certificate";
+      /** Hex. */
+      readonly serial: string;
+      readonly notBefore: number;
+      readonly notAfter: number;
+      /** About when its node asks for the next one. */
+      readonly renewAt: number;
+      /** Those above it, the root last. */
+      readonly chain: readonly { readonly subject: string; readonly fingerprint: string; readonly notBefore: number; readonly notAfter: number }[];
     };
 
 /** `GET /v1/stacks` */

@@ -1,6 +1,7 @@
 /** Everything that the API offers, by path. */
 import type { Route } from "./route.ts";
 import { adoptRoutes } from "./routes/adopt.ts";
+import { identityRoutes } from "./routes/identities.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { objectRoutes } from "./routes/objects.ts";
@@ -12,6 +13,7 @@ import { weightRoutes } from "./routes/weights.ts";
 
 export const allRoutes: readonly Route[] = [
   ...adoptRoutes,
+  ...identityRoutes,
   ...jobRoutes,
   ...logRoutes,
   ...objectRoutes,

@@ -136,6 +136,7 @@ export const logsQuery = z.object({
   since: number.describe("milliseconds since the epoch").exactOptional(),
 });
 export const execQuery = z.object({ workload: z.string().max(100).exactOptional() });
+export const identitiesQuery = namespaceQuery.extend({ ref: ref.exactOptional() });
 export const watchQuery = z.object({ from: number.exactOptional() });
 export const appPath = z.object({ namespace: name, app: name });
 export const refPath = z.object({ namespace: name, ref });

@@ -5,10 +5,12 @@ import { attach } from "./commands/attach.ts";
 import { check } from "./commands/check.ts";
 import { completion } from "./commands/completion.ts";
 import { context } from "./commands/context.ts";
+import { cp } from "./commands/cp.ts";
 import { down } from "./commands/down.ts";
 import { exec } from "./commands/exec.ts";
 import { explain } from "./commands/explain.ts";
 import { exportCommand } from "./commands/export.ts";
+import { identity } from "./commands/identity.ts";
 import { inspect } from "./commands/inspect.ts";
 import { install, uninstall } from "./commands/install.ts";
 import { lists } from "./commands/lists.ts";
@@ -41,8 +43,10 @@ export const commands: readonly Command[] = [
   logs,
   exec,
   attach,
+  cp,
   portForward,
   inspect,
+  identity,
   rm,
   down,
   ...lists,

@@ -127,6 +127,8 @@ test("the verbs of one machine, on objects of a cluster", { timeout: 60_000 }, a
   const exec = await get<ExecView>("/v1/exec/shop/hello@v2");
   assert.deepEqual(exec, {
     kind: "pod",
+    stdin: false,
+    tty: false,
     workload: "hello-v2-pod",
     namespace: "shop",
     pod: "hello-v2-pod",

@@ -109,7 +109,7 @@ async function contextOf(
   return {
     store,
     observed: watch.observed,
-    machine: createClusterMachine({ client, clock, pod: watch.pod }),
+    machine: createClusterMachine({ client, clock, pod: watch.pod, ...(namespaces === undefined ? {} : { namespaces }) }),
     platform: {
       runs: "images",
       teller: "the cluster's API server",

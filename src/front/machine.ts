@@ -4,6 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { KubeClient } from "../providers/kubernetes/client.ts";
 import type { RunningPod } from "../providers/kubernetes/translate-running.ts";
 import { followPodLogs, readPodLogs } from "./logs.ts";
+import { readMeshReports } from "./mesh-reports.ts";
 import { notesOf } from "./notes.ts";
 import { claimsOf, deleteClaims } from "./volumes.ts";
 
@@ -12,18 +13,23 @@ interface ClusterMachineOptions {
   readonly clock: Clock;
   /** The pod of a workload's id, as it is now. */
   readonly pod: (id: string) => RunningPod | undefined;
+  /** Those that we may see; absent: all. */
+  readonly namespaces?: readonly string[];
 }
 
 /** Logs, commands in pods and events of the cluster. Nodes' agents and proxies are DaemonSets: they are the cluster's own to replace and to end. */
-export function createClusterMachine({ client, clock, pod }: ClusterMachineOptions): Machine {
+export function createClusterMachine({ client, clock, pod, namespaces }: ClusterMachineOptions): Machine {
   const logs = { client, clock, pod };
   return {
     readLogs: (query) => readPodLogs(logs, query),
     followLogs: (query, signal) => followPodLogs(logs, query, signal),
     exec: async (workload) => {
       const found = pod(workload);
-      return found === undefined ? undefined : { kind: "pod", namespace: found.namespace, pod: found.pod, container: found.container };
+      if (found === undefined) return undefined;
+      const { namespace, pod: name, container, stdin, tty } = found;
+      return { kind: "pod", namespace, pod: name, container, stdin, tty };
     },
+    meshReports: (namespace) => readMeshReports(client, namespace === undefined ? namespaces : [namespace]),
     keptVolumes: (queries) => claimsOf(client, queries),
     deleteVolumes: (volumes) => deleteClaims(client, volumes),
     notes: (key) => notesOf(client, key),

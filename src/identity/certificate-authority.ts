@@ -6,7 +6,7 @@ import type { SpiffeId, TrustDomain } from "../model/spiffe.ts";
 import { createOwnCa, renewIntermediate } from "./authority.ts";
 import { type AuthorityState, type AuthorityStore, readAuthorityState, writeAuthorityState } from "./authority-state.ts";
 import { type DomainRoots, sameBundle, type TrustBundle } from "./bundle.ts";
-import { createSigner, issueSvid, type Signer, type Svid, svidLifeMs } from "./issue.ts";
+import { createSigner, issueServing, issueSvid, type Signer, type Svid, svidLifeMs } from "./issue.ts";
 import { advance, type NodeReport, recordIssued, recordReport, trustedRoots, wantSigner, workFor } from "./rotation.ts";
 import type { SigningCa } from "./signing-ca.ts";
 import { createTurns } from "./turns.ts";
@@ -33,6 +33,8 @@ export interface CertificateAuthority {
   readonly state: Readable<AuthorityState>;
   /** Signs for what a node holds; kept before the first signature. Throws when the signer is not valid now, and the store's errors. */
   issue(node: string, keys: readonly CertifiedKey[], signal?: AbortSignal): Promise<readonly Svid[]>;
+  /** Signs for a server of ours that is known by DNS names. It is not recorded: whoever asks must ask again as soon as another root signs. */
+  issueServing(names: readonly string[], spki: Uint8Array): Promise<Omit<Svid, "id">>;
   /** Notes what a node says about itself. */
   report(node: string, report: NodeReport): Promise<void>;
   /** Signs with another authority from now on (same root), or when everybody trusts its root. */
@@ -82,6 +84,7 @@ export async function openCertificateAuthority(options: CertificateAuthorityOpti
       }
       return svids;
     },
+    issueServing: async (names, spki) => issueServing(await signerOf(cell.get().rotation.signer), names, spki, clock.now()),
     async report(node, report) {
       await update((state) => recordReport(state, node, report));
     },

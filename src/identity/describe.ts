@@ -2,14 +2,23 @@
 import type { X509Certificate } from "node:crypto";
 import type { Problem } from "../lib/problem.ts";
 import type { SpiffeId } from "../model/spiffe.ts";
-import { isSignedBy, pathUp, readCertificates, spiffeIdOf } from "./certificates.ts";
+import { isSignedBy, pathUp, readCertificates, rootOf, spiffeIdOf } from "./certificates.ts";
 import { isUsable, renewAt } from "./renewal.ts";
+
+/** One certificate of an authority. Times are milliseconds since the epoch. */
+export interface CertificateFacts {
+  readonly subject: string;
+  /** Hex SHA-256 of it: for a root, its id. */
+  readonly fingerprint: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
 
 export interface SvidDescription {
   /** Undefined when the certificate names nobody. */
   readonly id: SpiffeId | undefined;
-  /** Names of those above it, the root last when it is reached. */
-  readonly issuers: readonly string[];
+  /** Those above it, the root last when it is reached. */
+  readonly issuers: readonly CertificateFacts[];
   readonly notBefore: number;
   readonly notAfter: number;
   /** Hex. */
@@ -36,7 +45,7 @@ export function describeSvid(chainPem: string, bundlePem: string, now: number): 
   const id = spiffeIdOf(leaf);
   return {
     id,
-    issuers: path.slice(1).map(nameOf),
+    issuers: path.slice(1).map(factsOf),
     notBefore,
     notAfter,
     serial: leaf.serialNumber.toLowerCase(),
@@ -63,6 +72,16 @@ function mistakesOfTime(path: readonly X509Certificate[], now: number): readonly
 
 function invalid(message: string): Problem {
   return { code: "svid-invalid", message, hint: "Restart the workload to get a new certificate." };
+}
+
+/** What there is to know of an authority's certificate. */
+export function factsOf(certificate: X509Certificate): CertificateFacts {
+  return {
+    subject: nameOf(certificate),
+    fingerprint: rootOf(certificate).id,
+    notBefore: certificate.validFromDate.getTime(),
+    notAfter: certificate.validToDate.getTime(),
+  };
 }
 
 function nameOf(certificate: X509Certificate | undefined): string {

@@ -66,6 +66,25 @@ export async function createSigner(ca: SigningCa): Promise<Signer> {
  * Throws when the issuer is not valid now.
  */
 export async function issueSvid(signer: Signer, id: SpiffeId, spki: Uint8Array, now: number, lifeMs: number = svidLifeMs): Promise<Svid> {
+  return { id, ...(await issueFor(signer, [{ type: "url", value: id }], spki, { now, lifeMs })) };
+}
+
+/** The same for a server that clients know by DNS names: one that does not speak SPIFFE. */
+export function issueServing(signer: Signer, names: readonly string[], spki: Uint8Array, now: number): Promise<Omit<Svid, "id">> {
+  return issueFor(
+    signer,
+    names.map((value) => ({ type: "dns", value })),
+    spki,
+    { now, lifeMs: svidLifeMs },
+  );
+}
+
+async function issueFor(
+  signer: Signer,
+  names: readonly { readonly type: "url" | "dns"; readonly value: string }[],
+  spki: Uint8Array,
+  { now, lifeMs }: { readonly now: number; readonly lifeMs: number },
+): Promise<Omit<Svid, "id">> {
   const { ca } = signer;
   const notBefore = Math.max(wholeSecond(now - skewMs), ca.notBefore);
   const notAfter = Math.min(wholeSecond(now + lifeMs), ca.notAfter);
@@ -84,8 +103,8 @@ export async function issueSvid(signer: Signer, id: SpiffeId, spki: Uint8Array, 
       ...signer.extensions,
       await SubjectKeyIdentifierExtension.create(publicKey),
       // Critical, because the subject is empty (RFC 5280, 4.2.1.6).
-      new SubjectAlternativeNameExtension([{ type: "url", value: id }], true),
+      new SubjectAlternativeNameExtension([...names], true),
     ],
   });
-  return { id, chain: `${certificate.toString("pem")}\n${ca.intermediates}`, serial, notBefore, notAfter, root: ca.root.id };
+  return { chain: `${certificate.toString("pem")}\n${ca.intermediates}`, serial, notBefore, notAfter, root: ca.root.id };
 }

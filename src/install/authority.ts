@@ -1,6 +1,7 @@
 /** The certificate authority's objects. Its state and the trust bundle are made once; afterwards they are the control plane's. */
 import { plugInSecret } from "./control.ts";
 import { controlName, type InstallObject, inSystem } from "./objects.ts";
+import { webhookSecret } from "./validation.ts";
 
 export const stateSecret = "weir-ca";
 export const trustConfigMap = "weir-trust";
@@ -23,6 +24,8 @@ export function seedObjects({ trustDomain, state, roots }: AuthoritySeed): reado
       type: "weir.dev/certificate-authority",
       stringData: { "state.json": state },
     },
+    // Empty: the control plane puts its certificate in.
+    { apiVersion: "v1", kind: "Secret", metadata: inSystem(webhookSecret, controlName), type: "weir.dev/serving-certificate", data: {} },
     { apiVersion: "v1", kind: "ConfigMap", metadata: inSystem(trustConfigMap, controlName), data: { "roots.pem": roots, "trust-domain": trustDomain } },
   ];
 }

@@ -1,5 +1,5 @@
 /** The control plane: a Deployment, the Service in front of it, what drains may do with it. */
-import { controlName, controlPort, healthPort, type InstallObject, inSystem, podLabels, systemNamespace } from "./objects.ts";
+import { controlName, controlPort, healthPort, type InstallObject, inSystem, podLabels, systemNamespace, webhookPort } from "./objects.ts";
 import type { InstallSettings } from "./settings.ts";
 
 /** Secret with the files of the authority that the user brings. */
@@ -10,8 +10,9 @@ const plugInDir = "/etc/weir/ca";
 export function controlObjects(settings: InstallSettings): readonly InstallObject[] {
   const selector = podLabels(controlName);
   const port = { name: "tls-control", port: controlPort, targetPort: "control", protocol: "TCP" };
+  const asked = { name: "https-webhook", port: 443, targetPort: "webhook", protocol: "TCP" };
   return [
-    { apiVersion: "v1", kind: "Service", metadata: inSystem(controlName), spec: { selector, ports: [port] } },
+    { apiVersion: "v1", kind: "Service", metadata: inSystem(controlName), spec: { selector, ports: [port, asked] } },
     { apiVersion: "policy/v1", kind: "PodDisruptionBudget", metadata: inSystem(controlName), spec: { maxUnavailable: 1, selector: { matchLabels: selector } } },
     { apiVersion: "apps/v1", kind: "Deployment", metadata: inSystem(controlName), spec: deploymentSpec(settings, selector) },
   ];
@@ -63,6 +64,7 @@ function container({ image, trustDomain, plugIn }: InstallSettings): object {
     ],
     ports: [
       { name: "control", containerPort: controlPort, protocol: "TCP" },
+      { name: "webhook", containerPort: webhookPort, protocol: "TCP" },
       { name: "health", containerPort: healthPort, protocol: "TCP" },
     ],
     startupProbe: { ...probe("/healthz", 1), failureThreshold: 60 },

@@ -29,7 +29,7 @@ export interface StructuralSchema {
   readonly maxItems?: number;
   readonly maxProperties?: number;
   readonly "x-kubernetes-validations"?: readonly CelRule[];
-  readonly "x-kubernetes-list-type"?: "map";
+  readonly "x-kubernetes-list-type"?: "map" | "atomic";
   readonly "x-kubernetes-list-map-keys"?: readonly string[];
 }
 

@@ -31,6 +31,19 @@ export function differences(before: unknown, after: unknown): readonly FieldDiff
   return found;
 }
 
+/** Paths of what `wanted` says and `live` does not have so; what it has beyond that (defaults) is no difference. */
+export function missingFields(live: unknown, wanted: unknown): readonly string[] {
+  const missing: string[] = [];
+  const look = (path: string, has: unknown, says: unknown): void => {
+    if (same(has, says)) return;
+    const [left, right] = [parts(has), parts(says)];
+    if (left === undefined || right === undefined) missing.push(path);
+    else for (const [key, value] of right) look(join(path, key), left.get(key), value);
+  };
+  look("", live, wanted);
+  return missing;
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
 function isFields(value: unknown): value is Fields {

@@ -32,6 +32,7 @@ export const installKinds: readonly InstallKind[] = [
   kindOf("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
   kindOf("apps/v1", "Deployment", "deployments"),
   kindOf("apps/v1", "DaemonSet", "daemonsets"),
+  kindOf("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", false),
 ];
 
 const gatewayClass = kindOf("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", false);

@@ -4,14 +4,24 @@ import { definitionObjects } from "./crds.ts";
 import { nodeDaemonSet } from "./node.ts";
 import { type InstallObject, labelsOf, systemNamespace } from "./objects.ts";
 import { accessObjects } from "./rbac.ts";
+import { reportDefinition } from "./report-crd.ts";
 import type { InstallSettings } from "./settings.ts";
+import { validationObject } from "./validation.ts";
 
 /**
  * What is applied each time, without the authority's objects (authority.ts).
  * Pods of the node agent are privileged, which the namespace must allow where pod security is enforced.
  */
 export function installObjects(settings: InstallSettings): readonly InstallObject[] {
-  return [namespaceObject(settings.version), ...definitionObjects(), ...accessObjects(), ...controlObjects(settings), nodeDaemonSet(settings)];
+  return [
+    namespaceObject(settings.version),
+    ...definitionObjects(),
+    reportDefinition(),
+    ...accessObjects(),
+    ...controlObjects(settings),
+    nodeDaemonSet(settings),
+    validationObject(),
+  ];
 }
 
 function namespaceObject(version: string): InstallObject {

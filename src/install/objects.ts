@@ -20,6 +20,8 @@ export const nodeName = "weir-node";
 /** The port of nodes and their Envoys. */
 export const controlPort = 15_012;
 export const healthPort = 15_020;
+/** The port at which the API server asks about declared objects. */
+export const webhookPort = 15_017;
 
 /** By this label an installation knows its own objects: what it has not made it does not touch. */
 export const ownLabel = { key: "weir.dev/part-of", value: "install" } as const;

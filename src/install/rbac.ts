@@ -1,6 +1,7 @@
 /** Who may do what on the API: the control plane as little as it needs, the node agent nothing, users with the usual roles what is declared in their namespaces. */
 import { weirGroup } from "../model/declared-kinds.ts";
 import { controlName, type InstallObject, inSystem, labelsOf, nodeName, systemNamespace } from "./objects.ts";
+import { validationName, webhookSecret } from "./validation.ts";
 
 const look = ["get", "list", "watch"];
 const write = ["create", "update", "patch", "delete"];
@@ -20,6 +21,8 @@ export const clusterRules: readonly Rule[] = [
   { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] },
   { apiGroups: [weirGroup, "gateway.networking.k8s.io"], resources: ["*"], verbs: look },
   { apiGroups: [weirGroup, "gateway.networking.k8s.io"], resources: ["*/status"], verbs: ["update", "patch"] },
+  // What it tells users of the mesh in their namespaces.
+  { apiGroups: [weirGroup], resources: ["meshreports"], verbs: ["create", "patch", "delete"] },
   // What versions and jobs are made into.
   { apiGroups: [""], resources: ["services", "serviceaccounts"], verbs: write },
   { apiGroups: ["apps"], resources: ["deployments", "statefulsets", "daemonsets"], verbs: [...look, ...write] },
@@ -29,6 +32,13 @@ export const clusterRules: readonly Rule[] = [
   // For gateways, which are where their Gateways are: whom they trust, and the class that Gateways name.
   { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create", "patch", "delete"] },
   { apiGroups: ["gateway.networking.k8s.io"], resources: ["gatewayclasses"], verbs: ["create", "patch"] },
+  // Whom the API server trusts when it asks about declared objects.
+  {
+    apiGroups: ["admissionregistration.k8s.io"],
+    resources: ["validatingwebhookconfigurations"],
+    verbs: ["get", "patch"],
+    resourceNames: [validationName],
+  },
   // Owners of what it writes: where the API server wants this right for that.
   { apiGroups: [weirGroup], resources: ["*/finalizers"], verbs: ["update"] },
 ];
@@ -47,11 +57,11 @@ const editRules: readonly Rule[] = [
   { apiGroups: [weirGroup], resources: ["apps", "versions", "versions/scale", "jobs", "routers", "externalservices"], verbs: [...write, "deletecollection"] },
 ];
 
-/** In Weir's own namespace. Of the Secrets there only the authority's own state can be read and kept. */
+/** In Weir's own namespace. Of the Secrets there only the authority's own state and the webhook's certificate can be read and kept. */
 const systemRules: readonly Rule[] = [
   { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: [...look, "create", "update", "patch", "delete"] },
   { apiGroups: [""], resources: ["configmaps"], verbs: [...look, "create", "update", "patch"] },
-  { apiGroups: [""], resources: ["secrets"], verbs: ["get", "update", "patch"], resourceNames: ["weir-ca"] },
+  { apiGroups: [""], resources: ["secrets"], verbs: ["get", "update", "patch"], resourceNames: ["weir-ca", webhookSecret] },
 ];
 
 const group = "rbac.authorization.k8s.io";

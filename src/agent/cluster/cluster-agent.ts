@@ -2,6 +2,8 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { Envoy } from "../../dataplane/envoy.ts";
+import type { NodeIdentities } from "../../identity/node-identities.ts";
+import type { Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { RpcClient } from "../../rpc/client.ts";
@@ -15,12 +17,15 @@ import { runGuard } from "./pod-guard.ts";
 import { PodKeeper } from "./pod-keeper.ts";
 import { podNetwork } from "./pod-network.ts";
 import { type ClusterAgentSettings, xdsAddress } from "./settings.ts";
+import { wholeReport } from "./whole-report.ts";
 
 export interface ClusterAgentParts {
   /** Connects to the control plane's NodeService. */
   readonly connectControl: () => RpcClient;
   /** Told the identities (SPIFFE IDs) that pods of this node have, at the start and with each order: their certificates are to be served on `sdsSocket`. */
   readonly onIdentities: (identities: ReadonlySet<string>) => void;
+  /** The certificates that are held for them; absent: there are none. */
+  readonly identities?: Readable<NodeIdentities>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -62,8 +67,10 @@ export function startClusterAgent(settings: ClusterAgentSettings, parts: Cluster
     parts.onIdentities(identitiesOf(order));
     keeper.setOrder(order);
   };
+  const identities = parts.identities === undefined ? {} : { identities: parts.identities };
+  const report = wholeReport({ pods: keeper.report, envoy: envoy.state, ...identities }, stopping.signal);
   const running = Promise.all([
-    runControlLink({ connect: parts.connectControl, onOrder, report: keeper.report, clock, log }, stopping.signal),
+    runControlLink({ connect: parts.connectControl, onOrder, report, clock, log }, stopping.signal),
     runGuard({ socket: settings.nriSocket, keeper, addressOf: (source) => network.addressOf(source), clock, log }, stopping.signal),
     watchLostPeers({ tools: settings.tools, clock, log }, stopping.signal),
   ]);

@@ -55,6 +55,33 @@ export interface NodeReport {
   readonly guard: GuardReport;
   /** What every pod of the node suffers from; absent when all is well. */
   readonly problem?: string;
+  readonly envoy?: { readonly phase: string; readonly version?: string; readonly reason?: string };
+  /** Those that it holds for its pods and for itself; absent before the authority has answered once. Facts only: keys never leave the node. */
+  readonly certificates?: readonly HeldCertificate[];
+  /** Whose certificates are above those. */
+  readonly authorities?: readonly AuthorityFacts[];
+}
+
+/** Times are milliseconds since the epoch. */
+export interface HeldCertificate {
+  /** SPIFFE ID. */
+  readonly identity: string;
+  /** Hex. */
+  readonly serial: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** About when the node asks for the next one. */
+  readonly renewAt: number;
+  /** Fingerprints of those above it, the root last. */
+  readonly issuers: readonly string[];
+}
+
+export interface AuthorityFacts {
+  readonly subject: string;
+  /** Hex SHA-256. */
+  readonly fingerprint: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
 }
 
 export interface PodReport {

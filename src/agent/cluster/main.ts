@@ -2,10 +2,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { nodeId } from "../../model/spiffe.ts";
-import { connectRpc, type RpcClient } from "../../rpc/client.ts";
+import { connectRpc } from "../../rpc/client.ts";
 import { fileLog } from "../file-log.ts";
 import { realClock as clock } from "../real-clock.ts";
-import { sdsSocketOf, startClusterAgent } from "./cluster-agent.ts";
+import { type ClusterAgentParts, sdsSocketOf, startClusterAgent } from "./cluster-agent.ts";
 import { startNodeCertificates } from "./node-certificates.ts";
 import { readClusterSettings } from "./settings.ts";
 
@@ -15,7 +15,7 @@ process.on("uncaughtException", (error) => log.error("unexpected", { error: erro
 process.on("unhandledRejection", (error) => log.error("unexpected", { error: error instanceof Error ? error.stack : String(error) }));
 
 /** A control plane on a socket of this machine asks for no certificate; one on the network is another matter. */
-async function startParts(): Promise<{ readonly connectControl: () => RpcClient; readonly onIdentities: (identities: ReadonlySet<string>) => void }> {
+async function startParts(): Promise<Pick<ClusterAgentParts, "connectControl" | "onIdentities" | "identities">> {
   const { control, node } = settings;
   if (control.kind === "socket")
     return { connectControl: () => connectRpc({ clock, target: { path: control.path }, keepaliveMs: 10_000 }), onIdentities: () => undefined };
@@ -23,7 +23,7 @@ async function startParts(): Promise<{ readonly connectControl: () => RpcClient;
   mkdirSync(path.dirname(sdsSocket), { recursive: true, mode: 0o700 });
   const identity = { own: nodeId(control.trustDomain, node), proxyId: `node/${node}` };
   const certificates = await startNodeCertificates({ ...identity, control, sdsSocket, clock, log, random: Math.random }, ending.signal);
-  return { connectControl: certificates.connect, onIdentities: certificates.want };
+  return { connectControl: certificates.connect, onIdentities: certificates.want, identities: certificates.held };
 }
 
 const ending = new AbortController();

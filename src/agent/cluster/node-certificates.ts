@@ -34,6 +34,7 @@ export interface NodeCertificates {
   /** A connection to the control plane as ourselves. Throws before there is a certificate. */
   connect(): RpcClient;
   readonly server: RpcServer;
+  readonly held: Readable<NodeIdentities>;
 }
 
 /** A control plane that says nothing for so long is gone: another connection finds its successor. */
@@ -70,6 +71,7 @@ export async function startNodeCertificates(options: NodeCertificatesOptions, si
       return connectRpc({ clock, target, tls: { roots: roots(), expect, own: svid }, keepaliveMs });
     },
     server,
+    held: identities,
   };
 }
 

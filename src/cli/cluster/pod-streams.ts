@@ -4,7 +4,9 @@ import { type Channels, type ChannelTarget, channel, connectPods, type Ended, re
 import type { Place } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
 import { failure } from "../failure.ts";
+import { say } from "../output.ts";
 import { clusterOf, orFail } from "./connect.ts";
+import { DetachKeys } from "./detach-keys.ts";
 
 type PodPlan = Extract<ExecView, { kind: "pod" }>;
 
@@ -20,10 +22,20 @@ export function execInPod(place: Place, plan: PodPlan, command: readonly string[
   return stream(place, { namespace: plan.namespace, pod: plan.pod, what: "exec", query }, { terminal, input: true });
 }
 
-/** Shows what the container says from now on, until it ends or Ctrl-C. */
-export function attachToPod(place: Place, plan: PodPlan): Promise<number> {
-  const target = { namespace: plan.namespace, pod: plan.pod, what: "attach", query: streamQuery(plan.container, false) } as const;
-  return stream(place, target, { terminal: false, input: false });
+/**
+ * Shows what the container says from now on, until it ends or Ctrl-C; with `input` it hears what is typed, if it reads anything. On a terminal all keys are
+ * the container's then, and Ctrl-P Ctrl-Q leaves it alone again.
+ */
+export function attachToPod(place: Place, plan: PodPlan, input: boolean): Promise<number> {
+  if (input && !plan.stdin)
+    throw failure("attach-without-input", `${plan.workload} reads nothing: its container was made without stdin`, {
+      hint: "leave out -i to see what it says; a command of your own: weir exec",
+      exit: exitCode.badInput,
+    });
+  // Whether it has a terminal was decided when it was made; whoever looks on must ask for it as it is.
+  const query = [...streamQuery(plan.container, plan.tty), ...(input ? [["stdin", "true"] satisfies [string, string]] : [])];
+  const terminal = input && plan.tty && [process.stdin, process.stdout].every((one) => one.isTTY);
+  return stream(place, { namespace: plan.namespace, pod: plan.pod, what: "attach", query }, { terminal, input, detach: terminal });
 }
 
 function streamQuery(container: string, terminal: boolean): readonly [string, string][] {
@@ -39,9 +51,12 @@ function streamQuery(container: string, terminal: boolean): readonly [string, st
 interface StreamOptions {
   readonly terminal: boolean;
   readonly input: boolean;
+  /** Ctrl-P Ctrl-Q ends our side alone. */
+  readonly detach?: boolean;
 }
 
-async function stream(place: Place, target: ChannelTarget, { terminal, input }: StreamOptions): Promise<number> {
+async function stream(place: Place, target: ChannelTarget, { terminal, input, detach = false }: StreamOptions): Promise<number> {
+  let isDetached = false as boolean;
   let ended: Ended | undefined;
   let channels: Channels | undefined;
   const outputs: Readonly<Record<number, NodeJS.WriteStream>> = { [channel.stdout]: process.stdout, [channel.stderr]: process.stderr };
@@ -55,10 +70,19 @@ async function stream(place: Place, target: ChannelTarget, { terminal, input }: 
   const pods = orFail(await connectPods(clusterOf(place)));
   try {
     channels = orFail(await pods.open(target, received));
-    const stopInput = input ? sendInput(channels, terminal) : () => undefined;
+    const { close } = channels;
+    const leave = (): void => {
+      isDetached = true;
+      close();
+    };
+    const stopInput = input ? sendInput(channels, terminal, detach ? leave : undefined) : () => undefined;
     await channels.closed.finally(stopInput);
   } finally {
     pods.close();
+  }
+  if (isDetached) {
+    say("\r\nleft alone; it goes on");
+    return exitCode.ok;
   }
   if (ended?.kind === "exited") return ended.code;
   throw failure("pod-broken", `${target.what} in pod ${target.namespace}/${target.pod}: ${ended?.message ?? "the connection broke off before it ended"}`, {
@@ -68,11 +92,13 @@ async function stream(place: Place, target: ChannelTarget, { terminal, input }: 
 }
 
 /** Hands on what is typed or piped in, and the size of the terminal. Answers what undoes it. */
-function sendInput(channels: Channels, terminal: boolean): () => void {
+function sendInput(channels: Channels, terminal: boolean, leave: (() => void) | undefined): () => void {
   const { stdin, stdout } = process;
-  const send = (data: Buffer): void => {
+  const keys = new DetachKeys();
+  const send = (typed: Buffer): void => {
+    const { data, detach } = leave === undefined ? { data: typed, detach: false } : keys.hear(typed);
     stdin.pause();
-    void channels.send(channel.stdin, data).then(() => stdin.resume());
+    void channels.send(channel.stdin, data).then(() => (detach ? leave?.() : stdin.resume()));
   };
   const end = (): void => channels.end(channel.stdin);
   const resize = (): void => void channels.send(channel.resize, Buffer.from(JSON.stringify({ Width: stdout.columns, Height: stdout.rows })));

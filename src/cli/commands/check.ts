@@ -15,25 +15,36 @@ export interface Check {
   readonly detail: string;
   /** What to do, when it is not ok. */
   readonly fix?: string;
+  /** It may be well or not: whoever asks may not see it. */
+  readonly unseen?: true;
 }
 
 export const check: Command = {
   path: ["check"],
-  summary: "what this machine offers and what is wrong, with the fix for each",
-  namespaced: false,
+  summary: "what this machine, or a cluster, offers and what is wrong, with the fix for each",
   output: true,
-  where: "machine",
+  where: "both",
   examples: ["check", "check -o json"],
   run,
 };
 
-async function run({ format }: Invocation): Promise<number> {
-  const client = await connectIfRunning();
-  const system = await client?.get<SystemView>("/v1/system");
-  const checks = [...machineChecks(), ...(system === undefined ? [] : proxyChecks(system))];
+async function run(invocation: Invocation): Promise<number> {
+  const { format, place } = invocation;
+  const checks = place.kind === "local" ? await checksHere() : await checksOfCluster(invocation);
   if (format === "json" || format === "yaml") await printValue(checks, format);
   else out(checks.map(line).join(""));
   return checks.every(({ ok }) => ok) ? exitCode.ok : exitCode.failed;
+}
+
+async function checksHere(): Promise<readonly Check[]> {
+  const client = await connectIfRunning();
+  const system = await client?.get<SystemView>("/v1/system");
+  return [...machineChecks(), ...(system === undefined ? [] : proxyChecks(system))];
+}
+
+async function checksOfCluster(invocation: Invocation): Promise<readonly Check[]> {
+  const { checkCluster } = await import("../cluster/run-check.ts");
+  return checkCluster(invocation);
 }
 
 /** The agent knows what it needs: it looks, in a process of its own. */
@@ -46,7 +57,7 @@ function machineChecks(): readonly Check[] {
   }
 }
 
-function line({ name, ok, detail, fix }: Check): string {
-  const sign = ok ? emphasis("green", "ok  ") : emphasis("red", "FAIL");
+function line({ name, ok, detail, fix, unseen }: Check): string {
+  const sign = unseen === true ? emphasis("dim", "?   ") : ok ? emphasis("green", "ok  ") : emphasis("red", "FAIL");
   return `${sign} ${name}: ${detail}\n${ok || fix === undefined ? "" : `     fix: ${fix}\n`}`;
 }

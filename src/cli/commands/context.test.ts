@@ -73,7 +73,7 @@ test("what is not said to work anywhere refuses while a cluster is chosen", asyn
   const anywhere = commands.filter(({ where }) => where === "anywhere").map((command) => command.path.join(" "));
   assert.deepEqual(anywhere, ["export", "schema", "explain", "install", "uninstall", "context list", "context use", "context show", "completion", "version"]);
   const machine = commands.filter(({ where }) => where === "machine").map((command) => command.path.join(" "));
-  assert.deepEqual(machine, ["check", "system status", "system stop", "system replace-envoy", "system logs"]);
+  assert.deepEqual(machine, ["system status", "system stop", "system replace-envoy", "system logs"]);
   const { code, stderr } = await weir("system", "status");
   assert.equal(code, 2);
   assert.match(

@@ -23,6 +23,7 @@ import type { TranslatedGateway } from "../../providers/kubernetes/translate-gat
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
 import { Alarm } from "../alarm.ts";
 import { clusterGateway, clusterWorld, nextChangeAt } from "./cluster-world.ts";
+import type { MeshFacts } from "./mesh-reports.ts";
 import { gatewayProxyId, type ProxyLink, type Refusal } from "./proxy-link.ts";
 import type { WantedStatus } from "./status-writer.ts";
 
@@ -31,6 +32,7 @@ export interface ClusterLoopOptions {
   /** The agents of the nodes. */
   readonly agents: {
     readonly reports: Readable<ReadonlyMap<string, NodeReport>>;
+    readonly connected: Readable<ReadonlySet<string>>;
     order(node: string, order: NodeOrder): void;
     forget(node: string): void;
   };
@@ -87,6 +89,7 @@ export class ClusterLoop {
   readonly #gateways = new Cell<readonly TranslatedGateway[]>([]);
   readonly #publicPorts = new Cell<readonly number[] | undefined>(undefined, (a, b) => a?.join() === b?.join());
   readonly #inForce = new Cell<InForce | undefined>(undefined);
+  readonly #facts = new Cell<MeshFacts | undefined>(undefined);
   readonly #alarm: Alarm;
   readonly #gateway: World["gateway"];
   readonly #publicIdentity: SpiffeId;
@@ -136,13 +139,26 @@ export class ClusterLoop {
     return this.#inForce;
   }
 
+  /** What there is to tell users of the mesh; undefined before the cluster was read. */
+  get facts(): Readable<MeshFacts | undefined> {
+    return this.#facts;
+  }
+
   /** Works until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
     const { view, agents, proxies } = this.#options;
     const follow = async (source: Readable<unknown>): Promise<void> => {
       for await (const _ of source.watch(signal)) this.#wakes.update((count) => count + 1);
     };
-    await Promise.all([follow(view), follow(agents.reports), follow(proxies.changes), this.#tick(signal), this.#alarm.start(signal), this.#run(signal)]);
+    await Promise.all([
+      follow(view),
+      follow(agents.reports),
+      follow(agents.connected),
+      follow(proxies.changes),
+      this.#tick(signal),
+      this.#alarm.start(signal),
+      this.#run(signal),
+    ]);
   }
 
   async #tick(signal: AbortSignal): Promise<void> {
@@ -213,6 +229,24 @@ export class ClusterLoop {
     this.#acknowledge();
     this.#statuses.set([...early, ...this.#gatewayStatuses(translation.gateways, seen)]);
     for (const node of reports.keys()) this.#order(node, members, translation);
+    this.#tellFacts(seen, translation, reports);
+  }
+
+  #tellFacts(view: ClusterView, translation: ClusterTranslation, reports: ReadonlyMap<string, NodeReport>): void {
+    const { agents, proxies } = this.#options;
+    const { meshPods: pods, meshNamespaces, modes, problems } = translation;
+    const { members } = this.#state.get();
+    this.#facts.set({
+      pods,
+      members,
+      meshNamespaces,
+      modes,
+      problems,
+      nodes: view.nodes,
+      reports,
+      connected: agents.connected.get(),
+      proxies: proxies.conditions(),
+    });
   }
 
   #gatewayStatuses(gateways: readonly TranslatedGateway[], { services }: ClusterView): readonly WantedStatus[] {

@@ -18,10 +18,13 @@ import { createRpcServer } from "../../rpc/server.ts";
 import type { TlsMaterial } from "../../rpc/tls.ts";
 import { createAdsServer } from "../../xds/server.ts";
 import { createNodeSync } from "../node-sync.ts";
+import { weirVersion } from "../settings.ts";
 import { openAuthority, runAuthority } from "./authority.ts";
 import { ClusterLoop } from "./cluster-loop.ts";
 import { runGateways } from "./gateways.ts";
+import { runMeshReporter } from "./mesh-reporter.ts";
 import { ProxyLink } from "./proxy-link.ts";
+import { keepServing } from "./serving-certificate.ts";
 import type { ControlSettings } from "./settings.ts";
 import { StatusReporter } from "./status-reporter.ts";
 import { StatusWriter } from "./status-writer.ts";
@@ -34,6 +37,8 @@ const goodbyeMs = 500;
 
 export interface ControlPlaneOptions {
   readonly settings: ControlSettings;
+  /** How our pod is called. */
+  readonly self: string;
   readonly access: ClusterAccess;
   readonly clock: Clock;
   readonly log: Log;
@@ -53,7 +58,7 @@ export interface ControlPlane {
 
 /** Starts a control plane; resolves when nodes can connect. Throws when the authority cannot be opened or a port is taken. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { settings, access, clock, log, random } = options;
+  const { settings, self, access, clock, log, random } = options;
   const { trustDomain } = settings;
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -90,6 +95,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     runGateways({ client, clock, log, settings, view: watch.view, gateways: loop.gateways, publicPorts: loop.publicPorts, bundle: authority.bundle }, signal),
     workloads.start(signal),
     reporter.start(signal),
+    runMeshReporter(
+      { client, clock, log, facts: loop.facts, authority: authority.state, version: weirVersion, trustDomain, namespace: settings.namespace, leader: self },
+      signal,
+    ),
+    keepServing({ client, authority, namespace: settings.namespace, clock, log }, signal),
     runAuthority(authority, { client, settings, clock, log }, signal),
   ]);
   return {

@@ -11,6 +11,7 @@ import { startControlPlane } from "./control-plane.ts";
 import { listenForHealth, type Phase } from "./health.ts";
 import { becomeLeader, leasePatienceMs } from "./leadership.ts";
 import { readControlSettings } from "./settings.ts";
+import { runWebhook } from "./webhook.ts";
 
 const log = fileLog("control");
 process.on("uncaughtException", (error) => log.error("unexpected", { error: error.stack }));
@@ -21,13 +22,17 @@ function giveUp(problems: readonly Problem[]): never {
   process.exit(1);
 }
 
+/** The API server waits for us then. */
+const webhookPatienceMs = 2_000;
+
 const settings = readControlSettings(process.argv.slice(2), process.env);
 if (!settings.ok) giveUp(settings.problems);
 const { kubeconfig } = settings.value;
 const access = await clusterAccess({ env: process.env, ...(kubeconfig === undefined ? {} : { file: kubeconfig }) });
 if (!access.ok) giveUp(access.problems);
 const health = { phase: (): Phase => "standing by" };
-const parts = { settings: settings.value, access: access.value, clock: realClock, log, random: Math.random };
+const podName = process.env["POD_NAME"] ?? hostname();
+const parts = { settings: settings.value, self: podName, access: access.value, clock: realClock, log, random: Math.random };
 const { namespace, healthPort } = settings.value;
 
 function cannotStart(error: unknown): never {
@@ -38,8 +43,10 @@ function cannotStart(error: unknown): never {
 const stopping = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stopping.abort());
 await listenForHealth(healthPort, () => health.phase()).catch(cannotStart);
-const self = `${process.env["POD_NAME"] ?? hostname()}_${randomUUID()}`;
+const self = `${podName}_${randomUUID()}`;
 const lease = { client: new KubeClient({ ...parts, patienceMs: leasePatienceMs }), clock: realClock, log, place: { namespace, name: "weir-control" }, self };
+const asked = new KubeClient({ ...parts, patienceMs: webhookPatienceMs });
+void runWebhook({ client: asked, clock: realClock, log, port: settings.value.webhookPort, namespace }, stopping.signal).catch(cannotStart);
 const leadership = await becomeLeader(lease, stopping.signal);
 if (leadership === undefined) process.exit(0);
 health.phase = () => "starting";

@@ -38,6 +38,13 @@ export interface Refusal {
   readonly resource: string;
 }
 
+/** How a node's Envoy is, as far as its configuration goes. */
+export interface ProxyCondition {
+  readonly connected: boolean;
+  /** Its own words on what it did not take; empty: it took all. */
+  readonly refusal: string;
+}
+
 interface NodeState {
   /** By which its Envoys ask for their configuration. */
   readonly id: string;
@@ -125,6 +132,15 @@ export class ProxyLink {
       .filter(({ name, sent, acked }) => (name === undefined ? acked : (sent.at(-1)?.pods.size ?? 0) > 0))
       .map(({ acked, sent }) => (acked ? (sent[0]?.round ?? 0) : 0));
     return Math.min(...rounds);
+  }
+
+  /** How the Envoys of nodes are, by node. */
+  conditions(): ReadonlyMap<string, ProxyCondition> {
+    this.#look();
+    const nodes = [...this.#nodes.values()];
+    return new Map(
+      nodes.flatMap(({ name, awaySince, refusal }) => (name === undefined ? [] : [[name, { connected: awaySince === undefined, refusal }] as const])),
+    );
   }
 
   /** What Envoys refused of what they have, but for pods' own listeners. */

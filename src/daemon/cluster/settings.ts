@@ -12,6 +12,8 @@ export interface ControlSettings {
   readonly port: number;
   /** Where the kubelet asks how we are. */
   readonly healthPort: number;
+  /** Where the API server asks about declared objects, by TLS. */
+  readonly webhookPort: number;
   /** Folder of the authority that the user brings; undefined: there is one of our own. */
   readonly plugInDir: string | undefined;
   /** Our own image, as nodes pull it: gateways run it. Undefined: none are started. */
@@ -23,8 +25,8 @@ export interface ControlSettings {
 }
 
 const usage =
-  "usage: control [--trust-domain NAME] [--namespace NAME] [--port N] [--health-port N] [--ca-dir DIR] [--image REF] [--domain NAME] [--kubeconfig FILE]";
-const flags = ["trust-domain", "namespace", "port", "health-port", "ca-dir", "image", "domain", "kubeconfig"] as const;
+  "usage: control [--trust-domain NAME] [--namespace NAME] [--port N] [--health-port N] [--webhook-port N] [--ca-dir DIR] [--image REF] [--domain NAME] [--kubeconfig FILE]";
+const flags = ["trust-domain", "namespace", "port", "health-port", "webhook-port", "ca-dir", "image", "domain", "kubeconfig"] as const;
 
 /** Each flag may also be a variable: `--trust-domain` is WEIR_TRUST_DOMAIN, `--namespace` also POD_NAMESPACE. Problems: `settings-invalid`, `trust-domain-invalid`. */
 export function readControlSettings(args: readonly string[], env: NodeJS.ProcessEnv): Result<ControlSettings> {
@@ -33,11 +35,11 @@ export function readControlSettings(args: readonly string[], env: NodeJS.Process
   const value = (flag: (typeof flags)[number]): string | undefined => given[flag] || env[`WEIR_${flag.toUpperCase().replaceAll("-", "_")}`] || undefined;
   const trustDomain = parseTrustDomain(value("trust-domain") ?? defaultTrustDomain);
   if (!trustDomain.ok) return trustDomain;
-  const [port, healthPort] = [Number(value("port") ?? 15_012), Number(value("health-port") ?? 15_020)];
-  if (![port, healthPort].every((number) => Number.isInteger(number) && number >= 0 && number <= 65_535))
+  const [port, healthPort, webhookPort] = [Number(value("port") ?? 15_012), Number(value("health-port") ?? 15_020), Number(value("webhook-port") ?? 15_017)];
+  if (![port, healthPort, webhookPort].every((number) => Number.isInteger(number) && number >= 0 && number <= 65_535))
     return failed({
       code: "settings-invalid",
-      message: `${value("port") ?? ""} ${value("health-port") ?? ""}: a port is a number from 0 to 65535`,
+      message: `${value("port") ?? ""} ${value("health-port") ?? ""} ${value("webhook-port") ?? ""}: a port is a number from 0 to 65535`,
       hint: usage,
     });
   const domain = value("domain") ?? "localhost";
@@ -48,6 +50,7 @@ export function readControlSettings(args: readonly string[], env: NodeJS.Process
     namespace,
     port,
     healthPort,
+    webhookPort,
     plugInDir: value("ca-dir"),
     image: value("image"),
     domain,

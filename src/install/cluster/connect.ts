@@ -42,7 +42,8 @@ export async function checkRights(client: KubeClient, rights: readonly Right[]):
   return missing.length === 0 ? ok(undefined) : failed(forbidden(missing));
 }
 
-async function mayI(client: KubeClient, { namespace, ...attributes }: Right): Promise<Result<boolean>> {
+/** Asks the API server whether we have one right. */
+export async function mayI(client: KubeClient, { namespace, ...attributes }: Right): Promise<Result<boolean>> {
   const resourceAttributes = { ...attributes, ...(namespace === undefined ? {} : { namespace }) };
   const review = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes } };
   const kind = { group: "authorization.k8s.io", version: "v1", resource: "selfsubjectaccessreviews" };

@@ -1,6 +1,6 @@
 /** `externalServices:` — services outside the mesh under a name of ours. */
 
-import { failed, ok, type Result } from "../../lib/problem.ts";
+import { failed, ok, type Problem, type Result } from "../../lib/problem.ts";
 import { objectKey } from "../names.ts";
 import { quote } from "../quote.ts";
 import { isPort } from "../ref.ts";
@@ -18,10 +18,21 @@ const address: Shape<Endpoint> = scalar("an address", "HOST:PORT", { type: "stri
 function readAddress(written: string): Result<Endpoint> {
   const [, host = "", port = ""] = /^(.+):(\d{1,5})$/.exec(written.toLowerCase()) ?? [];
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
-  const isHost = bare === host ? isDnsName(host) && (!/^[\d.]+$/.test(host) || isIPv4(host)) : isIPv6(bare);
+  const isHost = bare === host ? isDnsOrIPv4(host) : isIPv6(bare);
   if (isHost && isPort(Number(port))) return ok({ host: bare, port: Number(port) });
   const hint = written.includes("://") ? "leave out the scheme; tls: true makes it TLS" : "write HOST:PORT, like localhost:5432 or [::1]:5432";
   return failed({ code: "address-invalid", message: `${quote(written)} is not an address`, hint });
+}
+
+function isDnsOrIPv4(host: string): boolean {
+  return isDnsName(host) && (!/^[\d.]+$/.test(host) || isIPv4(host));
+}
+
+/** What is wrong with an address whose parts stand apart, so that an IPv6 address has no brackets. Problem: `address-invalid`. */
+export function checkAddress(host: string, port: number): readonly Problem[] {
+  if ((isDnsOrIPv4(host) || isIPv6(host)) && isPort(port)) return [];
+  const hint = "host is a DNS name in lower case or an IP address, port a number from 1 to 65535";
+  return [{ code: "address-invalid", message: `${quote(`${host}:${port}`)} is not an address`, hint }];
 }
 
 function isIPv4(host: string): boolean {

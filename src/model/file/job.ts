@@ -16,13 +16,15 @@ const longestName = 52;
 const usualRetries = 3;
 const usualKeep = 3;
 
-const cron: Shape<string> = scalar("a schedule", '"*/5 * * * *"', { type: "string", minLength: 1 }, ({ text }) => {
+/** When it runs: five fields, or a word. */
+export const cron: Shape<string> = scalar("a schedule", '"*/5 * * * *"', { type: "string", minLength: 1 }, ({ text }) => {
   const reason = whyNoSchedule(text);
   return reason === undefined
     ? ok(text)
     : failed({ code: "schedule-invalid", message: `${quote(text)} is no schedule: ${reason}`, hint: `${scheduleHint}; or @hourly, @daily, @weekly, @monthly` });
 });
-const timeZone: Shape<string> = scalar("a time zone", "Europe/Berlin", { type: "string", minLength: 1 }, ({ text }) =>
+/** As the time zone database calls it. */
+export const timeZone: Shape<string> = scalar("a time zone", "Europe/Berlin", { type: "string", minLength: 1 }, ({ text }) =>
   isTimeZone(text)
     ? ok(text)
     : failed({ code: "time-zone-unknown", message: `${quote(text)} is no time zone`, hint: "write it like Europe/Berlin or America/New_York" }),

@@ -48,7 +48,8 @@ export const redirectShape: Shape<Redirect> = refine(object("a redirect", redire
   };
 });
 
-const conditions = [
+/** What may be tried again. */
+export const conditions = [
   "5xx", "gateway-error", "connect-failure", "refused-stream", "reset", "reset-before-request", "retriable-4xx",
   "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable",
 ] as const; // biome-ignore format: one table

@@ -71,7 +71,8 @@ function pickOne(fields: MatchFields, at: number, report: Report): TextMatch | u
   return expression === undefined ? { kind: "present" } : { kind: "regex", value: expression.value };
 }
 
-const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"] as const;
+/** Of HTTP. */
+export const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"] as const;
 const method: Shape<string> = {
   schema: { enum: methods },
   read: (node, report, ownerAt) => {

@@ -1,5 +1,6 @@
 /** `services:` — the processes of the stack. */
 import { resolvePath } from "../../lib/posix-path.ts";
+import type { Problem } from "../../lib/problem.ts";
 import type { Namespace } from "../names.ts";
 import { quote } from "../quote.ts";
 import { formatPort, parsePortArg, portHint, protocols } from "../ref.ts";
@@ -28,6 +29,7 @@ import {
   soundOnly,
 } from "./shape.ts";
 
+/** How a process may be asked to stop. */
 export const stopSignals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGKILL"] as const;
 
 const portText: Shape<Port> = scalar("a port", "80:8080/http", { type: ["string", "integer"] }, (node) => parsePortArg(node.text));
@@ -221,12 +223,17 @@ function splitAssignments(items: readonly Located<string>[], _at: number, report
   });
 }
 
+/** What is wrong with a variable's name. */
+export function variableMistake(name: string): Problem | undefined {
+  if (/^[-._A-Za-z][-._A-Za-z0-9]*$/.test(name)) return undefined;
+  return { code: "env-invalid", message: `${quote(name)} is not a variable's name`, hint: "use letters, digits and _" };
+}
+
 /** The environment, with what it refers to checked. */
 export function readEnv({ env }: StartFields, namespace: Namespace, scope: Scope): Readonly<Record<string, EnvValue>> {
   const pairs = (env?.value ?? []).flatMap(({ key, keyAt, value, at, isSound }): readonly (readonly [string, EnvValue])[] => {
-    if (!/^[-._A-Za-z][-._A-Za-z0-9]*$/.test(key)) {
-      scope.report.add(keyAt, "env-invalid", `${quote(key)} is not a variable's name`, "use letters, digits and _");
-    }
+    const mistake = variableMistake(key);
+    if (mistake !== undefined) scope.report.addProblem(keyAt, mistake);
     if (typeof value === "string") return [[key, { kind: "literal", value }]];
     const ref = isSound ? readDataRef(value, at, namespace, scope) : undefined;
     if (ref !== undefined && ref.key === undefined) scope.report.add(at, "missing-key", 'a value from a config or secret needs "key"', "add key: NAME");

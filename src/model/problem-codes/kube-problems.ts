@@ -37,6 +37,11 @@ export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The namespace has no Deployment of this name.",
     next: "See which there are: `kubectl get deployments -n NAMESPACE`.",
   },
+  "external-local": {
+    title: "an external service on localhost",
+    explanation: "An external service leads to localhost, which is another machine on every node of a cluster.",
+    next: "Name a host that all nodes reach.",
+  },
   "kube-context-unknown": {
     title: "no such context",
     explanation: "The kubeconfig has no context of this name, or the context names a cluster that the file does not have.",

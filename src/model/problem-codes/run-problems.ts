@@ -22,6 +22,12 @@ export const runProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "One command moves the traffic of one app.",
     next: "Run the command once for each app.",
   },
+  "attach-without-input": {
+    title: "it reads nothing",
+    explanation:
+      "`weir attach -i` hands on what is typed, and this workload has no stdin: on one machine none has, on a cluster only a container that was made with `stdin: true`.",
+    next: "Leave out `-i`, or run a command of your own inside: `weir exec`.",
+  },
   "body-too-large": {
     title: "too large a request",
     explanation: "The request to the API is larger than what it reads.",
@@ -41,6 +47,51 @@ export const runProblems: Readonly<Record<string, ProblemEntry>> = {
     title: "changed meanwhile",
     explanation: "What was to be changed is not any more what it was when it was looked at.",
     next: "Look again, then repeat the command.",
+  },
+  "cp-archive-hostile": {
+    title: "an archive that would write elsewhere",
+    explanation: "The tar archive that came out of the workload names a place outside of what was asked for. No honest tar does that, so copying ended there.",
+    next: "Do not trust what that workload says; look at it by `weir exec`.",
+  },
+  "cp-cut-off": {
+    title: "the archive broke off",
+    explanation: "What came out of the workload ended too early, or is no tar archive.",
+    next: "Try again; `weir ps` shows whether the workload still runs.",
+  },
+  "cp-failed": {
+    title: "tar failed",
+    explanation: "The tar inside the workload ended with an error, which is shown.",
+    next: "Mend what it says: often rights, or a full disk.",
+  },
+  "cp-link": {
+    title: "a link by that name",
+    explanation: "What was asked for is a symbolic link. It is not followed, for it may lead anywhere.",
+    next: "Copy what it leads to, by that path.",
+  },
+  "cp-places-wrong": {
+    title: "from where to where",
+    explanation: "`weir cp` copies between here and a workload: exactly one of the two places is `APP:PATH`.",
+    next: "Name one file here and one inside; between two workloads copy by way of here, or pipe one `weir cp … -` into another.",
+  },
+  "cp-terminal": {
+    title: "an archive for a terminal",
+    explanation: "With `-` the target is stdout, which gets a tar archive; a terminal can show none.",
+    next: "Send it into a file or to `tar -tv`.",
+  },
+  "cp-unreadable": {
+    title: "it cannot be read here",
+    explanation: "What should be copied is here and cannot be read.",
+    next: "Mend the reason that is shown.",
+  },
+  "cp-unwritable": {
+    title: "it cannot be written here",
+    explanation: "A file could not be written here: something else is in its place, a link would lead elsewhere, or the disk is full.",
+    next: "Choose another target, or make room there.",
+  },
+  "cp-without-tar": {
+    title: "no tar in the workload",
+    explanation: "`weir cp` uses the tar that is in the workload, and this one has none.",
+    next: "Use an image that has it; what never changes can be given as a config.",
   },
   "daemon-error": {
     title: "the daemon failed",
@@ -176,6 +227,11 @@ export const runProblems: Readonly<Record<string, ProblemEntry>> = {
     title: "another stack's",
     explanation: "An object belongs to another stack, and only one file can own it.",
     next: "Take it out of one of the files, or take the other stack down.",
+  },
+  "path-missing": {
+    title: "no such path",
+    explanation: "There is no file or folder of this name, here or in the workload; the message says where.",
+    next: "Correct the path; inside, `weir exec APP -- ls` shows what there is.",
   },
   "platform-starting": {
     title: "not ready yet",

@@ -31,6 +31,8 @@ export interface MeshPod {
 export interface TranslatedPods {
   /** Namespaces whose pods are in the mesh unless they say otherwise; sorted. */
   readonly meshNamespaces: readonly string[];
+  /** Namespaces that say how their pods take callers. */
+  readonly modes: ReadonlyMap<string, MtlsMode>;
   /** By uid. */
   readonly meshPods: ReadonlyMap<string, MeshPod>;
   readonly problems: readonly Problem[];
@@ -45,6 +47,7 @@ export const translatePods: (pods: Objects<KubePod>, namespaces: Objects<KubeNam
   const found = [...pods].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, pod]) => translatePod(pod, namespaces.get(pod.namespace)));
   return {
     meshNamespaces: meshNamespaces(namespaces),
+    modes: modesOf(namespaces),
     meshPods: new Map(found.flatMap(({ meshPod }) => (meshPod === undefined ? [] : [[meshPod.uid, meshPod] as const]))),
     problems: [...[...namespaces.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)).flatMap(metaProblems), ...found.flatMap(({ problems }) => problems)],
   };
@@ -55,6 +58,15 @@ function meshNamespaces(namespaces: Objects<KubeNamespace>): readonly string[] {
     .filter((namespace) => !systemNamespaces.has(namespace.name) && wish(namespace) === "on")
     .map(({ name }) => name)
     .sort();
+}
+
+function modesOf(namespaces: Objects<KubeNamespace>): ReadonlyMap<string, MtlsMode> {
+  const modes = new Map<string, MtlsMode>();
+  for (const namespace of namespaces.values()) {
+    const mode = mtlsMode(namespace);
+    if (mode !== undefined) modes.set(namespace.name, mode);
+  }
+  return modes;
 }
 
 const translatePod = memoizeLast((pod: KubePod, namespace: KubeNamespace | undefined): { readonly meshPod?: MeshPod; readonly problems: readonly Problem[] } =>

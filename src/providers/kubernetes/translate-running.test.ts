@@ -23,6 +23,8 @@ test("a pod of a version is a workload", () => {
     id: "web-v1-abc-xyz",
     pod: "web-v1-abc-xyz",
     container: "main",
+    stdin: false,
+    tty: false,
     ending: false,
     key: "shop/web@v1",
     namespace: "shop",

@@ -12,6 +12,9 @@ export interface RunningPod extends Workload {
   readonly pod: string;
   /** The container that the version is. */
   readonly container: string;
+  /** Whether that container reads what somebody types, and has a terminal. */
+  readonly stdin: boolean;
+  readonly tty: boolean;
   /** It was deleted and is on its way out. */
   readonly ending: boolean;
   /** Empty: not scheduled yet. */
@@ -59,6 +62,10 @@ function readPodOf(value: unknown, { app, version, hash }: Belonging): RunningPo
   if (namespace === undefined || pod === undefined) return undefined;
   const container = mainContainer(status);
   const name = text(container["name"]) ?? text(record(list(spec["containers"])[0])["name"]) ?? "";
+  const said =
+    list(spec["containers"])
+      .map(record)
+      .find((one) => one["name"] === name) ?? {};
   const ending = meta["deletionTimestamp"] !== undefined;
   const state = stateOf(status, container, ending);
   const startedAt = timeOf(record(record(container["state"])["running"])["startedAt"]);
@@ -67,6 +74,8 @@ function readPodOf(value: unknown, { app, version, hash }: Belonging): RunningPo
     id: pod,
     pod,
     container: name,
+    stdin: said["stdin"] === true,
+    tty: said["tty"] === true,
     ending,
     key: versionKey(namespace as Namespace, app, version),
     namespace: namespace as Namespace,

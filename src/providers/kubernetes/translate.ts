@@ -43,6 +43,7 @@ export function translateCluster(seen: ClusterView, before?: ClusterTranslation)
     routeStatuses: routes.routeStatuses,
     ...gateways,
     meshNamespaces: shareList(before?.meshNamespaces, pods.meshNamespaces),
+    modes: shareMap(before?.modes, pods.modes),
     meshPods: shareMap(before?.meshPods, pods.meshPods),
     problems: shareList(before?.problems, [...services.problems, ...pods.problems]),
   };
