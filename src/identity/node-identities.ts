@@ -7,7 +7,7 @@ import type { SpiffeId } from "../model/spiffe.ts";
 import { sameBundle, type TrustBundle } from "./bundle.ts";
 import type { CertificateClient, SvidAnswer } from "./certificate-client.ts";
 import { createKeyPair, type KeyPair } from "./keys.ts";
-import { isUsable, renewAt, retryDelayMs } from "./renewal.ts";
+import { isUsable, redialDelayMs, renewAt, retryDelayMs } from "./renewal.ts";
 import { createRequest } from "./request.ts";
 import type { NodeReport } from "./rotation.ts";
 
@@ -81,7 +81,7 @@ async function run(cell: Cell<NodeIdentities>, options: NodeIdentitiesOptions, s
     if (due.length > 0 || refreshAt <= clock.now()) {
       const isAnswered = await ask(cell, entries, new Map(due), options, signal);
       failures = isAnswered ? 0 : failures + 1;
-      refreshAt = clock.now() + (isAnswered ? refreshMs * (0.9 + 0.2 * random()) : retryDelayMs(failures, random()));
+      refreshAt = clock.now() + (isAnswered ? refreshMs * (0.9 + 0.2 * random()) : redialDelayMs(failures, random()));
       // Together again: one call for all of them.
       if (!isAnswered) for (const [, entry] of due) entry.askAt = refreshAt;
     }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { isUsable, renewAt, retryDelayMs } from "./renewal.ts";
+import { isUsable, redialDelayMs, renewAt, retryDelayMs } from "./renewal.ts";
 
 const chance = fc.double({ min: 0, max: 1, noNaN: true });
 
@@ -28,5 +28,15 @@ test("a certificate is usable from its first moment until just before its last",
   assert.deepEqual(
     [9, 10, 19, 20].map((now) => isUsable(life, now)),
     [false, true, true, false],
+  );
+});
+
+test("who met the control plane that stands by calls again soon; a long silence is asked about less often", () => {
+  assert.deepEqual(
+    [1, 2, 16, 17, 19, 22, 5000].map((failures) => redialDelayMs(failures, 1)),
+    [1_000, 1_000, 1_000, 2_000, 8_000, 30_000, 30_000],
+  );
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 1000 }), chance, (failures, by) => redialDelayMs(failures, by) >= 500 && redialDelayMs(failures, by) <= 30_000),
   );
 });

@@ -8,6 +8,8 @@ export interface Lifetime {
 const secondMs = 1000;
 const firstRetryMs = secondMs;
 const maxRetryMs = 5 * 60 * secondMs;
+const quickRedials = 16;
+const maxRedialMs = 30_000;
 
 /**
  * When to ask for a new certificate: at half of its life, a tenth of that earlier or later, so that a thousand that were made together are not
@@ -26,6 +28,17 @@ export function renewAt({ notBefore, notAfter }: Lifetime, chance: number): numb
  */
 export function retryDelayMs(failures: number, chance: number): number {
   const whole = Math.min(maxRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 20));
+  return whole * (0.5 + 0.5 * chance);
+}
+
+/**
+ * How long to wait when nobody answered. One of two control planes does not listen (decision 17), so that half of all calls meet it although the other serves:
+ * for the first 16 times a second at most, then twice as long each time up to half a minute; half of it by chance.
+ * @param failures how many there were in a row, at least 1
+ * @param chance from 0 to 1, evenly
+ */
+export function redialDelayMs(failures: number, chance: number): number {
+  const whole = Math.min(maxRedialMs, firstRetryMs * 2 ** Math.min(Math.max(0, failures - quickRedials), 20));
   return whole * (0.5 + 0.5 * chance);
 }
 
