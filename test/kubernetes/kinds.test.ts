@@ -142,13 +142,14 @@ const second = "http://db-v1-1.db-v1-pods:9000/";
 test("a version with volumes: each pod has a name, and its data over changes and deletions", { timeout: 20 * minutes }, async () => {
   assert.match(await up("store", database("one")), /1 service is ready/);
   assert.equal(await stateOf("db@v1"), "2/2 ready");
-  assert.deepEqual([await ask("caller", first), await ask("caller", second)], ["0 one", "1 one"]);
-  assert.equal(await ask("db-v1-1", first), "0 one", "they reach each other by name");
+  // By a pod's own name, moments after it is ready: the caller's node may not know yet that it is in the mesh (docs/roadmap.md).
+  await eventually(async () => assert.deepEqual([await ask("caller", first), await ask("caller", second)], ["0 one", "1 one"]));
+  await eventually(async () => assert.equal(await ask("db-v1-1", first), "0 one", "they reach each other by name"));
   assert.match(await ask("caller", "http://db/"), /^[01] one$/);
   await assert.rejects(ask("stranger", first), "it is in the mesh, and strict: who is not in it gets nothing");
 
   await up("store", database("two"));
-  assert.deepEqual([await ask("caller", first), await ask("caller", second)], ["0 one\n0 two", "1 one\n1 two"]);
+  await eventually(async () => assert.deepEqual([await ask("caller", first), await ask("caller", second)], ["0 one\n0 two", "1 one\n1 two"]));
   await cluster.kubectl([...namespace, "delete", "pod", "db-v1-0"]);
   await eventually(async () => assert.equal(await ask("caller", first), "0 one\n0 two\n0 two"), 3 * minutes);
 
@@ -163,12 +164,12 @@ test("what is removed leaves its data, until somebody asks for its end", { timeo
   assert.match(await ok("rm", "db"), /^removed db@v1\nkept volume data-db-v1-0\nkept volume data-db-v1-1\n/);
   await eventually(async () => assert.equal(await field("pods,statefulsets -l weir.dev/app=db", "{.items[*].metadata.name}"), ""), 3 * minutes);
   await up("store", database("three"));
-  assert.equal(await ask("caller", second), "1 one\n1 two\n1 three");
+  await eventually(async () => assert.equal(await ask("caller", second), "1 one\n1 two\n1 three"));
   assert.match(await ok("rm", "--volumes", "db"), /^removed db@v1\ndeleted volume data-db-v1-0\ndeleted volume data-db-v1-1\n/);
   await eventually(async () => assert.equal(await field("persistentvolumeclaims", "{.items[*].metadata.name}"), ""));
   // Volumes of the cluster keep what they hold, and nobody uses them again: two are left.
   await up("store", database("four"));
-  assert.equal(await ask("caller", second), "1 four");
+  await eventually(async () => assert.equal(await ask("caller", second), "1 four"));
   assert.match(await ok("down", "store"), /kept volume data-db-v1-0/);
   assert.match(await ok("rm", "--volumes", "db@v1"), /^deleted volume data-db-v1-0\n/);
 });
