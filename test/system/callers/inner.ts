@@ -185,15 +185,14 @@ test("who is not whom the plan says is not called: another identity, another roo
   }
 });
 
-test("a caller whose certificate is not there waits for it in vain and calls nobody, and holds up nobody", { timeout: 120_000 }, async (t) => {
+test("a caller whose certificate is not there calls nobody, and holds up nobody", { timeout: 30_000 }, async (t) => {
   const before = (await cart.count(http1)).requests;
   await node.publish(configuration([...friends, "ghost"]).resources);
   await capture("ghost");
   const startedAt = Date.now();
-  const byName = await ask("ghost", { url: `http://${addressOf("cart")}:80`, count: 1, workers: 1 });
-  assert.ok(!Object.keys(byName).some((answer) => answer.startsWith("200")), JSON.stringify(byName));
-  t.diagnostic(`a refusal took ${Date.now() - startedAt} ms`);
-  const direct = await ask("ghost", { url: `http://${pods.b1.address}:${http1}`, count: 1, workers: 1 });
+  assert.deepEqual(await ask("ghost", { url: `http://${addressOf("cart")}:80`, count: 3, workers: 1 }), { "503 ": 3 });
+  t.diagnostic(`three refusals took ${Date.now() - startedAt} ms`);
+  const direct = await ask("ghost", { url: `http://${pods.b1.address}:${http1}`, count: 5, workers: 1 });
   assert.deepEqual(
     Object.keys(direct).filter((answer) => answer.startsWith("200")),
     [],
@@ -204,13 +203,13 @@ test("a caller whose certificate is not there waits for it in vain and calls nob
   assert.equal(warming, "0", "clusters that wait for the certificate");
 });
 
-test("a node proxy that starts while a certificate is missing serves everybody else", { timeout: 120_000 }, async (t) => {
+test("a node proxy that starts while a certificate is missing serves everybody else", { timeout: 40_000 }, async (t) => {
   await node.stopEnvoy();
   const startedAt = Date.now();
   await node.startEnvoy();
   const { resources } = configuration([...friends, "ghost"]);
   await node.publish([]);
-  await node.publish(resources, 40_000);
+  await node.publish(resources, 15_000);
   t.diagnostic(`configured after ${Date.now() - startedAt} ms`);
   await allAsk([{ url: `http://${addressOf("cart")}:80`, count: 50 }]);
   node.want([...friends, "ghost" as const].map(identity));
