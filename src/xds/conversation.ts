@@ -233,8 +233,7 @@ export class Conversation {
   #removals(subscription: Subscription, exists: (name: string) => boolean, newest: Published): string[] {
     const gone = subscription.leftOver(exists);
     const unused = gone.length === 0 || orderOf(subscription.typeUrl).usedBy.every((user) => this.#isCurrent(user, newest));
-    const absent = orderOf(subscription.typeUrl).late === true ? [] : subscription.unknownNames(exists);
-    return [...(unused ? gone : []), ...absent];
+    return [...(unused ? gone : []), ...subscription.unknownNames(exists)];
   }
 
   /** Whether the proxy has exactly what `newest` says of a type, so that nothing older of it can use anything. */

@@ -10,19 +10,13 @@ interface TypeOrder {
   readonly wildcard: boolean;
   /** The proxy asks for every resource of a snapshot by name once it has those that use them. */
   readonly asked: boolean;
-  /**
-   * A name that is asked for and is not there is on its way: nothing is said of it until it comes. For other types the proxy is told that there is no such
-   * resource, or it would wait with all that uses it.
-   */
-  readonly late?: true;
 }
 
 const { cluster, endpoints, listener, route, secret } = typeUrls;
 
 /** In the order in which they are looked at; a type only waits for earlier ones. */
 export const typeOrder: ReadonlyMap<string, TypeOrder> = new Map<string, TypeOrder>([
-  // Asked for by a handshake, which waits: a pod's first connection can be earlier than its certificate. Told that there is none, it would fail at once.
-  [secret, { after: [], usedBy: [cluster, listener], wildcard: false, asked: false, late: true }],
+  [secret, { after: [], usedBy: [cluster, listener], wildcard: false, asked: false }],
   [cluster, { after: [], usedBy: [listener, route], wildcard: true, asked: false }],
   // Not after clusters: Envoy takes a cluster in at once, asks for its endpoints, and acknowledges the cluster only once it has them.
   [endpoints, { after: [], usedBy: [cluster], wildcard: false, asked: true }],
