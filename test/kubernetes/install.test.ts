@@ -149,7 +149,10 @@ test("while a cluster is chosen, commands of this machine refuse", async () => {
   assert.equal((await weir("context", "use", "weir-test")).code, 0);
   assert.equal(statSync(path.join(weir.home, "context.json")).mode & 0o777, 0o600);
   assert.match((await weir("context", "list")).stdout, /^\* +weir-test/m);
-  for (const words of [["system", "stop", "--purge"], ["system", "status"], ["check"]]) {
+  for (const words of [
+    ["system", "stop", "--purge"],
+    ["system", "status"],
+  ]) {
     const { code, stderr } = await weir(...words);
     assert.match(stderr, /error\[context-not-supported\]/, words.join(" "));
     assert.equal(code, 2);
