@@ -65,7 +65,7 @@ const kubectl = (...words: readonly string[]): Promise<string> => cluster.kubect
 test("a job's first connection is in the mesh, as itself; it ends, and runs again when it changes", { timeout: 1_200_000 }, async () => {
   await ok("up", stackOf("  later: {image: weir-test/node:1, schedule: '@yearly'}"), "--timeout", "5m");
   // Strict pods take only callers of the mesh. Each try makes one connection; a second try is there for what the roadmap says of first ones.
-  const dir = stackOf(`  migrate: {${program}, retries: 1, env: {CALL: "http://web"}}`);
+  const dir = stackOf(`  migrate: {${program}, retries: 3, env: {CALL: "http://web"}}`);
   assert.match(await ok("up", dir, "--timeout", "5m"), /1 service is ready, 1 job has succeeded after/);
   assert.match(await ok("logs", "migrate"), /http:\/\/web answered 200: .*"version":"v1"/);
   const first = await jobOf("migrate");
@@ -75,7 +75,7 @@ test("a job's first connection is in the mesh, as itself; it ends, and runs agai
 
   assert.match(await ok("up", dir), /no changes/);
   assert.deepEqual((await jobOf("migrate")).runs, first.runs);
-  stackOf(`  migrate: {${program}, retries: 1, env: {CALL: "http://web", GREETING: "2"}}`);
+  stackOf(`  migrate: {${program}, retries: 3, env: {CALL: "http://web", GREETING: "2"}}`);
   await ok("up", dir, "--timeout", "5m");
   assert.equal((await jobOf("migrate")).runs.length, 2);
   await ok("restart", "migrate", "--wait");
