@@ -1,10 +1,10 @@
 /** Jobs as the Jobs and CronJobs of Kubernetes: the only workloads that are printed, for they need nothing but an image and are in nobody's Service. */
 import type { Problem } from "../../lib/problem.ts";
-import type { Concurrency, EnvValue, Job, Mount } from "../../model/types.ts";
+import { concurrencyPolicies, containerEnv, containerResources, type EnvEntry, literal, seconds, volumeMount } from "../../model/kube-container.ts";
+import type { Job, Mount } from "../../model/types.ts";
 import { type KubeFields, type KubeObject, metadata } from "./object.ts";
 import { type Mesh, unsupported } from "./refusal.ts";
 
-const policies: Readonly<Record<Concurrency, string>> = { forbid: "Forbid", allow: "Allow", replace: "Replace" };
 /** Beside an ordinary sidecar a Job never ends: these have the mesh inject a native one, an init container that is restarted and does not count. */
 const annotationsOf: Readonly<Record<Mesh, Readonly<Record<string, string>>>> = {
   istio: { "sidecar.istio.io/nativeSidecar": "true" },
@@ -62,7 +62,7 @@ function byTheClock(job: Job, mesh: Mesh): Pick<KubeObject, "kind" | "spec"> {
   const spec: KubeFields = {
     schedule: job.schedule?.cron,
     timeZone: job.schedule?.timeZone,
-    concurrencyPolicy: policies[job.concurrency],
+    concurrencyPolicy: concurrencyPolicies[job.concurrency],
     successfulJobsHistoryLimit: job.keep,
     failedJobsHistoryLimit: job.keep,
     jobTemplate: { spec: jobSpec(job, mesh) },
@@ -88,43 +88,19 @@ function jobSpec(job: Job, mesh: Mesh): KubeFields {
   };
 }
 
-function seconds(ms: number): number {
-  return Math.ceil(ms / 1_000);
-}
-
 function container({ name, namespace, image = "", command, env, mounts, resources }: Job): KubeFields {
-  const said = Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const ours = Object.entries({ WEIR_JOB: name, WEIR_NAMESPACE: namespace }).filter(([key]) => env[key] === undefined);
+  const ours: readonly EnvEntry[] = [
+    { name: "WEIR_JOB", value: name },
+    { name: "WEIR_NAMESPACE", value: namespace },
+  ];
   return {
     name: "main",
     image,
     command: command.length === 0 ? undefined : command.map(literal),
-    env: [...ours.map(([key, value]) => ({ name: key, value })), ...said.map(([key, value]) => ({ name: key, ...source(value) }))],
-    volumeMounts:
-      mounts.length === 0 ? undefined : mounts.map(({ path, key }, at): KubeFields => ({ name: `mount-${at}`, mountPath: path, readOnly: true, subPath: key })),
-    resources:
-      resources === undefined
-        ? undefined
-        : { requests: { cpu: resources.cpu, memory: resources.memory }, ...(resources.memory === undefined ? {} : { limits: { memory: resources.memory } }) },
+    env: containerEnv(ours, env),
+    volumeMounts: mounts.length === 0 ? undefined : mounts.map(volumeMount),
+    resources: resources === undefined ? undefined : containerResources(resources),
   };
-}
-
-/** Kubernetes replaces `$(NAME)`; what is declared is meant as it stands. */
-function literal(text: string): string {
-  return text.includes("$(") || text.includes("$$") ? text.replaceAll("$", "$$$$") : text;
-}
-
-function source(value: EnvValue): KubeFields {
-  switch (value.kind) {
-    case "literal":
-      return { value: literal(value.value) };
-    case "config":
-      return { valueFrom: { configMapKeyRef: { name: value.name, key: value.key } } };
-    case "secret":
-      return { valueFrom: { secretKeyRef: { name: value.name, key: value.key } } };
-    default:
-      return value satisfies never;
-  }
 }
 
 function volume({ kind, name, key }: Mount, at: number): KubeFields {

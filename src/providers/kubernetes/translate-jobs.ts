@@ -1,10 +1,10 @@
 /** Declared jobs → the Jobs and CronJobs that run them, and what is said of those that ran. */
-import { canonicalJson } from "../../lib/canonical-json.ts";
 import { stackLabel } from "../../model/declared-kinds.ts";
+import { concurrencyPolicies, containerEnv, type EnvEntry, seconds, volumeMount } from "../../model/kube-container.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
-import type { Concurrency, Job } from "../../model/types.ts";
+import type { Job } from "../../model/types.ts";
 import type { KubeJob } from "./objects.ts";
-import { envSource, literal, type PodTemplate, resourcesOf, seconds, volume, volumeMount } from "./translate-pod-template.ts";
+import { mainContainer, type PodTemplate, podSpec, podText } from "./translate-pod-template.ts";
 import type { Belongs } from "./translate-runners.ts";
 import { causeAnnotation, hashLabel, jobLabel, type Labels, restartsAnnotation, type WrittenObject, writtenKey, writtenObject } from "./workload-objects.ts";
 
@@ -19,7 +19,6 @@ export interface JobSource {
 
 /** On pods of a Job, from Kubernetes: the Job's name. */
 export const runLabel = "batch.kubernetes.io/job-name";
-const policies: Readonly<Record<Concurrency, string>> = { forbid: "Forbid", allow: "Allow", replace: "Replace" };
 
 /** Why a job cannot run on a cluster; undefined: it can. */
 export function whyNoJobHere({ image, stopSignal }: Job): string | undefined {
@@ -35,38 +34,19 @@ function podOf({ job, restarts }: JobSource): PodTemplate {
   const asked = job.schedule === undefined && restarts > 0;
   return {
     metadata: { labels, ...(asked ? { annotations: { [restartsAnnotation]: String(restarts) } } : {}) },
-    spec: {
-      serviceAccountName: job.name,
-      automountServiceAccountToken: false,
-      enableServiceLinks: false,
-      // Each try is a pod of its own, so that what it said can be read afterwards.
-      restartPolicy: "Never",
-      terminationGracePeriodSeconds: seconds(job.graceMs),
-      securityContext: { seccompProfile: { type: "RuntimeDefault" } },
-      containers: [container(job)],
-      ...(job.mounts.length === 0 ? {} : { volumes: job.mounts.map(volume) }),
-    },
+    // Each try is a pod of its own, so that what it said can be read afterwards.
+    spec: podSpec({ account: job.name, restartPolicy: "Never", graceSeconds: seconds(job.graceMs), mounts: job.mounts, container: container(job) }),
   };
 }
 
-function container({ image, command, env, mounts, namespace, name, resources }: Job): object {
-  const ours = { WEIR_NAMESPACE: namespace, WEIR_JOB: name };
-  const said = Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const own = Object.entries(ours).filter(([key]) => env[key] === undefined);
-  const run = { name: "WEIR_RUN", valueFrom: { fieldRef: { fieldPath: `metadata.labels['${runLabel}']` } } };
-  return {
-    name: "main",
-    image,
-    ...(command.length === 0 ? {} : { command: command.map(literal) }),
-    env: [
-      ...own.map(([key, value]) => ({ name: key, value })),
-      ...(env["WEIR_RUN"] === undefined ? [run] : []),
-      ...said.map(([key, value]) => ({ name: key, ...envSource(value) })),
-    ],
-    ...(resources === undefined ? {} : { resources: resourcesOf(resources) }),
-    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["NET_RAW"] } },
-    ...(mounts.length === 0 ? {} : { volumeMounts: mounts.map(volumeMount) }),
-  };
+function container(job: Job): object {
+  const { env, mounts, namespace, name } = job;
+  const ours: readonly EnvEntry[] = [
+    { name: "WEIR_NAMESPACE", value: namespace },
+    { name: "WEIR_JOB", value: name },
+    { name: "WEIR_RUN", valueFrom: { fieldRef: { fieldPath: `metadata.labels['${runLabel}']` } } },
+  ];
+  return mainContainer({ of: job, env: containerEnv(ours, env), mounted: mounts.map(volumeMount) });
 }
 
 /** What should be there of one job. */
@@ -91,10 +71,10 @@ interface JobWish {
 
 /** What a job that can run here needs: its account, its CronJob, or the Job for what it is now. */
 export function jobObjects(source: JobSource, wish: JobWish): JobObjects {
-  const { job, restarts, contents } = source;
+  const { job, restarts } = source;
   const { belongs, begun } = wish;
   const template = podOf(source);
-  const hash = wish.hash(canonicalJson([template, [...contents].toSorted(([a], [b]) => (a < b ? -1 : 1))]));
+  const hash = wish.hash(podText(template, source));
   const pods = withHash(template, hash);
   const account = object("ServiceAccount", job.name, job, belongs, {}, { automountServiceAccountToken: false });
   const always = [account, ...(job.schedule === undefined ? [] : [cronJob(job, pods, belongs)])];
@@ -159,7 +139,7 @@ function cronJob(job: Job, pods: PodTemplate, belongs: Belongs): WrittenObject {
       spec: {
         schedule: job.schedule?.cron,
         timeZone: job.schedule?.timeZone,
-        concurrencyPolicy: policies[job.concurrency],
+        concurrencyPolicy: concurrencyPolicies[job.concurrency],
         successfulJobsHistoryLimit: job.keep,
         failedJobsHistoryLimit: job.keep,
         suspend: false,

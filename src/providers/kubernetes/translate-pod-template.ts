@@ -1,7 +1,8 @@
 /** One declared version → what its pods are made from. */
 import { canonicalJson } from "../../lib/canonical-json.ts";
+import { containerEnv, containerResources, type EnvEntry, literal, seconds, volumeMount } from "../../model/kube-container.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
-import type { EnvValue, Mount, Port, Probe, ProbeKind, Resources, Service } from "../../model/types.ts";
+import type { Mount, Port, Probe, ProbeKind, Service } from "../../model/types.ts";
 import { appLabel, type Labels, restartsAnnotation, versionLabel } from "./workload-objects.ts";
 
 /** A version as far as its pods are concerned. */
@@ -45,26 +46,59 @@ export function podTemplate({ service, restarts }: PodSource): PodTemplate {
   const labels = { ...versionSelector(service), "app.kubernetes.io/name": app, "app.kubernetes.io/version": version, [meshLabel]: "on" };
   return {
     metadata: { labels, ...(restarts === 0 ? {} : { annotations: { [restartsAnnotation]: String(restarts) } }) },
-    spec: {
-      serviceAccountName: app,
-      automountServiceAccountToken: false,
-      enableServiceLinks: false,
-      terminationGracePeriodSeconds: drainSeconds(service) + seconds(graceMs),
-      securityContext: { seccompProfile: { type: "RuntimeDefault" } },
-      containers: [container(service)],
-      ...(service.mounts.length === 0 ? {} : { volumes: service.mounts.map(volume) }),
-    },
+    spec: podSpec({ account: app, graceSeconds: drainSeconds(service) + seconds(graceMs), mounts: service.mounts, container: container(service) }),
+  };
+}
+
+interface PodParts {
+  readonly account: string;
+  readonly restartPolicy?: "Never";
+  readonly graceSeconds: number;
+  readonly mounts: readonly Mount[];
+  readonly container: object;
+}
+
+/** A pod of one container. */
+export function podSpec({ account, restartPolicy, graceSeconds, mounts, container }: PodParts): object {
+  return {
+    serviceAccountName: account,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    ...(restartPolicy === undefined ? {} : { restartPolicy }),
+    terminationGracePeriodSeconds: graceSeconds,
+    securityContext: { seccompProfile: { type: "RuntimeDefault" } },
+    containers: [container],
+    ...(mounts.length === 0 ? {} : { volumes: mounts.map(volume) }),
+  };
+}
+
+interface ContainerParts {
+  readonly of: Pick<Service, "image" | "command" | "resources">;
+  readonly env: readonly EnvEntry[];
+  readonly ports?: readonly object[];
+  /** Probes and hooks. */
+  readonly calls?: object;
+  readonly mounted: readonly object[];
+}
+
+/** The one container of a pod. Ordinary images start as root and change to another user themselves; that much is left to them. */
+export function mainContainer({ of: { image, command, resources }, env, ports = [], calls = {}, mounted }: ContainerParts): object {
+  return {
+    name: "main",
+    image,
+    ...(command.length === 0 ? {} : { command: command.map(literal) }),
+    env,
+    ...(ports.length === 0 ? {} : { ports }),
+    ...(resources === undefined ? {} : { resources: containerResources(resources) }),
+    ...calls,
+    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["NET_RAW"] } },
+    ...(mounted.length === 0 ? {} : { volumeMounts: mounted }),
   };
 }
 
 /** Text that differs exactly when pods must be replaced by new ones; hash it. It holds no contents of secrets, only their hashes. */
-export function podText(template: PodTemplate, { contents }: PodSource): string {
+export function podText(template: PodTemplate, { contents }: Pick<PodSource, "contents">): string {
   return canonicalJson([template, [...contents].toSorted(([a], [b]) => (a < b ? -1 : 1))]);
-}
-
-/** Whole seconds, rounded up. */
-export function seconds(ms: number): number {
-  return Math.ceil(ms / 1_000);
 }
 
 function drainSeconds({ drainMs }: Service): number {
@@ -72,31 +106,14 @@ function drainSeconds({ drainMs }: Service): number {
 }
 
 function container(service: Service): object {
-  const { image, command, env, ports, mounts, health, resources, volumes = [] } = service;
+  const { ports, mounts, health, volumes = [] } = service;
   const mounted = [...mounts.map(volumeMount), ...volumes.map(({ name, path }) => ({ name, mountPath: path }))];
   const names = portNames(ports);
   const own = new Map(ports.map((port) => [port.containerPort, port]));
   const listening = [...own.keys()].map((number) => ({ name: names.get(number), containerPort: number, protocol: "TCP" }));
-  return {
-    name: "main",
-    image,
-    ...(command.length === 0 ? {} : { command: command.map(literal) }),
-    env: environment(service, env),
-    ...(listening.length === 0 ? {} : { ports: listening }),
-    ...(resources === undefined ? {} : { resources: resourcesOf(resources) }),
-    ...probes(health, ports),
-    // The time in which it is no longer called, but still answers; the stop signal comes after it.
-    lifecycle: { preStop: { sleep: { seconds: drainSeconds(service) } } },
-    // Ordinary images start as root and change to another user themselves; that much is left to them.
-    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["NET_RAW"] } },
-    ...(mounted.length === 0 ? {} : { volumeMounts: mounted }),
-  };
-}
-
-/** Processor that is free may be used by whoever wants it; memory that somebody has cannot be taken back. */
-export function resourcesOf({ cpu, memory }: Resources): object {
-  const requests = { ...(cpu === undefined ? {} : { cpu }), ...(memory === undefined ? {} : { memory }) };
-  return { requests, ...(memory === undefined ? {} : { limits: { memory } }) };
+  // The time in which it is no longer called, but still answers; the stop signal comes after it.
+  const lifecycle = { preStop: { sleep: { seconds: drainSeconds(service) } } };
+  return mainContainer({ of: service, env: environment(service), ports: listening, calls: { ...probes(health, ports), lifecycle }, mounted });
 }
 
 /**
@@ -115,53 +132,27 @@ export function portNames(ports: readonly Port[]): ReadonlyMap<number, string> {
   return names;
 }
 
-/** Kubernetes replaces `$(NAME)` in commands and values; what is declared is meant as it stands. */
-export function literal(text: string): string {
-  return text.includes("$(") || text.includes("$$") ? text.replaceAll("$", "$$$$") : text;
-}
-
 /** Of a replica with volumes: its number, by which it finds them again. Others have no number, and say their name. */
 function replicaField(service: Service): string {
   return hasVolumes(service) ? "metadata.labels['apps.kubernetes.io/pod-index']" : "metadata.name";
 }
 
-function environment(service: Service, env: Service["env"]): readonly object[] {
-  const { namespace, app, version } = service;
-  const ours = { WEIR_NAMESPACE: namespace, WEIR_APP: app, WEIR_VERSION: version };
-  const said = Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return [
-    ...Object.entries(ours)
-      .filter(([name]) => env[name] === undefined)
-      .map(([name, value]) => ({ name, value })),
-    ...(env["WEIR_REPLICA"] === undefined ? [{ name: "WEIR_REPLICA", valueFrom: { fieldRef: { fieldPath: replicaField(service) } } }] : []),
-    ...said.map(([name, value]) => ({ name, ...envSource(value) })),
+function environment(service: Service): readonly EnvEntry[] {
+  const { namespace, app, version, env } = service;
+  const ours: readonly EnvEntry[] = [
+    { name: "WEIR_NAMESPACE", value: namespace },
+    { name: "WEIR_APP", value: app },
+    { name: "WEIR_VERSION", value: version },
+    { name: "WEIR_REPLICA", valueFrom: { fieldRef: { fieldPath: replicaField(service) } } },
   ];
-}
-
-/** Where a variable has its value from. */
-export function envSource(value: EnvValue): object {
-  switch (value.kind) {
-    case "literal":
-      return { value: literal(value.value) };
-    case "config":
-      return { valueFrom: { configMapKeyRef: { name: value.name, key: value.key } } };
-    case "secret":
-      return { valueFrom: { secretKeyRef: { name: value.name, key: value.key } } };
-    default:
-      return value satisfies never;
-  }
+  return containerEnv(ours, env);
 }
 
 /** What a mount takes its files from; `index`: its place in the list. */
-export function volume({ kind, name, key }: Mount, index: number): object {
+function volume({ kind, name, key }: Mount, index: number): object {
   const source = { defaultMode: fileMode, ...(key === undefined ? {} : { items: [{ key, path: key }] }) };
   const named = kind === "config" ? { configMap: { name, ...source } } : { secret: { secretName: name, ...source } };
   return { name: `mount-${index}`, ...named };
-}
-
-/** Where they appear. */
-export function volumeMount({ key, path }: Mount, index: number): object {
-  return { name: `mount-${index}`, mountPath: path, readOnly: true, ...(key === undefined ? {} : { subPath: key }) };
 }
 
 /** As on one machine: who says nothing is ready when the first port takes connections. */
