@@ -1,12 +1,13 @@
 /** Declared jobs → the Jobs and CronJobs that run them, and what is said of those that ran. */
+import { memoizeLast } from "../../lib/memoize.ts";
 import { stackLabel } from "../../model/declared-kinds.ts";
 import { concurrencyPolicies, containerEnv, type EnvEntry, seconds, volumeMount } from "../../model/kube-container.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
 import type { Job } from "../../model/types.ts";
 import type { KubeJob } from "./objects.ts";
-import { mainContainer, type PodTemplate, podSpec, podText } from "./translate-pod-template.ts";
+import { contentsOf, mainContainer, type PodTemplate, podSpec, podText, withHash } from "./translate-pod-template.ts";
 import type { Belongs } from "./translate-runners.ts";
-import { causeAnnotation, hashLabel, jobLabel, type Labels, restartsAnnotation, type WrittenObject, writtenKey, writtenObject } from "./workload-objects.ts";
+import { causeAnnotation, jobLabel, type Labels, restartsAnnotation, type WrittenObject, writtenKey, writtenObject } from "./workload-objects.ts";
 
 /** A job as far as its pods are concerned. */
 export interface JobSource {
@@ -28,7 +29,7 @@ export function whyNoJobHere({ image, stopSignal }: Job): string | undefined {
 }
 
 /** What the pods of a job are made from. */
-function podOf({ job, restarts }: JobSource): PodTemplate {
+function podOf(job: Job, restarts: number): PodTemplate {
   const labels = { [jobLabel]: job.name, "app.kubernetes.io/name": job.name, [meshLabel]: "on" };
   // A schedule's runs are asked for one by one: that is no change of what they are made from.
   const asked = job.schedule === undefined && restarts > 0;
@@ -69,13 +70,18 @@ interface JobWish {
   readonly hash: (text: string) => string;
 }
 
+/** A job's pods and the hash of them; made again only when something that they are made from has changed. */
+const hashedPods = memoizeLast((job: Job, restarts: number, hash: JobWish["hash"], ...contents: readonly string[]) => {
+  const template = podOf(job, restarts);
+  const made = hash(podText(template, { contents: contentsOf(contents) }));
+  return { hash: made, pods: withHash(template, made) };
+});
+
 /** What a job that can run here needs: its account, its CronJob, or the Job for what it is now. */
 export function jobObjects(source: JobSource, wish: JobWish): JobObjects {
   const { job, restarts } = source;
   const { belongs, begun } = wish;
-  const template = podOf(source);
-  const hash = wish.hash(podText(template, source));
-  const pods = withHash(template, hash);
+  const { hash, pods } = hashedPods(job, restarts, wish.hash, ...[...source.contents].flat());
   const account = object("ServiceAccount", job.name, job, belongs, {}, { automountServiceAccountToken: false });
   const always = [account, ...(job.schedule === undefined ? [] : [cronJob(job, pods, belongs)])];
   const cause = causeOf(job, restarts, hash);
@@ -106,10 +112,6 @@ function keptOf(job: Job, runs: readonly KubeJob[], over: readonly KubeJob[], cu
   const ended = over.filter((run) => run !== current).slice(0, job.keep);
   const going = job.schedule === undefined ? [] : runs.filter(({ state }) => state === "running");
   return [...ended, ...going].map((run) => writtenKey({ kind: "Job", metadata: run }));
-}
-
-function withHash(template: PodTemplate, hash: string): PodTemplate {
-  return { ...template, metadata: { ...template.metadata, labels: { ...template.metadata.labels, [hashLabel]: hash } } };
 }
 
 function specOf({ retries, timeoutMs }: Job, template: PodTemplate): object {

@@ -3,7 +3,7 @@ import { canonicalJson } from "../../lib/canonical-json.ts";
 import { containerEnv, containerResources, type EnvEntry, literal, seconds, volumeMount } from "../../model/kube-container.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
 import type { Mount, Port, Probe, ProbeKind, Service } from "../../model/types.ts";
-import { appLabel, type Labels, restartsAnnotation, versionLabel } from "./workload-objects.ts";
+import { appLabel, hashLabel, type Labels, restartsAnnotation, versionLabel } from "./workload-objects.ts";
 
 /** A version as far as its pods are concerned. */
 export interface PodSource {
@@ -33,6 +33,11 @@ export function contentNames({ env, mounts }: Pick<Service, "env" | "mounts">): 
 /** Says whether something of a version's pods outlives them. */
 export function hasVolumes({ volumes }: Pick<Service, "volumes">): boolean {
   return volumes !== undefined && volumes.length > 0;
+}
+
+/** `contents` out of a flat list of names and hashes, which is how what is remembered is compared. */
+export function contentsOf(pairs: readonly string[]): PodSource["contents"] {
+  return new Map(pairs.flatMap((name, at) => (at % 2 === 0 ? [[name, pairs[at + 1] ?? ""] as const] : [])));
 }
 
 /** Labels that pods and their Deployment are matched by; they never change. */
@@ -94,6 +99,11 @@ export function mainContainer({ of: { image, command, resources }, env, ports = 
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["NET_RAW"] } },
     ...(mounted.length === 0 ? {} : { volumeMounts: mounted }),
   };
+}
+
+/** The same, with the hash of `podText` on its pods. */
+export function withHash(template: PodTemplate, hash: string): PodTemplate {
+  return { ...template, metadata: { ...template.metadata, labels: { ...template.metadata.labels, [hashLabel]: hash } } };
 }
 
 /** Text that differs exactly when pods must be replaced by new ones; hash it. It holds no contents of secrets, only their hashes. */

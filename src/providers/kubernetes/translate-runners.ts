@@ -2,8 +2,8 @@
 import { stackLabel } from "../../model/declared-kinds.ts";
 import type { AppName, Namespace, VersionName } from "../../model/names.ts";
 import type { Service, Volume } from "../../model/types.ts";
-import { hasVolumes, type PodSource, type PodTemplate, podTemplate, versionSelector } from "./translate-pod-template.ts";
-import { hashLabel, type Labels, type Owner, type RunnerKind, type WrittenObject, writtenKinds, writtenObject } from "./workload-objects.ts";
+import { hasVolumes, type PodSource, podTemplate, versionSelector, withHash } from "./translate-pod-template.ts";
+import { type Labels, type Owner, type RunnerKind, type WrittenObject, writtenKinds, writtenObject } from "./workload-objects.ts";
 
 /** Who owns an object, and the stack that it belongs to, if any. */
 export interface Belongs {
@@ -68,10 +68,6 @@ function claim({ name, size, class: storageClassName }: Volume, labels: Labels):
     metadata: { name, labels },
     spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: size } }, ...(storageClassName === undefined ? {} : { storageClassName }) },
   };
-}
-
-function withHash(template: PodTemplate, hash: string): PodTemplate {
-  return { ...template, metadata: { ...template.metadata, labels: { ...template.metadata.labels, [hashLabel]: hash } } };
 }
 
 function podNamesService({ app, version }: Service): string {

@@ -6,7 +6,7 @@ import type { Job, Service } from "../../model/types.ts";
 import type { ClusterView, DeclarationKind, KubeDeclaration, KubeRunner, KubeWritten } from "./objects.ts";
 import { keepsService, versionsByApp, whyNotCalled } from "./translate-declarations.ts";
 import { type JobObjects, jobObjects, whyNoJobHere } from "./translate-jobs.ts";
-import { contentNames, type PodSource, podTemplate, podText } from "./translate-pod-template.ts";
+import { contentNames, contentsOf, type PodSource, podTemplate, podText } from "./translate-pod-template.ts";
 import { type Belongs, runnerObjects } from "./translate-runners.ts";
 import { appObjects, externalService, routerService, versionService, whyNotHere } from "./translate-workloads.ts";
 import { adoptedHash, isRunnerKind, type Owner, runnerKinds, type WrittenKind, type WrittenObject, writtenKey } from "./workload-objects.ts";
@@ -222,8 +222,7 @@ const versionObjects = memoizeLast(
     if (version.value === undefined) return { hash: "", objects: [] };
     const { service, restarts } = version.value;
     if (service.adopted !== undefined) return { hash: adoptedHash, objects: [versionService(service, belongsTo(version))].filter((one) => one !== undefined) };
-    const contents = new Map(pairs.flatMap((name, at) => (at % 2 === 0 ? [[name, pairs[at + 1] ?? ""] as const] : [])));
-    const source: PodSource = { service, restarts, contents };
+    const source: PodSource = { service, restarts, contents: contentsOf(pairs) };
     const made = hash(podText(podTemplate(source), source));
     const own = versionService(service, belongsTo(version));
     return { hash: made, objects: [...runnerObjects(source, made, belongsTo(version)), ...(own === undefined ? [] : [own])] };
