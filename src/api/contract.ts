@@ -4,8 +4,7 @@
  * Times are milliseconds since the epoch; weights are basis points (10 000 = 100 %).
  */
 import type { Problem } from "../lib/problem.ts";
-import type { RunState } from "../model/declared.ts";
-import type { JobState } from "../model/job-run.ts";
+import type { JobRunFacts, JobState } from "../model/job-run.ts";
 import type { Schedule } from "../model/types.ts";
 
 /** HTTP status ↔ meaning: 400 bad input, 404 unknown name, 409 conflict, 422 not possible now, 503 data plane not there, 500 a bug. */
@@ -149,15 +148,7 @@ export interface JobView {
   readonly runs: readonly JobRunView[];
 }
 
-export interface JobRunView {
-  readonly name: string;
-  /** What it ran for: the hash of what it was made from, `restart N`, or `at TIME`. */
-  readonly cause: string;
-  readonly state: RunState;
-  readonly startedAt: number;
-  readonly endedAt?: number;
-  readonly reason?: string;
-}
+export type JobRunView = JobRunFacts;
 
 /** `POST /v1/jobs/run`: runs jobs again now; `wait`: answers when they have ended. Answers `readonly JobView[]`. */
 export interface RunJobsRequest {

@@ -1,17 +1,12 @@
-import { createHash } from "node:crypto";
 import type { Declared, DeclaredSnapshot, Template, Write } from "../model/declared.ts";
 import type { VersionKey } from "../model/names.ts";
 import type { Replica, WantedVersion } from "../release/replace.ts";
-import { templateOf, templateText, usedData } from "../release/template.ts";
-
-interface Known {
-  readonly parts: readonly Declared[];
-  readonly template: Template;
-}
+import { templateOf, templateText } from "../release/template.ts";
+import { madeFromUsed, shortHash } from "./made-from.ts";
 
 /** Says what should run of everything declared; hashes only what changed. */
 export class WantedVersions {
-  readonly #known = new WeakMap<Declared, Known>();
+  readonly #made = madeFromUsed<Template>();
 
   /** By key, what a snapshot wants. */
   of(snapshot: DeclaredSnapshot): ReadonlyMap<VersionKey, WantedVersion> {
@@ -40,19 +35,10 @@ export class WantedVersions {
   }
 
   #template(snapshot: DeclaredSnapshot, declared: Declared<"service">): Template {
-    const parts = [...usedData(snapshot, declared.value.service, "config"), ...usedData(snapshot, declared.value.service, "secret")];
-    const known = this.#known.get(declared);
-    if (known !== undefined && known.parts.length === parts.length && known.parts.every((part, i) => part === parts[i])) return known.template;
-    const made = templateOf(snapshot, declared);
-    const template = {
-      ...made,
-      hash: createHash("sha256")
-        .update(templateText(withoutImage(made)))
-        .digest("hex")
-        .slice(0, 16),
-    };
-    this.#known.set(declared, { parts, template });
-    return template;
+    return this.#made(snapshot, declared, declared.value.service, () => {
+      const made = templateOf(snapshot, declared);
+      return { ...made, hash: shortHash(templateText(withoutImage(made))) };
+    });
   }
 }
 

@@ -8,8 +8,8 @@ import type { RunState } from "./declared.ts";
 export const jobStates = ["waiting", "running", "succeeded", "failed", "scheduled"] as const;
 export type JobState = (typeof jobStates)[number];
 
-/** One run. */
-export interface JobRun {
+/** One run, as everybody may see it. */
+export interface JobRunFacts {
   readonly name: string;
   /** What it runs for: the hash of what it is made from, `restart N`, or `at TIME`. */
   readonly cause: string;
@@ -18,6 +18,10 @@ export interface JobRun {
   readonly endedAt?: number;
   /** One line why it failed, or is about to. */
   readonly reason?: string;
+}
+
+/** One run, with who did it. */
+export interface JobRun extends JobRunFacts {
   /** Those that did it, oldest first: what they said can be read by these ids. */
   readonly workloads: readonly string[];
 }

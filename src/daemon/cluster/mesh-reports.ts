@@ -112,21 +112,23 @@ function systemReport(facts: MeshFacts, { leader, authority }: ReportContext, po
   const { rotation } = authority;
   const { origin, notAfter, rootNotAfter } = rotation.signer;
   const single = pods.filter(({ namespace, pod }) => pod.mode === "permissive" && facts.modes.get(namespace) !== "permissive");
-  const namespaces = [...facts.modes].filter(([name, mode]) => mode === "permissive" && pods.some(({ namespace }) => namespace === name)).map(([name]) => name);
+  const withPods = new Set(pods.map(({ namespace }) => namespace));
+  const namespaces = [...facts.modes].filter(([name, mode]) => mode === "permissive" && withPods.has(name)).map(([name]) => name);
   const waiting = pods.flatMap(({ namespace, pod: { name, state, reason } }) =>
     state === "joining" && reason !== undefined ? [{ pod: `${namespace}/${name}`, reason }] : [],
   );
+  const counts = new Map([...Map.groupBy(facts.pods.values(), ({ node }) => node)].map(([node, own]) => [node, own.length]));
   return {
     leader,
     authority: { plugIn: origin === "plug-in", rotation: rotation.phase, notAfter, rootNotAfter },
-    nodes: [...facts.nodes.keys()].toSorted().map((name) => reportedNode(name, facts)),
+    nodes: [...facts.nodes.keys()].toSorted().map((name) => reportedNode(name, facts, counts.get(name) ?? 0)),
     permissive: [...namespaces.toSorted(), ...single.map(({ namespace, pod }) => `${namespace}/${pod.name}`).toSorted()].slice(0, listLimit),
     waiting: waiting.toSorted((a, b) => (a.pod < b.pod ? -1 : 1)).slice(0, listLimit),
     problems: facts.problems.slice(0, listLimit).map(({ message, hint }) => `${message}${hint === undefined ? "" : ` (${hint})`}`),
   };
 }
 
-function reportedNode(name: string, { reports, connected, proxies, pods }: MeshFacts): ReportedNode {
+function reportedNode(name: string, { reports, connected, proxies }: MeshFacts, pods: number): ReportedNode {
   const [report, proxy] = [reports.get(name), proxies.get(name)];
   const reason = report?.problem ?? (report?.guard.state === "absent" ? report.guard.reason : undefined);
   return {
@@ -137,6 +139,6 @@ function reportedNode(name: string, { reports, connected, proxies, pods }: MeshF
     ...(proxy === undefined || proxy.refusal === "" ? {} : { refused: proxy.refusal }),
     guard: report?.guard.state ?? "unknown",
     ...(reason === undefined ? {} : { reason }),
-    pods: [...pods.values()].filter(({ node }) => node === name).length,
+    pods,
   };
 }

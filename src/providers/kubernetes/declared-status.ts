@@ -1,6 +1,6 @@
 /** What the control plane says of declared objects, in the `status` of each: written by its controller, read by whoever shows it. */
 import type { RunState, Shares } from "../../model/declared.ts";
-import { type JobState, jobStates } from "../../model/job-run.ts";
+import { type JobRunFacts, type JobState, jobStates } from "../../model/job-run.ts";
 import { formatPercent } from "../../model/weights.ts";
 import { flag, list, number, optional, type Raw, record, text } from "./readers.ts";
 
@@ -50,15 +50,7 @@ export interface AppStatus extends AnyStatus {
 }
 
 /** One run of a job: a Job of Kubernetes. Times are milliseconds since the epoch. */
-export interface JobRunStatus {
-  readonly name: string;
-  /** What it ran for: the hash of what it was made from, `restart N`, or `at TIME`. */
-  readonly cause: string;
-  readonly state: RunState;
-  readonly startedAt: number;
-  readonly endedAt?: number;
-  /** One line why it failed, or is about to. */
-  readonly reason?: string;
+export interface JobRunStatus extends JobRunFacts {
   /** It goes on, and will not get better by waiting. */
   readonly hopeless?: true;
 }
