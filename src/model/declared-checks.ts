@@ -6,11 +6,11 @@ import type { Problem } from "../lib/problem.ts";
 import type { DeclaredApp, DeclaredJob, DeclaredService } from "./declared.ts";
 import { checkAddress } from "./file/external.ts";
 import { cron, timeZone } from "./file/job.ts";
+import { stopSignals, variableMistake } from "./file/program.ts";
 import { Report } from "./file/report.ts";
 import { conditions } from "./file/route-action.ts";
 import { methods } from "./file/route-match.ts";
 import { absolutePath, choice, headerName, headerValue, hostName, imageName, label, regex, urlPath } from "./file/scalars.ts";
-import { stopSignals, variableMistake } from "./file/service.ts";
 import type { Shape } from "./file/shape.ts";
 import type { DestinationRef, ExternalService, HeaderChanges, NamedMatch, RouteAction, RouteMatch, Router, Service, TextMatch } from "./types.ts";
 

@@ -1,5 +1,5 @@
 /** Keeps on a cluster what is declared there: whenever anything changed, one round from what should be to what is. */
-import { createHash } from "node:crypto";
+
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
@@ -9,6 +9,7 @@ import type { KubeClient } from "../../providers/kubernetes/client.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { declarationKey, heldObjects, unwanted, type Wanted, wantedObjects } from "../../providers/kubernetes/translate-wanted.ts";
 import { Alarm } from "../alarm.ts";
+import { shortHash } from "../made-from.ts";
 
 export interface WorkloadControllerOptions {
   readonly view: Readable<ClusterView | undefined>;
@@ -70,7 +71,7 @@ export class WorkloadController {
   }
 
   async #round(view: ClusterView, signal: AbortSignal): Promise<void> {
-    const wanted = wantedObjects(view, sha256, this.#state.get().begun);
+    const wanted = wantedObjects(view, shortHash, this.#state.get().begun);
     const held = heldObjects(view);
     const objects = [...wanted.objects.values()].map(({ object }) => object);
     this.#alarm.set(await this.#writer.round(objects, { held, unwanted: unwanted(held, wanted) }, signal));
@@ -92,9 +93,4 @@ export class WorkloadController {
     const refused = [...this.#writer.reasons].flatMap(([key, reason]) => (wanted.objects.get(key)?.by ?? []).map((name) => [name, reason] as const));
     return new Map([...refused, ...wanted.reasons]);
   }
-}
-
-/** 16 hexadecimal digits: a label's value is short. */
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }

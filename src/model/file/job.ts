@@ -1,15 +1,13 @@
 /** `jobs:` — what runs to its end, once or by a schedule. */
-import { resolvePath } from "../../lib/posix-path.ts";
 import { failed, ok } from "../../lib/problem.ts";
 import { quote } from "../quote.ts";
 import { isTimeZone, scheduleHint, usualTimeZone, whyNoSchedule } from "../schedule.ts";
 import type { Concurrency, Job, Schedule } from "../types.ts";
-import { words } from "./command.ts";
+import { checkStart, egressField, mountsField, programSynonyms, readProgram, startable, startFields, stopFields } from "./program.ts";
 import { readResources, resourcesShape } from "./running.ts";
-import { choice, duration, filledText, flag, imageName, integer, label } from "./scalars.ts";
+import { choice, duration, integer, label } from "./scalars.ts";
 import { asAppName, asNamespace, readPlainKey, type Scope } from "./scope.ts";
-import { checkStart, envShape, mountShape, readCommand, readEnv, readMounts, stopSignals, unreadWords } from "./service.ts";
-import { type LocatedEntry, listOf, type ObjectOf, object, optional, orElse, type Shape, scalar } from "./shape.ts";
+import { type LocatedEntry, type ObjectOf, object, optional, type Shape, scalar } from "./shape.ts";
 
 /** A CronJob's name has room for the time that its runs' names end with. */
 const longestName = 52;
@@ -32,20 +30,15 @@ export const timeZone: Shape<string> = scalar("a time zone", "Europe/Berlin", { 
 
 const jobFields = {
   namespace: optional(label("namespace"), "where it lives (default: the file's)"),
-  command: optional(orElse(words, unreadWords), "what to start: one line, or a list; on a cluster in place of the image's own"),
-  image: optional(orElse(imageName, ""), "container image; what a cluster runs (one machine starts the command)"),
-  args: optional(words, "more arguments"),
-  dir: optional(filledText, "working directory, from the file's folder"),
-  env: optional(envShape, "environment variables"),
-  mounts: optional(listOf("mounts", mountShape), "configs and secrets as files"),
+  ...startFields,
+  mounts: mountsField,
   resources: optional(resourcesShape, "what it is sure to get on a cluster"),
-  egress: optional(flag, "may call anything outside the mesh (default false)"),
+  egress: egressField,
   schedule: optional(cron, "when it runs, as cron says it; without it: once, and again when it changes"),
   timeZone: optional(timeZone, "of the schedule (default UTC)"),
   retries: optional(integer("a number of retries", 0, 100), "how often it is tried again when it fails (default 3)"),
   timeout: optional(duration(1000), "longest time of a run, with what is tried again (default: none)"),
-  grace: optional(duration(0), "time between the stop signal and SIGKILL (default 10s)"),
-  stopSignal: optional(choice("a stop signal", stopSignals), "how to ask it to stop (default SIGTERM)"),
+  ...stopFields,
   concurrency: optional(choice<Concurrency>("a way", ["forbid", "allow", "replace"]), "what the schedule does while a run goes on (default forbid)"),
   keep: optional(integer("a number of runs", 1, 20), "how many ended runs are kept, with what they said (default 3)"),
 };
@@ -53,15 +46,10 @@ export type JobFields = ObjectOf<typeof jobFields>;
 
 /** Words that users of other tools know. */
 const synonyms = {
-  cmd: "command", entrypoint: "command", container: "image", run: "command", environment: "env", limits: "resources", workingDir: "dir", working_dir: "dir",
-  cwd: "dir", cron: "schedule", backoffLimit: "retries", activeDeadlineSeconds: "timeout", deadline: "timeout", concurrencyPolicy: "concurrency",
+  ...programSynonyms, cron: "schedule", backoffLimit: "retries", activeDeadlineSeconds: "timeout", deadline: "timeout", concurrencyPolicy: "concurrency",
   timezone: "timeZone", history: "keep",
 }; // biome-ignore format: one table
-const fieldsShape: Shape<JobFields> = object("a job", jobFields, synonyms);
-export const jobShape: Shape<JobFields> = {
-  ...fieldsShape,
-  schema: { ...fieldsShape.schema, anyOf: [{ required: ["command"] }, { required: ["image"] }] },
-};
+export const jobShape: Shape<JobFields> = startable(object("a job", jobFields, synonyms));
 
 /** A job as the file has it, with its place. */
 export interface ReadJob {
@@ -84,14 +72,7 @@ export function buildJob(entry: LocatedEntry<JobFields>, scope: Scope): ReadJob 
   const job: Job = {
     namespace,
     name: asAppName(key.name),
-    ...(fields.image === undefined ? {} : { image: fields.image.value }),
-    command: readCommand(fields, scope.report),
-    dir: scope.runs === "images" ? "/" : resolvePath(scope.dir, fields.dir?.value ?? "."),
-    env: readEnv(fields, namespace, scope),
-    mounts: readMounts(fields, namespace, scope),
-    graceMs: fields.grace?.value ?? 10_000,
-    stopSignal: fields.stopSignal?.value ?? "SIGTERM",
-    egress: fields.egress?.value ?? false,
+    ...readProgram(fields, namespace, scope),
     ...scheduleOf(fields),
     retries: fields.retries?.value ?? usualRetries,
     ...(fields.timeout === undefined ? {} : { timeoutMs: fields.timeout.value }),
