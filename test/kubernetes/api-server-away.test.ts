@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
-import { create, execute, startTestCluster } from "./support/cluster.ts";
-import { callFromOutside, eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
-import { pod, service } from "./support/objects.ts";
+import { execute, startTestCluster } from "./support/cluster.ts";
+import { callFromOutside, createApi, eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
+import { pod } from "./support/objects.ts";
 
 let cluster: Cluster;
 let mesh: Mesh;
@@ -15,14 +15,7 @@ before(
   async () => {
     cluster = await startTestCluster();
     mesh = await startMesh(cluster);
-    for (const name of ["web", "api"]) await cluster.kubectl(["create", "serviceaccount", name]);
-    await cluster.kubectl(["label", "namespace", "default", "weir.dev/mesh=on"]);
-    const api = { image: "echo", labels: { app: "api" }, spec: { serviceAccountName: "api" } };
-    const caller = { image: "node", command: ["/bin/node", "-e", "setInterval(() => {}, 1e6)"], spec: { serviceAccountName: "web" } };
-    const stranger = pod("stranger", "node-2", { labels: { "weir.dev/mesh": "off" } });
-    const objects = [pod("api-1", "node-1", api), pod("api-2", "node-2", api), pod("web", "node-1", caller), stranger, service("api", "api", 80, 8080)];
-    await create(cluster, objects, "api-1", "api-2", "web", "stranger");
-    await cluster.kubectl(["patch", "service", "api", "--type=json", "-p", '[{"op":"add","path":"/spec/ports/0/appProtocol","value":"http"}]']);
+    await createApi(cluster, [pod("stranger", "node-2", { labels: { "weir.dev/mesh": "off" } })], "stranger");
     for (const name of ["api-1", "api-2"]) await eventually(async () => assert.notEqual(await strangerCalls(name), 0));
   },
   { timeout: 300_000 },

@@ -3,7 +3,7 @@
  * are done, for there is no sidecar that goes on; failing loudly; by the clock; and nothing is left of them.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -12,7 +12,7 @@ import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { create, startTestCluster, tryKubectl } from "./support/cluster.ts";
 import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
 import { userOf } from "./support/user.ts";
-import type { Weir } from "./support/weir.ts";
+import { stackFolder, succeed, type Weir } from "./support/weir.ts";
 
 const work = mkdtempSync(path.join(tmpdir(), "weir-jobs-"));
 
@@ -36,10 +36,8 @@ after(async () => {
   if (cluster !== undefined) await stopCluster(cluster.dir);
 });
 
-async function ok(...words: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await alice(...words);
-  assert.equal(code, 0, `weir ${words.join(" ")}\n${stdout}\n${stderr}`);
-  return stdout;
+function ok(...words: readonly string[]): Promise<string> {
+  return succeed(alice, ...words);
 }
 
 async function jobOf(name: string): Promise<JobView> {
@@ -54,10 +52,7 @@ const program = `image: "weir-test/node:1", command: [node, /apps/job.mjs]`;
 
 /** A folder with this weir.yaml. */
 function stackOf(jobs: string): string {
-  const dir = path.join(work, "shop");
-  mkdirSync(dir, { recursive: true });
-  writeFileSync(path.join(dir, "weir.yaml"), `stack: shop\nservices:\n${web}\njobs:\n${jobs}\n`);
-  return dir;
+  return stackFolder(work, "shop", `stack: shop\nservices:\n${web}\njobs:\n${jobs}\n`);
 }
 
 const kubectl = (...words: readonly string[]): Promise<string> => cluster.kubectl(["-n", "team", ...words]);

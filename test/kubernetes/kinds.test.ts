@@ -3,7 +3,7 @@
  * WEIR_LOAD_COUNT (default 1 500) bounds the load under which one kind takes the place of another.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -15,7 +15,7 @@ import { eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
 import { startMetrics } from "./support/metrics.ts";
 import { pod } from "./support/objects.ts";
 import { userOf } from "./support/user.ts";
-import type { Weir } from "./support/weir.ts";
+import { stackFolder, succeed, type Weir } from "./support/weir.ts";
 
 const count = Number(process.env["WEIR_LOAD_COUNT"] ?? 1_500);
 const namespace = ["-n", "team"];
@@ -76,10 +76,8 @@ function volume(number: number): object {
   };
 }
 
-async function ok(...words: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await alice(...words);
-  assert.equal(code, 0, `weir ${words.join(" ")}\n${stdout}\n${stderr}`);
-  return stdout;
+function ok(...words: readonly string[]): Promise<string> {
+  return succeed(alice, ...words);
 }
 
 /** What a command says that must fail. */
@@ -91,10 +89,7 @@ async function refused(...words: readonly string[]): Promise<string> {
 
 /** Writes this weir.yaml; answers its folder. */
 function stack(name: string, services: string): string {
-  const dir = path.join(work, name);
-  mkdirSync(dir, { recursive: true });
-  writeFileSync(path.join(dir, "weir.yaml"), `stack: ${name}\nservices:\n${services}`);
-  return dir;
+  return stackFolder(work, name, `stack: ${name}\nservices:\n${services}`);
 }
 
 function up(name: string, services: string): Promise<string> {

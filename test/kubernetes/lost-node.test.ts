@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
-import { create, execute, startTestCluster } from "./support/cluster.ts";
-import { eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
+import { execute, startTestCluster } from "./support/cluster.ts";
+import { createApi, eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
 import { pod, service } from "./support/objects.ts";
 
 let cluster: Cluster;
@@ -22,20 +22,8 @@ before(
   async () => {
     cluster = await startTestCluster();
     mesh = await startMesh(cluster);
-    for (const name of ["web", "api"]) await cluster.kubectl(["create", "serviceaccount", name]);
-    await cluster.kubectl(["label", "namespace", "default", "weir.dev/mesh=on"]);
-    const api = { image: "echo", labels: { app: "api" }, spec: { serviceAccountName: "api" } };
-    const caller = { image: "node", command: ["/bin/node", "-e", "setInterval(() => {}, 1e6)"], spec: { serviceAccountName: "web" } };
-    const slow = { image: "node", labels: { app: "slow" }, command: ["/bin/node", "-e", slowReader] };
-    const pods = [pod("api-1", "node-1", api), pod("api-2", "node-2", api), pod("slow", "node-2", slow), pod("web", "node-1", caller)];
-    await create(cluster, [...pods, service("api", "api", 80, 8080), service("slow", "slow", 80, 8080)], "api-1", "api-2", "slow", "web");
-    for (const [name, protocol] of [
-      ["api", "http"],
-      ["slow", "tcp"],
-    ] as const) {
-      const patch = [{ op: "add", path: "/spec/ports/0/appProtocol", value: protocol }];
-      await cluster.kubectl(["patch", "service", name, "--type=json", "-p", JSON.stringify(patch)]);
-    }
+    const slow = pod("slow", "node-2", { image: "node", labels: { app: "slow" }, command: ["/bin/node", "-e", slowReader] });
+    await createApi(cluster, [slow, service("slow", "slow", 80, 8080, "tcp")], "slow");
   },
   { timeout: 300_000 },
 );

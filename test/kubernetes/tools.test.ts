@@ -11,7 +11,7 @@ import { tryRun } from "../cluster/run.ts";
 import { startTestCluster, tryKubectl } from "./support/cluster.ts";
 import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
 import { userOf } from "./support/user.ts";
-import { type Weir, weirFor } from "./support/weir.ts";
+import { succeed, type Weir, weirFor } from "./support/weir.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const work = mkdtempSync(path.join(tmpdir(), "weir-tools-"));
@@ -28,15 +28,15 @@ before(
   async () => {
     cluster = await startTestCluster();
     admin = weirFor(cluster.kubeconfig);
-    await ok(admin, "context", "use", "weir-test");
+    await succeed(admin, "context", "use", "weir-test");
     const { code, stdout } = await admin("check");
     assert.deepEqual([code, /FAIL weir: it is not on this cluster\n +fix: weir install --wait/.test(stdout)], [1, true], stdout);
     mesh = await startMesh(cluster);
     alice = await userOf(cluster, { name: "alice", namespace: "team", role: "edit" });
     bob = await userOf(cluster, { name: "bob", namespace: "guests", role: "view" });
-    for (const user of [alice, bob]) await ok(user, "context", "use", "weir-test");
+    for (const user of [alice, bob]) await succeed(user, "context", "use", "weir-test");
     const loop = "n=0; while :; do n=$((n + 1)); echo tick $n; echo tock $n >&2; sleep 0.3; done";
-    await ok(alice, "run", "-n", "box@v1", "--image", "weir-test/tools:1", "--", "sh", "-c", loop);
+    await succeed(alice, "run", "-n", "box@v1", "--image", "weir-test/tools:1", "--", "sh", "-c", loop);
   },
   { timeout: 1_800_000 },
 );
@@ -46,12 +46,6 @@ after(async () => {
   for (const home of [admin?.home, alice?.home, bob?.home, work]) if (home !== undefined) rmSync(home, { recursive: true, force: true });
   if (cluster !== undefined) await stopCluster(cluster.dir);
 });
-
-async function ok(weir: Weir, ...words: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await weir(...words);
-  assert.equal(code, 0, `weir ${words.join(" ")}\n${stdout}\n${stderr}`);
-  return stdout;
-}
 
 async function json<T>(weir: Weir, ...words: readonly string[]): Promise<T> {
   const { stdout, stderr } = await weir(...words, "-o", "json");
@@ -78,7 +72,7 @@ test("identity: who a workload is and what proves it, by the rights of one names
   writeFileSync(file("root.pem"), roots);
   const { stdout } = await tryRun(["openssl", "x509", "-in", file("root.pem"), "-noout", "-fingerprint", "-sha256"]);
   assert.equal(chain[1]?.fingerprint, stdout.trim().split("=")[1]?.replaceAll(":", "").toLowerCase(), "the root is the one that all trust");
-  assert.match(await ok(alice, "identity", one.workload), /identity: +spiffe:\/\/weir\.local\/ns\/team\/sa\/box\n/);
+  assert.match(await succeed(alice, "identity", one.workload), /identity: +spiffe:\/\/weir\.local\/ns\/team\/sa\/box\n/);
   assert.deepEqual((await json<IdentitiesView>(bob, "identity")).workloads, [], "who may see another namespace sees nothing of it");
   assert.equal((await bob("identity", "team:box")).code, 1);
   const all = JSON.stringify(await json<IdentitiesView>(admin, "identity", "-A")) + (await cluster.kubectl(["get", "meshreports", "-A", "-o", "json"]));
@@ -121,12 +115,12 @@ test("cp: files, folders and archives, in and out, and what goes wrong", { timeo
   mkdirSync(file("tree/deep"), { recursive: true });
   writeFileSync(file("tree/deep/big"), Buffer.alloc(5_000_000, "x"));
   writeFileSync(file("one"), "one", { mode: 0o750 });
-  await ok(alice, "cp", file("one"), "box:/tmp/");
-  await ok(alice, "cp", file("tree"), "box@v1:/tmp");
-  assert.equal(await ok(alice, "exec", "box", "--", "cat", "/tmp/one"), "one");
-  await ok(alice, "cp", "team:box:/tmp/tree", file("back"));
+  await succeed(alice, "cp", file("one"), "box:/tmp/");
+  await succeed(alice, "cp", file("tree"), "box@v1:/tmp");
+  assert.equal(await succeed(alice, "exec", "box", "--", "cat", "/tmp/one"), "one");
+  await succeed(alice, "cp", "team:box:/tmp/tree", file("back"));
   assert.equal(statSync(file("back/deep/big")).size, 5_000_000);
-  await ok(alice, "cp", "box:/tmp/one", file("two"));
+  await succeed(alice, "cp", "box:/tmp/one", file("two"));
   assert.deepEqual([readFileSync(file("two"), "utf8"), statSync(file("two")).mode & 0o777], ["one", 0o750]);
   const missing = await alice("cp", "box:/nowhere", file("x"));
   assert.deepEqual([missing.code, /error\[path-missing\]/.test(missing.stderr)], [3, true], missing.stderr);
@@ -178,7 +172,7 @@ test("the webhook refuses what is wrong in itself, warns of the rest, and is nev
 
 test("uninstall --force takes away what is declared, the kinds, and all that was Weir's", { timeout: 400_000 }, async () => {
   assert.match((await admin("uninstall", "--yes")).stderr, /error\[uninstall-in-use\]: .*1 version/);
-  await ok(admin, "uninstall", "--yes", "--force", "--wait");
+  await succeed(admin, "uninstall", "--yes", "--force", "--wait");
   const kinds = "crd,clusterrole,clusterrolebinding,validatingwebhookconfiguration,namespace";
   assert.doesNotMatch(await cluster.kubectl(["get", kinds, "-o", "name"]), /weir/);
   await eventually(async () => {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -15,7 +15,7 @@ import { runTutorial } from "../support/tutorial.ts";
 import { startTestCluster } from "./support/cluster.ts";
 import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
 import { userOf } from "./support/user.ts";
-import { type Weir, weirFor } from "./support/weir.ts";
+import { stackFolder, succeed, type Weir, weirFor } from "./support/weir.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const work = mkdtempSync(path.join(tmpdir(), "weir-verbs-"));
@@ -30,7 +30,7 @@ before(
   async () => {
     cluster = await startTestCluster();
     admin = weirFor(cluster.kubeconfig);
-    await ok(admin, "context", "use", "weir-test");
+    await succeed(admin, "context", "use", "weir-test");
     const { code, stderr } = await admin("ps");
     assert.equal(code, 6);
     assert.match(stderr, /error\[weir-not-installed\].*\n.*weir install/);
@@ -38,7 +38,7 @@ before(
     await run([process.execPath, "scripts/image/examples.ts"], { cwd: root, timeoutMs: 300_000 });
     await cluster.importImage(path.join(root, ".cache/image/examples.tar"));
     alice = await userOf(cluster, { name: "alice", namespace: "team", role: "edit" });
-    await ok(alice, "context", "use", "weir-test");
+    await succeed(alice, "context", "use", "weir-test");
   },
   { timeout: 1_800_000 },
 );
@@ -49,23 +49,12 @@ after(async () => {
   if (cluster !== undefined) await stopCluster(cluster.dir);
 });
 
-async function ok(weir: Weir, ...words: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await weir(...words);
-  assert.equal(code, 0, `weir ${words.join(" ")}\n${stdout}\n${stderr}`);
-  return stdout;
-}
-
 async function json<T>(weir: Weir, ...words: readonly string[]): Promise<T> {
-  return JSON.parse(await ok(weir, ...words, "-o", "json")) as T;
+  return JSON.parse(await succeed(weir, ...words, "-o", "json")) as T;
 }
 
 /** A folder with this weir.yaml. */
-function stackOf(name: string, text: string): string {
-  const dir = path.join(work, name);
-  mkdirSync(dir, { recursive: true });
-  writeFileSync(path.join(dir, "weir.yaml"), text);
-  return dir;
-}
+const stackOf = (name: string, text: string): string => stackFolder(work, name, text);
 
 test("every command of the tutorial works, as on one machine", { timeout: 1_800_000 }, async () => {
   const env = { KUBECONFIG: cluster.kubeconfig, WEIR_HOME: admin.home, NO_COLOR: "1" };
@@ -100,8 +89,8 @@ test("who may edit one namespace uses every verb there, and no other namespace",
       ["team", "hello", "v2", "ready"],
     ],
   );
-  assert.match(await ok(alice, "up", dir), /^stack pair: no changes\n2 services are ready/);
-  await ok(alice, "weight", "hello@v2=25", "--wait");
+  assert.match(await succeed(alice, "up", dir), /^stack pair: no changes\n2 services are ready/);
+  await succeed(alice, "weight", "hello@v2=25", "--wait");
   const views = await json<readonly ServiceView[]>(alice, "ps");
   assert.deepEqual(
     views.map(({ version, weight, ready, wanted }) => [version, weight, ready, wanted]),
@@ -110,33 +99,33 @@ test("who may edit one namespace uses every verb there, and no other namespace",
       ["v2", 2_500, 1, 1],
     ],
   );
-  await ok(alice, "promote", "hello@v2", "--wait");
-  await ok(alice, "rollback", "hello", "--wait");
-  assert.match(await ok(alice, "history", "hello"), /rollback to \d+ +v1 75%, v2 25%/);
-  await ok(alice, "stage", "hello", "v3", "-e", "X=1");
-  await ok(alice, "scale", "hello@v3=2", "--wait");
-  await ok(alice, "restart", "hello@v3", "--wait");
-  assert.match(await ok(alice, "inspect", "hello@v3"), /acknowledged: true/);
-  for (const list of ["router", "external", "config", "secret", "stack"]) await ok(alice, list, "ls");
-  assert.equal(await ok(alice, "secret", "ls", "-o", "name"), "key\n");
-  assert.match(await ok(alice, "logs", "hello@v1", "--tail", "5"), /\S/);
+  await succeed(alice, "promote", "hello@v2", "--wait");
+  await succeed(alice, "rollback", "hello", "--wait");
+  assert.match(await succeed(alice, "history", "hello"), /rollback to \d+ +v1 75%, v2 25%/);
+  await succeed(alice, "stage", "hello", "v3", "-e", "X=1");
+  await succeed(alice, "scale", "hello@v3=2", "--wait");
+  await succeed(alice, "restart", "hello@v3", "--wait");
+  assert.match(await succeed(alice, "inspect", "hello@v3"), /acknowledged: true/);
+  for (const list of ["router", "external", "config", "secret", "stack"]) await succeed(alice, list, "ls");
+  assert.equal(await succeed(alice, "secret", "ls", "-o", "name"), "key\n");
+  assert.match(await succeed(alice, "logs", "hello@v1", "--tail", "5"), /\S/);
   const exec = await alice("exec", "hello@v1", "--", "sh", "-c", "cat /proc/sys/kernel/ostype; echo oops >&2; exit 7");
   assert.deepEqual(exec, { code: 7, stdout: "Linux\n", stderr: "oops\n" });
-  await ok(alice, "rm", "hello@v3");
+  await succeed(alice, "rm", "hello@v3");
   const elsewhere = await alice("ps", "-n", "default");
   assert.equal(elsewhere.code, 1);
   assert.match(elsewhere.stderr, /error\[cluster-forbidden\]/);
   const missing = await alice("run", "-n", "hello", "--namespace", "nowhere", ...hello);
   assert.notEqual(missing.code, 0);
   assert.match(missing.stderr, /error\[(cluster-forbidden|namespace-missing)\]/);
-  const down = await ok(alice, "down");
+  const down = await succeed(alice, "down");
   for (const name of ["hello@v1", "hello@v2", "router/front", "config/texts", "secret/key"]) assert.match(down, new RegExp(`^removed ${name}$`, "m"));
   assert.equal(await cluster.kubectl(["-n", "team", "get", "pods,deployments,versions.weir.dev,apps.weir.dev,secrets,services", "-o", "name"]), "");
 });
 
 test("a changed config makes new pods, and up waits for them", { timeout: 1_200_000 }, async () => {
   const dir = stackOf("pair", twoVersions);
-  await ok(alice, "up", dir, "--timeout", "5m");
+  await succeed(alice, "up", dir, "--timeout", "5m");
   // Those of before may still finish what they have.
   const pods = async (): Promise<readonly string[]> => {
     const view = (await json<readonly ServiceView[]>(alice, "ps")).find(({ version }) => version === "v1");
@@ -144,12 +133,12 @@ test("a changed config makes new pods, and up waits for them", { timeout: 1_200_
   };
   const before = await pods();
   stackOf("pair", twoVersions.replace("word: one", "word: two"));
-  await ok(alice, "up", dir, "--timeout", "5m");
+  await succeed(alice, "up", dir, "--timeout", "5m");
   const now = await pods();
   assert.equal(now.length, 1);
   assert.notDeepEqual(now, before);
-  assert.equal(await ok(alice, "exec", "hello@v1", "--", "sh", "-c", "echo $WORD"), "two\n");
-  await ok(alice, "down", "--stack", "pair");
+  assert.equal(await succeed(alice, "exec", "hello@v1", "--", "sh", "-c", "echo $WORD"), "two\n");
+  await succeed(alice, "down", "--stack", "pair");
 });
 
 test("what cannot come up is explained and taken back", { timeout: 1_800_000 }, async () => {
@@ -178,13 +167,13 @@ test("what cannot come up is explained and taken back", { timeout: 1_800_000 }, 
 });
 
 test("a namespace that is missing is made by whoever may", { timeout: 900_000 }, async () => {
-  await ok(admin, "run", "-n", "hello", "--namespace", "fresh", ...hello);
-  assert.match(await ok(admin, "ps", "-n", "fresh"), /fresh:hello@v1 +ready/);
-  await ok(admin, "down", "-n", "fresh");
+  await succeed(admin, "run", "-n", "hello", "--namespace", "fresh", ...hello);
+  assert.match(await succeed(admin, "ps", "-n", "fresh"), /fresh:hello@v1 +ready/);
+  await succeed(admin, "down", "-n", "fresh");
 });
 
 test("a port of this machine leads into a pod; what is said there is followed over a restart", { timeout: 1_200_000 }, async () => {
-  await ok(alice, "run", "-n", "hello", ...hello);
+  await succeed(alice, "run", "-n", "hello", ...hello);
   const cli = [path.join(root, "dist/cli.js")];
   const env = { ...process.env, WEIR_HOME: alice.home, KUBECONFIG: path.join(cluster.dir, "alice.json") };
   const forward = spawn(process.execPath, [...cli, "port-forward", "hello", "0:80"], { env, stdio: ["ignore", "pipe", "inherit"] });
@@ -204,12 +193,12 @@ test("a port of this machine leads into a pod; what is said there is followed ov
       assert.equal(answer.status, 200);
       assert.match(await answer.text(), /\S/);
     }
-    await ok(alice, "restart", "hello", "--wait");
+    await succeed(alice, "restart", "hello", "--wait");
     await eventually(async () => assert.ok(seen.size >= 2, `lines of ${[...seen].join()}`));
     const again = await fetch(`http://127.0.0.1:${port}/`);
     assert.equal(again.status, 200, "each connection finds a pod of its time");
   } finally {
     for (const child of [forward, follow]) child.kill("SIGINT");
   }
-  await ok(alice, "down");
+  await succeed(alice, "down");
 });

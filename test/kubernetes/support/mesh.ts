@@ -2,7 +2,8 @@
 import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../../cluster/cluster.ts";
-import { addressOf, tryKubectl } from "./cluster.ts";
+import { addressOf, create, tryKubectl } from "./cluster.ts";
+import { pod, service } from "./objects.ts";
 import { buildImage, weirFor } from "./weir.ts";
 
 export interface Mesh {
@@ -64,4 +65,17 @@ export async function eventually<T>(work: () => Promise<T>, ms = 60_000): Promis
       await sleep(100);
     }
   }
+}
+
+/**
+ * Puts the namespace `default` into the mesh, with a pod `web` on the first node that does nothing, and `api` behind a Service, one pod on each node.
+ * `more` objects are made with them, and the pods named in `alsoReady` are waited for, too.
+ */
+export async function createApi(cluster: Cluster, more: readonly object[], ...alsoReady: readonly string[]): Promise<void> {
+  for (const name of ["web", "api"]) await cluster.kubectl(["create", "serviceaccount", name]);
+  await cluster.kubectl(["label", "namespace", "default", "weir.dev/mesh=on"]);
+  const api = { image: "echo", labels: { app: "api" }, spec: { serviceAccountName: "api" } };
+  const caller = { image: "node", command: ["/bin/node", "-e", "setInterval(() => {}, 1e6)"], spec: { serviceAccountName: "web" } };
+  const own = [pod("api-1", "node-1", api), pod("api-2", "node-2", api), pod("web", "node-1", caller), service("api", "api", 80, 8080, "http")];
+  await create(cluster, [...own, ...more], "api-1", "api-2", "web", ...alsoReady);
 }

@@ -22,8 +22,9 @@ export function pod(name: string, node: string, { image, labels = {}, command, c
 }
 
 /** A Service in front of the pods with the label `app`. */
-export function service(name: string, app: string, port: number, targetPort: number): object {
-  return { apiVersion: "v1", kind: "Service", metadata: { name }, spec: { selector: { app }, ports: [{ port, targetPort }] } };
+export function service(name: string, app: string, port: number, targetPort: number, appProtocol?: string): object {
+  const own = { port, targetPort, ...(appProtocol === undefined ? {} : { appProtocol }) };
+  return { apiVersion: "v1", kind: "Service", metadata: { name }, spec: { selector: { app }, ports: [own] } };
 }
 
 /** What the echo image answers. */

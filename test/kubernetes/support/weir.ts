@@ -1,5 +1,6 @@
 /** The built `weir`, and its image, for tests with a cluster. */
-import { mkdtempSync } from "node:fs";
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Ended, run, tryRun } from "../../cluster/run.ts";
@@ -26,4 +27,19 @@ export function weirFor(kubeconfig: string): Weir {
   return Object.assign((...words: readonly string[]) => tryRun([process.execPath, path.join(root, "dist/cli.js"), ...words], { env, timeoutMs: 240_000 }), {
     home,
   });
+}
+
+/** Runs a command that must succeed; answers its stdout. */
+export async function succeed(weir: Weir, ...words: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await weir(...words);
+  assert.equal(code, 0, `weir ${words.join(" ")}\n${stdout}\n${stderr}`);
+  return stdout;
+}
+
+/** Writes this weir.yaml into the folder `name` of `work`; answers that folder. */
+export function stackFolder(work: string, name: string, text: string): string {
+  const dir = path.join(work, name);
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(path.join(dir, "weir.yaml"), text);
+  return dir;
 }
