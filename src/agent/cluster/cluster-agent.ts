@@ -6,6 +6,7 @@ import type { NodeIdentities } from "../../identity/node-identities.ts";
 import type { Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import type { SpiffeId } from "../../model/spiffe.ts";
 import type { RpcClient } from "../../rpc/client.ts";
 import type { NodeOrder } from "./contract.ts";
 import { runControlLink } from "./control-link.ts";
@@ -69,9 +70,14 @@ export function startClusterAgent(settings: ClusterAgentSettings, parts: Cluster
   };
   const identities = parts.identities === undefined ? {} : { identities: parts.identities };
   const report = wholeReport({ pods: keeper.report, envoy: envoy.state, ...identities }, stopping.signal);
+  const hasCertificate = (uid: string): boolean => {
+    const identity = keeper.identityOf(uid);
+    const held = parts.identities?.get().svids;
+    return held === undefined || (identity !== undefined && held.has(identity as SpiffeId));
+  };
   const running = Promise.all([
     runControlLink({ connect: parts.connectControl, onOrder, report, clock, log }, stopping.signal),
-    runGuard({ socket: settings.nriSocket, keeper, addressOf: (source) => network.addressOf(source), clock, log }, stopping.signal),
+    runGuard({ socket: settings.nriSocket, keeper, addressOf: (source) => network.addressOf(source), hasCertificate, clock, log }, stopping.signal),
     watchLostPeers({ tools: settings.tools, clock, log }, stopping.signal),
   ]);
   return {

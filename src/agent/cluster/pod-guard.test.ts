@@ -27,6 +27,7 @@ class FakeKeeper implements Pick<GuardOptions, "keeper"> {
   readonly guards: GuardReport[] = [];
   report: PodReport | undefined = { uid, phase: "captured" };
   listeningAfter = 0;
+  certifiedAfter = 0;
   readonly keeper: GuardOptions["keeper"] = {
     meshNamespaces: ["shop"],
     capture: async (pod) => {
@@ -74,8 +75,9 @@ test("a pod starts when it is captured and Envoy listens, and not when it cannot
   const socket = path.join(temporaryFolder(t), "nri.sock");
   const fake = new FakeKeeper();
   const stop = new AbortController();
+  const hasCertificate = (): boolean => clock.now() >= fake.certifiedAfter;
   const running = runGuard(
-    { socket, keeper: fake.keeper, addressOf: async (source) => (source === "/proc/7/ns/net" ? "10.9.9.9" : undefined), clock, log },
+    { socket, keeper: fake.keeper, addressOf: async (source) => (source === "/proc/7/ns/net" ? "10.9.9.9" : undefined), hasCertificate, clock, log },
     stop.signal,
   );
   t.after(async () => {
@@ -94,8 +96,10 @@ test("a pod starts when it is captured and Envoy listens, and not when it cannot
   assert.deepEqual(fake.guards.at(-1), { state: "active" });
 
   fake.listeningAfter = clock.now() + 150;
+  fake.certifiedAfter = clock.now() + 200;
   assert.ok((await runtime.call("RunPodSandbox", podBytes({ name: "web", addresses: ["fd00::1", "10.1.0.2"] }))).ok);
   assert.ok(clock.now() >= fake.listeningAfter, "it waited for the listeners");
+  assert.ok(clock.now() >= fake.certifiedAfter, "and for its certificate");
   assert.deepEqual(fake.captured[0], { uid, namespace: "shop", name: "web", address: "10.1.0.2", sources: ["/proc/7/ns/net"] });
 
   fake.listeningAfter = Number.MAX_VALUE;

@@ -18,6 +18,8 @@ export interface GuardOptions {
   readonly keeper: Pick<PodKeeper, "capture" | "forgetGuarded" | "isListening" | "meshNamespaces" | "setGuard">;
   /** The IPv4 address inside a namespace, for runtimes that do not tell it. */
   readonly addressOf: (source: string) => Promise<string | undefined>;
+  /** Whether there is the certificate that a pod calls others with: Envoy fails a first connection that comes before it. */
+  readonly hasCertificate: (uid: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -65,7 +67,7 @@ export function isInMesh({ labels, namespace, networkNamespace, pid }: Sandbox, 
   return own === undefined ? meshNamespaces.includes(namespace) : own === "on";
 }
 
-async function captureAtStart({ keeper, addressOf, clock, log }: GuardOptions, sandbox: Sandbox, withinMs: number): Promise<void> {
+async function captureAtStart({ keeper, addressOf, hasCertificate, clock, log }: GuardOptions, sandbox: Sandbox, withinMs: number): Promise<void> {
   const { uid, namespace, name } = sandbox;
   if (!isPodUid(uid) || !isInMesh(sandbox, keeper.meshNamespaces)) return;
   const until = clock.now() + withinMs * share;
@@ -75,12 +77,13 @@ async function captureAtStart({ keeper, addressOf, clock, log }: GuardOptions, s
   if (address === undefined) throw new Error("the pod has no IPv4 address that could be captured");
   const report = await keeper.capture({ uid, namespace, name, address, sources } satisfies GuardedPod, left());
   if (report?.phase !== "captured") throw new Error(`the pod cannot be captured: ${report?.reason ?? "not in time"}`);
-  let isListening = await keeper.isListening(uid);
-  while (!isListening && clock.now() < until) {
+  const canCall = async (): Promise<boolean> => hasCertificate(uid) && (await keeper.isListening(uid));
+  let isReady = await canCall();
+  while (!isReady && clock.now() < until) {
     await clock.sleep(50);
-    isListening = await keeper.isListening(uid);
+    isReady = await canCall();
   }
-  log.info("guard: captured a pod at its start", { namespace, name, uid, isListening });
+  log.info("guard: captured a pod at its start", { namespace, name, uid, isReady });
 }
 
 /** Ways to the namespace of a sandbox: the runtime's path is one of the node's mount namespace. */

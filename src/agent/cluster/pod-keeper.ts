@@ -130,6 +130,11 @@ export class PodKeeper {
     this.#wake.abort();
   }
 
+  /** Who a pod is, as the newest order says; undefined: it does not know the pod. */
+  identityOf(uid: string): string | undefined {
+    return this.#order.pods.find((pod) => pod.uid === uid)?.identity;
+  }
+
   /** Looks whether somebody accepts connections on a pod's capture ports; false for an unknown pod. */
   async isListening(uid: string): Promise<boolean> {
     const pin = this.#pods.get(uid)?.pin;
