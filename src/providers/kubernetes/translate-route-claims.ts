@@ -25,7 +25,7 @@ export interface Settled {
   readonly beaten: ReadonlyMap<KubeRoute, Conflict>;
 }
 
-/** The more special kind first, as the Gateway API says for routes of one Service's port (GEP-1294). */
+/** The more special kind first, as the Gateway API says for routes of one Service's port (GEP-1294, "Route types"). */
 const kinds: readonly KubeRoute["kind"][] = ["GRPCRoute", "HTTPRoute", "TLSRoute", "TCPRoute"];
 
 /**
