@@ -3,6 +3,6 @@ import path from "node:path";
 import { test } from "node:test";
 import { runInside } from "./support/inside.ts";
 
-const inner = path.join(import.meta.dirname, "callers/connections.ts");
+const inner = path.join(import.meta.dirname, "connection-routes/inner.ts");
 
 test("connections go by share and by server name, as their callers", { timeout: 90_000 }, (t) => runInside(t, inner, 85_000));

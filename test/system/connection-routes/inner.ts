@@ -19,7 +19,7 @@ import { runningWorld } from "../../support/running-world.ts";
 import { destination, port, service, stack } from "../../support/stacks.ts";
 import { Lab, type PodName, pods, root, tools } from "../pod-capture/lab.ts";
 import { NodeEnvoy } from "../support/node-envoy.ts";
-import { type Server, startServer } from "./server.ts";
+import { type Server, startServer } from "../callers/server.ts";
 
 const identity = (app: string): SpiffeId => workloadId(defaultTrustDomain, defaultNamespace, app as AppName);
 const callers = { web: "a1", api: "a2" } as const;
