@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { captureRules } from "../../../src/agent/cluster/pod-rules.ts";
+import { captureRules, serving } from "../../../src/agent/cluster/pod-rules.ts";
 import { compileWorld } from "../../../src/compile/compile.ts";
 import { compileNode } from "../../../src/compile/node-plan.ts";
 import { emitNodeProxy } from "../../../src/emit/envoy/node-proxy.ts";
@@ -17,9 +17,9 @@ import { publicKeyOf, someAuthority } from "../../support/certificates.ts";
 import { eventually, realClock } from "../../support/real.ts";
 import { runningWorld } from "../../support/running-world.ts";
 import { destination, port, service, stack } from "../../support/stacks.ts";
+import { type Server, startServer } from "../callers/server.ts";
 import { Lab, type PodName, pods, root, tools } from "../pod-capture/lab.ts";
 import { NodeEnvoy } from "../support/node-envoy.ts";
-import { type Server, startServer } from "../callers/server.ts";
 
 const identity = (app: string): SpiffeId => workloadId(defaultTrustDomain, defaultNamespace, app as AppName);
 const callers = { web: "a1", api: "a2" } as const;
@@ -97,7 +97,10 @@ before(async () => {
   await node.start();
   await publish();
   for (const caller of friends)
-    await lab.run(callers[caller], `${lab.nft} -f - <<'END'\n${captureRules({ address: pods[callers[caller]].address, probePorts: [] })}END`);
+    await lab.run(
+      callers[caller],
+      `${lab.nft} -f - <<'END'\n${captureRules({ address: pods[callers[caller]].address, probePorts: [], mode: "strict" })}${serving}END`,
+    );
 });
 
 after(async () => {
