@@ -6,7 +6,7 @@ import { failed, ok } from "../lib/problem.ts";
 import type { ApiContext } from "./context.ts";
 import type { AdoptView } from "./contract.ts";
 
-const request = { namespace: "default", deployment: "theirs", app: "web", version: "v1", wait: true };
+const request = { namespace: "default", name: "theirs", app: "web", version: "v1", wait: true };
 const found = {
   adopted: { deployment: "theirs", selector: { app: "web" } },
   ports: [{ port: 80, containerPort: 8080, protocol: "http" }],
@@ -25,7 +25,15 @@ test("a Deployment becomes a version with all traffic of its app, and is in Envo
   assert.equal(status, 200, JSON.stringify(body));
   const { inEnvoyMs, ...view } = body;
   assert.ok(inEnvoyMs !== undefined);
-  assert.deepEqual(view, { namespace: "default", app: "web", version: "v1", deployment: "theirs", ports: ["80:8080/http"], replicas: 2, weight: 10_000 });
+  assert.deepEqual(view, {
+    namespace: "default",
+    app: "web",
+    version: "v1",
+    adopted: { kind: "Deployment", name: "theirs" },
+    ports: ["80:8080/http"],
+    replicas: 2,
+    weight: 10_000,
+  });
   const { service, origin } = daemon.store.snapshot.get().objects.service.get("default/web@v1")?.value ?? {};
   assert.deepEqual([service?.adopted, service?.image, service?.scale, service?.public, origin], [found.adopted, undefined, 2, false, "command"]);
   assert.equal(daemon.store.snapshot.get().objects.app.get("default/web")?.value.history.at(-1)?.change, "adopt v1");
@@ -51,6 +59,34 @@ test("what is adopted is not scaled, restarted or copied", async (t) => {
   assert.deepEqual([scaled.status, codes(scaled.body), codes(restarted.body)], [422, ["adopted"], ["adopted"]]);
   const staged = await daemon.post("/v1/stage", { namespace: "default", app: "web", version: "v2", env: {}, wait: false });
   assert.deepEqual(codes(staged.body), ["command-missing"], "a copy has nothing that could run");
+});
+
+test("of what is adopted the refusals say the kind, and what kubectl calls it", async (t) => {
+  const said: unknown[] = [];
+  for (const [kind, adopted] of [
+    ["StatefulSet", { statefulSet: "theirs", selector: { app: "web" } }],
+    ["DaemonSet", { daemonSet: "theirs", selector: { app: "web" } }],
+  ] as const) {
+    let wished: unknown;
+    const daemon = rig(t, { findAdoptable: async (wish) => ((wished = wish), ok({ ...found, adopted })) });
+    const { body } = await daemon.post<AdoptView>("/v1/adopt", { ...request, kind });
+    assert.deepEqual(
+      [wished, body.adopted],
+      [
+        { namespace: "default", kind, name: "theirs", app: "web" },
+        { kind, name: "theirs" },
+      ],
+    );
+    const scaled = await daemon.post("/v1/scale", { namespace: "default", targets: [{ app: "web", version: "v1", scale: 5 }], wait: false });
+    const restarted = await daemon.post("/v1/restart", { namespace: "default", targets: [{ app: "web" }], wait: false });
+    said.push(...[scaled, restarted].map((one) => (one.body as { readonly problems: readonly { readonly hint: string }[] }).problems[0]?.hint));
+  }
+  assert.deepEqual(said, [
+    "kubectl scale -n default statefulset theirs",
+    "kubectl rollout restart -n default statefulset theirs",
+    "it has a pod on every node that it selects",
+    "kubectl rollout restart -n default daemonset theirs",
+  ]);
 });
 
 test("its Service is not given back to it while other versions have the traffic", async (t) => {

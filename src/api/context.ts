@@ -3,6 +3,7 @@ import type { Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Result } from "../lib/problem.ts";
+import type { AdoptedKind } from "../model/adopted.ts";
 import type { DeclaredSnapshot, DeclaredStore } from "../model/declared.ts";
 import type { Runs } from "../model/file/scope.ts";
 import type { JobNow } from "../model/job-run.ts";
@@ -66,6 +67,14 @@ export type ExecPlan =
   | { readonly kind: "program"; readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }
   | { readonly kind: "pod"; readonly namespace: string; readonly pod: string; readonly container: string; readonly stdin: boolean; readonly tty: boolean };
 
+/** What is to be adopted. */
+export interface AdoptionWish {
+  readonly namespace: string;
+  readonly kind?: AdoptedKind;
+  readonly name: string;
+  readonly app: string;
+}
+
 /** Workloads that are there already, as a version would have them. */
 export interface FoundWorkloads {
   readonly adopted: Adopted;
@@ -84,8 +93,8 @@ export interface PlatformTraits {
   readonly makeNamespaces?: (names: readonly string[]) => Promise<Result<void>>;
   /** Whether somebody else's Service has this app's name. Absent: there are none. */
   readonly hasOtherService?: (namespace: string, app: string) => Promise<boolean>;
-  /** Looks at a Deployment that a version of `app` may adopt. Absent: there are none. */
-  readonly findAdoptable?: (wish: { readonly namespace: string; readonly deployment: string; readonly app: string }) => Promise<Result<FoundWorkloads>>;
+  /** Looks at what a version of `app` may adopt, of this kind or of any. Absent: there is nothing. */
+  readonly findAdoptable?: (wish: AdoptionWish) => Promise<Result<FoundWorkloads>>;
 }
 
 /** Whose volumes are meant; without a version those of all versions of an app, also of such as are gone. */

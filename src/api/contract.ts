@@ -3,7 +3,9 @@
  * Streams are NDJSON: one JSON value a line. Every error answer has the body `ApiError`.
  * Times are milliseconds since the epoch; weights are basis points (10 000 = 100 %).
  */
+
 import type { Problem } from "../lib/problem.ts";
+import type { AdoptedKind, AdoptedName } from "../model/adopted.ts";
 import type { JobRunFacts, JobState } from "../model/job-run.ts";
 import type { Schedule } from "../model/types.ts";
 
@@ -251,7 +253,9 @@ export interface ScaleRequest {
 /** `POST /v1/adopt` → `AdoptView`. */
 export interface AdoptRequest {
   readonly namespace: string;
-  readonly deployment: string;
+  /** Absent: whichever there is of this name. */
+  readonly kind?: AdoptedKind;
+  readonly name: string;
   readonly app: string;
   readonly version: string;
   readonly wait: boolean;
@@ -261,7 +265,7 @@ export interface AdoptView {
   readonly namespace: string;
   readonly app: string;
   readonly version: string;
-  readonly deployment: string;
+  readonly adopted: AdoptedName;
   /** `80:8080/http` */
   readonly ports: readonly string[];
   readonly replicas: number;

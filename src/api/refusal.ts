@@ -16,6 +16,8 @@ export class Refusal extends Error {
 
 /** Codes that say more than "bad input". */
 const statusByCode: Readonly<Record<string, RefusalStatus>> = {
+  "adopt-ambiguous": 409,
+  "adopt-headless": 422,
   "adopt-own": 409,
   "app-unknown": 404,
   "cluster-behind": 503,

@@ -1,5 +1,7 @@
 /** Checks of what clients send. The OpenAPI document is made from these. */
+
 import { z } from "zod";
+import { adoptedKinds } from "../model/adopted.ts";
 import { isImageName } from "../model/image.ts";
 import type {
   AdoptRequest,
@@ -77,7 +79,14 @@ export const stageRequest: z.ZodType<StageRequest> = z.object({
   scale: scale.exactOptional(),
   wait: z.boolean(),
 });
-export const adoptRequest: z.ZodType<AdoptRequest> = z.object({ namespace: name, deployment: ref, app: name, version: name, wait: z.boolean() });
+export const adoptRequest: z.ZodType<AdoptRequest> = z.object({
+  namespace: name,
+  kind: z.enum(adoptedKinds).exactOptional(),
+  name: ref,
+  app: name,
+  version: name,
+  wait: z.boolean(),
+});
 export const weightRequest: z.ZodType<WeightRequest> = z.object({
   namespace: name,
   app: name,

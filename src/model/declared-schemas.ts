@@ -3,6 +3,7 @@
  * a broken disk or a stranger wrote does not become a value of ours. Zod drops fields that a schema does not know; `of` keeps the schemas complete.
  */
 import { z } from "zod";
+import { isOneAdopted } from "./adopted.ts";
 import type {
   DeclaredAddress,
   DeclaredApp,
@@ -106,7 +107,11 @@ const mount = of<Mount>()(z.object({ kind: z.enum(["config", "secret"]), name: t
 
 /** What cannot be read as one would make every later comparison of sizes a guess. */
 const quantity = z.string().refine(isQuantity);
-const adopted = of<Adopted>()(z.object({ deployment: text, selector: textMap }));
+const adopted = of<Adopted>()(
+  z
+    .object({ deployment: text.exactOptional(), statefulSet: text.exactOptional(), daemonSet: text.exactOptional(), selector: textMap })
+    .refine(isOneAdopted, "names a deployment, a statefulSet or a daemonSet, exactly one"),
+);
 const autoscale = of<Autoscale>()(z.object({ max: count, cpu: count }));
 const resources = of<Resources>()(z.object({ cpu: quantity.exactOptional(), memory: quantity.exactOptional() }));
 const volume = of<Volume>()(z.object({ name: text, path: text, size: quantity, class: text.exactOptional() }));

@@ -73,10 +73,12 @@ export interface Resources {
   readonly memory?: string;
 }
 
-/** Somebody else's Deployment whose pods a version has; nothing of it is ever changed. */
+/** Somebody else's workloads that a version has: a Deployment's, a StatefulSet's or a DaemonSet's, exactly one. Nothing of it is ever changed. */
 export interface Adopted {
-  readonly deployment: string;
-  /** Labels of its pods, all of them; a Deployment's never change. */
+  readonly deployment?: string;
+  readonly statefulSet?: string;
+  readonly daemonSet?: string;
+  /** Labels of its pods, all of them; they never change. */
   readonly selector: Readonly<Record<string, string>>;
 }
 

@@ -1,5 +1,6 @@
 /** Declared values of all shapes, for property tests of what writes them down. */
 import fc from "fast-check";
+import { adoptedKinds, adopts } from "../../src/model/adopted.ts";
 import type { DeclaredApp, DeclaredService, Shares } from "../../src/model/declared.ts";
 import type { ClusterKind } from "../../src/model/declared-kinds.ts";
 import { type AppName, appKey, type Namespace, objectKey, type VersionName, versionKey } from "../../src/model/names.ts";
@@ -61,7 +62,7 @@ const service: fc.Arbitrary<Service> = fc.record(
     app: label as fc.Arbitrary<AppName>,
     version: versionName,
     image: text,
-    adopted: fc.record({ deployment: label, selector: textMap }),
+    adopted: fc.tuple(fc.constantFrom(...adoptedKinds), label, textMap).map(([kind, name, selector]) => adopts({ kind, name }, selector)),
     command: texts,
     dir: text,
     env: fc.dictionary(label, envValue, { maxKeys: 3 }),

@@ -1,3 +1,4 @@
+import { adoptedName } from "../../model/adopted.ts";
 import type { Declared, DeclaredSnapshot, Write } from "../../model/declared.ts";
 import type { VersionKey } from "../../model/names.ts";
 import { settle } from "../../release/settle.ts";
@@ -45,17 +46,18 @@ function checkUnused(snapshot: DeclaredSnapshot, objects: readonly Declared[]): 
   }
 }
 
-/** Refuses to give a Service that stands in front of an adopted Deployment back to it while other versions have the app's traffic. */
+/** Refuses to give a Service that stands in front of what was adopted back to it while other versions have the app's traffic. */
 async function checkAdopted({ platform }: ApiContext, snapshot: DeclaredSnapshot, objects: readonly Declared[]): Promise<void> {
   const leaving = new Set(objects);
   const staying = [...snapshot.objects.service.values()].filter((object) => !leaving.has(object)).map(({ value }) => value.service);
   for (const object of objects) {
     if (object.kind !== "service" || !("service" in object.value) || object.value.service.adopted === undefined) continue;
-    const { namespace, app, version } = object.value.service;
+    const { namespace, app, version, adopted } = object.value.service;
+    const { kind, name } = adoptedName(adopted);
     const others = staying.filter((service) => service.namespace === namespace && service.app === app);
     if (others.length === 0 || others.some(({ adopted }) => adopted !== undefined)) continue;
     if ((await platform.hasOtherService?.(namespace, app)) !== true) continue;
-    const message = `without ${app}@${version} the Service ${app} leads all callers to the Deployment again, past ${others.map((one) => one.version).join(", ")}`;
+    const message = `without ${app}@${version} the Service ${app} leads all callers to the ${kind} ${name} again, past ${others.map((one) => one.version).join(", ")}`;
     throw refuse("in-use", message, { hint: `leave it at 0 %, or first: kubectl delete service -n ${namespace} ${app}` });
   }
 }

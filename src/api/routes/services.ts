@@ -1,4 +1,5 @@
 import { ok, type Problem, type Result } from "../../lib/problem.ts";
+import { adoptedName } from "../../model/adopted.ts";
 import type { Declared, Put, Write } from "../../model/declared.ts";
 import { usualCpuPercent } from "../../model/file/running.ts";
 import { type AppName, appKey, type Namespace, type VersionKey, type VersionName, versionKey } from "../../model/names.ts";
@@ -140,12 +141,14 @@ async function stage(context: ApiContext, request: StageRequest, signal: AbortSi
   return one(context, put.key as VersionKey, { version: accepted.version, wait: request.wait, signal });
 }
 
-/** What an adopted Deployment does is not ours to change. `words`: what kubectl calls it. */
-function checkOurs({ value: { service } }: Declared<"service">, words: string): void {
+/** What somebody else's Deployment does is not ours to change. `words`: what kubectl calls it. */
+function checkOurs({ value: { service } }: Declared<"service">, words: "scale" | "rollout restart"): void {
   const { namespace, app, version, adopted } = service;
   if (adopted === undefined) return;
-  const hint = `kubectl ${words} -n ${namespace} deployment ${adopted.deployment}`;
-  throw refuse("adopted", `${app}@${version} is the Deployment ${adopted.deployment}, which Weir does not change`, { hint, status: 422 });
+  const { kind, name } = adoptedName(adopted);
+  const hasNoNumber = kind === "DaemonSet" && words === "scale";
+  const hint = hasNoNumber ? "it has a pod on every node that it selects" : `kubectl ${words} -n ${namespace} ${kind.toLowerCase()} ${name}`;
+  throw refuse("adopted", `${app}@${version} is the ${kind} ${name}, which Weir does not change`, { hint, status: 422 });
 }
 
 /** The service with another number of replicas. Refuses what has no such number, and a range that could follow nothing. */

@@ -2,30 +2,47 @@ import type { ProblemEntry } from "../problem-codes.ts";
 
 /** What can be wrong with a Kubernetes cluster and the way to it; by code, in alphabetical order. */
 export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
+  "adopt-ambiguous": {
+    title: "two of one name",
+    explanation: "Objects of several kinds (Deployment, StatefulSet, DaemonSet) have this name, and a version can have the pods of one.",
+    next: "Say the kind: `weir adopt statefulset/NAME`.",
+  },
+  "adopt-headless": {
+    title: "a Service without an address",
+    explanation:
+      "The Service of the app's name is headless, or only another name in DNS. Its callers ask DNS for the pods themselves, so nothing stands between that could share them between versions.",
+    next: "Adopt it as an app of another name, and let callers that weights are for use that: `weir adopt statefulset/NAME --as OTHER`. The headless Service stays, for those who need single pods.",
+  },
+  "adopt-kind": {
+    title: "nothing that can be adopted",
+    explanation: "A version can have the pods of a Deployment, a StatefulSet or a DaemonSet, and of nothing else.",
+    next: "Write the name alone, or with one of these kinds before it: `statefulset/NAME`.",
+  },
   "adopt-nothing": {
-    title: "no Deployments here",
-    explanation: "Only a cluster has Deployments that a version could adopt.",
+    title: "nothing to adopt here",
+    explanation: "Only a cluster has Deployments, StatefulSets and DaemonSets that a version could adopt.",
     next: "Choose the cluster: `weir context use NAME`.",
   },
   "adopt-own": {
     title: "a version already",
-    explanation: "The Deployment was made by Weir for a version that is declared.",
+    explanation: "Weir made it for a version that is declared.",
     next: "`weir ps` shows its version; nothing is left to adopt.",
   },
   "adopt-ports": {
     title: "no ports known",
-    explanation: "Neither the Deployment's containers nor a Service of the app's name say a TCP port, so nobody could call the version.",
-    next: "Name the ports in the Deployment's containers, or put a Service of the app's name in front of it.",
+    explanation:
+      "Neither the containers nor a Service of the app's name (or the one that a StatefulSet names) say a TCP port, so nobody could call the version.",
+    next: "Name the ports in the containers, or put a Service of the app's name in front of it.",
   },
   "adopt-selector": {
     title: "a selector with expressions",
-    explanation: "The Deployment selects its pods by `matchExpressions`. A Service, by which Weir finds the pods of a version, knows labels only.",
+    explanation: "It selects its pods by `matchExpressions`. A Service, by which Weir finds the pods of a version, knows labels only.",
     next: "Declare a version with the image instead: `weir run -n APP@VERSION --image IMAGE`.",
   },
   adopted: {
     title: "not ours to change",
-    explanation: "The version has the pods of a Deployment that somebody else made. Weir gives it traffic and changes nothing of it.",
-    next: "Change the Deployment itself, as the hint says; or add a version of your own beside it (`weir run -n APP@VERSION --image IMAGE`).",
+    explanation: "The version has the pods of a Deployment, StatefulSet or DaemonSet that somebody else made. Weir gives it traffic and changes nothing of it.",
+    next: "Change it itself, as the hint says; or add a version of your own beside it (`weir run -n APP@VERSION --image IMAGE`).",
   },
   "cluster-behind": {
     title: "written, not yet seen",
@@ -33,9 +50,9 @@ export const kubeProblems: Readonly<Record<string, ProblemEntry>> = {
     next: "Look again in a moment with `weir ps`.",
   },
   "deployment-unknown": {
-    title: "no such Deployment",
-    explanation: "The namespace has no Deployment of this name.",
-    next: "See which there are: `kubectl get deployments -n NAMESPACE`.",
+    title: "no such Deployment, StatefulSet or DaemonSet",
+    explanation: "The namespace has none of this name, or not of the kind that was said.",
+    next: "See which there are: `kubectl get deployments,statefulsets,daemonsets -n NAMESPACE`.",
   },
   "external-local": {
     title: "an external service on localhost",

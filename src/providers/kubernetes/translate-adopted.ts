@@ -1,5 +1,6 @@
-/** Somebody's Deployment, and the Service in front of it → what a version that adopts it says. */
+/** Somebody's Deployment, StatefulSet or DaemonSet, and the Service in front of it → what a version that adopts it says. */
 import { failed, ok, type Result } from "../../lib/problem.ts";
+import { type AdoptedName, adopts } from "../../model/adopted.ts";
 import type { Adopted, Port } from "../../model/types.ts";
 import type { PortRef } from "./objects.ts";
 import { readService } from "./read-objects.ts";
@@ -14,32 +15,56 @@ export interface Adoptable {
   readonly replicas: number;
 }
 
+/** Services in front of what is adopted, as the API server has them. */
+export interface Fronts {
+  /** The one that has the app's name. */
+  readonly app?: unknown;
+  /** The one that a StatefulSet names its pods by. */
+  readonly governing?: unknown;
+}
+
 /**
- * Reads a Deployment as the API server has it. Callers' ports are those of `service`, when there is one, else those that its containers name.
- * Problems: `adopt-own`, `adopt-selector`, `adopt-ports`.
+ * Reads an object that makes pods as the API server has it. Callers' ports are those of the Service of the app's name, when there is one, or of the governing
+ * one; else those that the containers name. Problems: `adopt-own`, `adopt-selector`, `adopt-headless`, `adopt-ports`.
  */
-export function adoptable(deployment: unknown, service: unknown): Result<Adoptable> {
-  const raw = record(deployment);
+export function adoptable(kind: AdoptedName["kind"], object: unknown, { app, governing }: Fronts): Result<Adoptable> {
+  const raw = record(object);
   const [meta, spec] = [record(raw["metadata"]), record(raw["spec"])];
   const name = text(meta["name"]) ?? "";
   const selector = record(spec["selector"]);
   if (textMap(meta["labels"])[managedLabel.key] === managedLabel.value)
-    return failed({ code: "adopt-own", message: `the Deployment ${name} is Weir's own: it is a version already`, hint: "`weir ps` shows which" });
+    return failed({ code: "adopt-own", message: `the ${kind} ${name} is Weir's own: it is a version already`, hint: "`weir ps` shows which" });
   if (list(selector["matchExpressions"]).length > 0)
     return failed({
       code: "adopt-selector",
-      message: `the Deployment ${name} selects its pods by expressions, which a Service cannot`,
+      message: `the ${kind} ${name} selects its pods by expressions, which a Service cannot`,
       hint: "declare a version with its image instead: weir run -n APP@VERSION --image IMAGE",
     });
+  if (app !== undefined && !hasAddress(app)) {
+    const own = record(record(app)["metadata"])["name"];
+    return failed({
+      code: "adopt-headless",
+      message: `the Service ${text(own) ?? name} has no address of its own: who calls it asks DNS for the pods, past all weights`,
+      hint: `adopt it under a name of its own, for which Weir makes a Service: weir adopt ${kind.toLowerCase()}/${name} --as NAME`,
+    });
+  }
   const containers = list(record(record(spec["template"])["spec"])["containers"]).map(record);
+  const service = app ?? governing;
   const ports = service === undefined ? containerPorts(containers) : servedPorts(service, containers);
   if (ports.length === 0)
     return failed({
       code: "adopt-ports",
-      message: `nobody says what ports the Deployment ${name} has`,
+      message: `nobody says what ports the ${kind} ${name} has`,
       hint: "name them in its containers' ports, or put a Service of the app's name in front of it",
     });
-  return ok({ adopted: { deployment: name, selector: textMap(selector["matchLabels"]) }, ports, replicas: number(spec["replicas"]) ?? 1 });
+  const replicas = kind === "DaemonSet" ? record(raw["status"])["desiredNumberScheduled"] : spec["replicas"];
+  return ok({ adopted: adopts({ kind, name }, textMap(selector["matchLabels"])), ports, replicas: number(replicas) ?? 1 });
+}
+
+/** Callers can be told an address for it, which the mesh answers at. */
+function hasAddress(service: unknown): boolean {
+  const { type, headless } = readService(service);
+  return !headless && type !== "ExternalName";
 }
 
 function servedPorts(service: unknown, containers: readonly Raw[]): readonly Port[] {
