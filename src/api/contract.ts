@@ -320,7 +320,7 @@ export interface InspectView {
   readonly status: unknown;
 }
 
-/** `GET /v1/logs?namespace=&ref=&ref=&follow=&tail=&since=`: a stream. */
+/** `GET /v1/logs?namespace=&ref=&ref=&workload=&follow=&tail=&since=`: a stream. */
 export interface LogLine {
   readonly at: number;
   readonly workload: string;
@@ -328,11 +328,14 @@ export interface LogLine {
   readonly line: string;
 }
 
-/** `GET /v1/exec/NAMESPACE/REF?workload=`: how to start a command inside a workload. */
-export type ExecView =
+/** `GET /v1/exec/NAMESPACE/REF?workload=`: how to start a command inside a workload. Of a job `workload` may be a run's name. */
+export type ExecView = {
+  readonly workload: string;
+  /** Of a job: the run that the workload is of. */
+  readonly run?: string;
+} & (
   | {
       readonly kind: "program";
-      readonly workload: string;
       /** The client appends its own command. */
       readonly argv: readonly string[];
       /** The whole environment to start it with. */
@@ -341,7 +344,6 @@ export type ExecView =
   /** The cluster's API server starts it. */
   | {
       readonly kind: "pod";
-      readonly workload: string;
       readonly namespace: string;
       readonly pod: string;
       readonly container: string;
@@ -349,7 +351,8 @@ export type ExecView =
       readonly stdin: boolean;
       readonly tty: boolean;
       readonly ports: readonly { readonly port: number; readonly containerPort: number }[];
-    };
+    }
+);
 
 /** `GET /v1/identities?namespace=N` (absent: default; `*`: all) and `&ref=`: who workloads are. */
 export interface IdentitiesView {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FakeDaemon, startFakeDaemon } from "../../test/support/fake-daemon.ts";
-import type { ApiError, InspectView, JobView, LogLine, Plan, RemoveResult, StackView, UpEvent } from "./contract.ts";
+import type { ApiError, ExecView, InspectView, JobView, LogLine, Plan, RemoveResult, StackView, UpEvent } from "./contract.ts";
 
 const quick = { timeout: 30_000 };
 const stack = (jobs: string): string => `stack: shop\nservices: {web: {command: x, ports: 80}}\njobs: {${jobs}}\n`;
@@ -101,4 +101,49 @@ test("jobs are run again, inspected, read, removed and taken down", quick, async
   assert.deepEqual((await daemon.post<RemoveResult>("/v1/rm", { namespace: "default", refs: ["migrate"] })).body.removed, ["job/migrate"]);
   assert.deepEqual((await daemon.post<RemoveResult>("/v1/down", { all: true })).body.removed, ["config/c", "job/tick", "web@v1"]);
   await t.waitFor(() => assert.equal(daemon.store.snapshot.get().objects.run.size, 0));
+});
+
+test("a command is for the newest run that goes on, or for the one that is named; without one it is said what became of it", quick, async (t) => {
+  const daemon = startFakeDaemon(t, undefined, {}, ({ template }) => (template.job.name === "quick" ? "succeeded" : undefined));
+  const source = {
+    file: "weir.yaml",
+    text: stack("quick: {command: q}, slow: {command: s, schedule: '@yearly', concurrency: allow}, never: {command: n, schedule: '@yearly'}"),
+    dir: "/work/shop",
+    files: {},
+    env: {},
+  };
+  assert.equal((await daemon.post("/v1/up", { source, wait: true, timeoutMs: 15_000 })).status, 200);
+  const exec = async (ref: string, workload = ""): Promise<readonly unknown[]> => {
+    const { body } = await daemon.get<ExecView & Partial<ApiError>>(
+      `/v1/exec/default/${encodeURIComponent(ref)}${workload === "" ? "" : `?workload=${workload}`}`,
+    );
+    return body.problems === undefined ? [body.kind, body.run] : body.problems.map(({ code, hint }) => `${code}: ${hint ?? ""}`);
+  };
+  assert.deepEqual(await exec("quick"), ["not-running: its newest run succeeded: weir logs quick shows what it said, weir restart quick runs it again"]);
+  assert.deepEqual(await exec("never"), ["not-running: it has not run yet: weir restart never runs it now"]);
+  assert.deepEqual(await exec("job/nothing"), ["not-found: one of web, quick, slow, never"]);
+  for (let at = 0; at < 2; at += 1) await daemon.post("/v1/jobs/run", { namespace: "default", jobs: ["slow"], wait: false });
+  const running = async (): Promise<readonly string[]> =>
+    (await jobs(daemon))
+      .find(({ name }) => name === "slow")
+      ?.runs.filter(({ state }) => state === "running")
+      .map(({ name }) => name) ?? [];
+  await t.waitFor(async () => assert.equal((await running()).length, 2));
+  const [newest, older] = await running();
+  await t.waitFor(async () => assert.deepEqual(await exec("job/slow"), ["program", newest]));
+  assert.deepEqual(
+    [await exec("slow"), await exec("slow", older)],
+    [
+      ["program", newest],
+      ["program", older],
+    ],
+  );
+  assert.match(String(await exec("slow", "slow-none")), /not-running/);
+  const lines = (await daemon.get<readonly LogLine[]>(`/v1/logs?ref=slow&workload=${older}`)).body;
+  assert.deepEqual(
+    lines.map(({ workload }) => workload),
+    [older],
+    "of the run that is named",
+  );
+  assert.deepEqual(await exec("web"), ["program", undefined]);
 });

@@ -140,11 +140,12 @@ export const servicesQuery = namespaceQuery.extend({ watch: flag.default(false) 
 export const logsQuery = z.object({
   namespace: name.default("default"),
   ref: z.union([ref, z.array(ref)]).default([]),
+  workload: z.string().max(253).describe("only of this replica, or this run of a job").exactOptional(),
   follow: flag.default(false),
   tail: number.exactOptional(),
   since: number.describe("milliseconds since the epoch").exactOptional(),
 });
-export const execQuery = z.object({ workload: z.string().max(100).exactOptional() });
+export const execQuery = z.object({ workload: z.string().max(253).exactOptional() });
 export const identitiesQuery = namespaceQuery.extend({ ref: ref.exactOptional() });
 export const watchQuery = z.object({ from: number.exactOptional() });
 export const appPath = z.object({ namespace: name, app: name });

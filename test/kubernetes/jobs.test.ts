@@ -3,6 +3,8 @@
  * are done, for there is no sidecar that goes on; failing loudly; by the clock; and nothing is left of them.
  */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -14,6 +16,7 @@ import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
 import { userOf } from "./support/user.ts";
 import { stackFolder, succeed, type Weir } from "./support/weir.ts";
 
+const root = path.resolve(import.meta.dirname, "../..");
 const work = mkdtempSync(path.join(tmpdir(), "weir-jobs-"));
 
 let cluster: Cluster;
@@ -116,6 +119,29 @@ test("a job that fails fails `up`, with its exit code and its last lines, and wh
   const image = await alice("up", stackOf("  migrate: {image: weir.dev/nowhere:1}"), "--timeout", "5m");
   assert.equal(image.code, 1);
   assert.match(image.stderr, /failed team:job\/migrate: .*(ImagePull|nowhere)/);
+});
+
+test("exec and attach reach a run that goes on, with the rights of the namespace; attach ends with it", { timeout: 600_000 }, async (t) => {
+  const dir = stackOf(`  work: {${program}, retries: 0, env: {WAIT_FILE: /tmp/go}}`);
+  await ok("up", dir, "--no-wait");
+  await eventually(async () => assert.match(await ok("logs", "work"), /waits/), 120_000);
+  const run = (await jobOf("work")).runs[0]?.name ?? "";
+  const inside = (script: string, ...more: readonly string[]): Promise<string> => ok("exec", "work", ...more, "--", "/bin/node", "-e", script);
+  assert.equal(await inside("console.log(process.env.WEIR_JOB, process.env.WEIR_RUN)", "--workload", run), `work ${run}\n`);
+  assert.equal(await inside(`fetch("http://web").then((answer) => console.log(answer.status))`), "200\n");
+  const env = { ...process.env, KUBECONFIG: cluster.kubeconfig, WEIR_HOME: alice.home };
+  const attached = spawn(process.execPath, [path.join(root, "dist/cli.js"), "attach", "job/work", "-n", "team", "--context", "weir-test"], { env });
+  t.after(() => attached.kill("SIGKILL"));
+  const ended = once(attached, "close");
+  let heard = "";
+  attached.stdout.setEncoding("utf8").on("data", (piece: string) => (heard += piece));
+  await eventually(async () => assert.match(heard, /^waits$/m));
+  assert.doesNotMatch(heard, /begins/, "only what it says from now on");
+  await inside(`require("node:fs").writeFileSync("/tmp/go", "")`);
+  assert.deepEqual(await ended, [0, null]);
+  assert.match(heard, /^ends with 0$/m);
+  await eventually(async () => assert.equal((await jobOf("work")).state, "succeeded"), 120_000);
+  assert.match((await alice("exec", "work", "--", "true")).stderr, /error\[not-running\][^]*its newest run succeeded/);
 });
 
 test("by the clock, once more when asked, and then nothing is left", { timeout: 1_200_000 }, async () => {

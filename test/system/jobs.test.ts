@@ -1,11 +1,13 @@
 /** Jobs on one machine: they call what is in the mesh, run once for what they are, fail loudly, and by the clock. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import type { JobView, SystemView } from "../../src/api/contract.ts";
 import { eventually } from "./support/http.ts";
-import { apps, useWeir, type Weir } from "./support/weir.ts";
+import { apps, root, useWeir, type Weir } from "./support/weir.ts";
 
 const node = process.execPath;
 const web = `  web: {command: [${node}, ${apps}/echo.mjs], ports: "80:8080", env: {VERSION: v1}}`;
@@ -92,6 +94,34 @@ test("kill -9 of the daemon: a run goes on, ends once, and is not begun again; a
   const late = await up(weir, `jobs:\n  slow: {command: [${node}, ${apps}/job.mjs], timeout: 1s, env: {SLEEP_MS: "60000"}}\n`);
   assert.equal(late.code, 1);
   assert.match(late.stderr, /failed job\/slow: took longer than 1s/);
+});
+
+test("exec and attach reach a run that goes on: in its namespaces, in the mesh; attach ends with it", { timeout: 240_000 }, async (t) => {
+  const weir = await useWeir(t);
+  const folder = await mkdtemp("/tmp/weir-wait-");
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const go = path.join(folder, "go");
+  const job = `  work: {command: [${node}, ${apps}/job.mjs], env: {WAIT_FILE: ${go}}}\n  idle: {command: [${node}, ${apps}/job.mjs], schedule: "@yearly"}`;
+  assert.equal((await up(weir, `services:\n${web}\njobs:\n${job}\n`, "--no-wait")).code, 0);
+  await eventually(async () => assert.match(await weir.ok("logs", "work"), /waits/), 30_000);
+  const run = (await jobOf(weir, "work")).runs[0]?.name ?? "";
+  assert.match(await weir.ok("exec", "work", "--", "sh", "-c", 'echo "$WEIR_JOB $WEIR_RUN"'), new RegExp(`^work ${run}\n$`));
+  const call = `fetch("http://web").then((answer) => console.log(answer.status))`;
+  await eventually(async () => assert.equal(await weir.ok("exec", "job/work", "--workload", run, "--", node, "-e", call), "200\n"), 30_000);
+  const attached = spawn(path.join(root, "weir"), ["attach", "work"], { env: { ...process.env, WEIR_HOME: weir.home, NO_COLOR: "1" } });
+  t.after(() => attached.kill("SIGKILL"));
+  const ended = once(attached, "close");
+  const heard = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const) attached[stream].setEncoding("utf8").on("data", (piece: string) => (heard[stream] += piece));
+  await eventually(async () => assert.match(heard.stdout, /^waits$/m), 30_000);
+  assert.doesNotMatch(heard.stdout, /begins/, "only what it says from now on");
+  await weir.ok("exec", "work", "--", "touch", go);
+  assert.deepEqual(await ended, [0, null]);
+  assert.match(heard.stdout, /^ends with 0$/m);
+  assert.match(heard.stderr, /is gone/);
+  const late = await weir.run("exec", "work", "--", "true");
+  assert.match(late.stderr, /error\[not-running\][^]*its newest run succeeded: weir logs work shows what it said, weir restart work runs it again/);
+  assert.match((await weir.run("attach", "idle")).stderr, /it has not run yet: weir restart idle runs it now/);
 });
 
 test("by the clock, and once more when asked", { timeout: 240_000 }, async (t) => {

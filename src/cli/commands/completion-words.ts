@@ -74,8 +74,10 @@ async function namesFor(command: Command, before: readonly string[]): Promise<re
       return ask(["apps"]);
     case "logs":
     case "restart":
-      return ask(["apps", "versions", "jobs"]);
     case "exec":
+    case "attach":
+      return ask(["apps", "versions", "jobs"]);
+    case "port-forward":
     case "scale":
     case "stage":
       return ask(["apps", "versions"]);

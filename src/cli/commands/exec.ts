@@ -2,20 +2,21 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import type { ExecView } from "../../api/contract.ts";
+import type { Ref } from "../../model/ref.ts";
 import type { Command, Invocation } from "../command.ts";
 import { connectToLook } from "../connect.ts";
 import { exitCode } from "../exit-code.ts";
 import { failure } from "../failure.ts";
-import { appRef } from "./names.ts";
+import { appOrJobRef } from "./names.ts";
 
 export const exec: Command = {
   path: ["exec"],
-  summary: "run a command inside a workload: its files, its network, its names",
-  args: [{ syntax: "<ref>", description: "APP or APP@VERSION" }],
-  options: [{ flags: "--workload <id>", description: "which replica (default: a ready one)" }],
+  summary: "run a command inside a workload, also a run of a job: its files, its network, its names",
+  args: [{ syntax: "<ref>", description: "APP, APP@VERSION or JOB" }],
+  options: [{ flags: "--workload <id>", description: "which replica, or which run (default: a ready one; the newest)" }],
   takesCommand: true,
   where: "both",
-  examples: ["exec web -- sh", "exec web@v2 -- curl -s http://cart/"],
+  examples: ["exec web -- sh", "exec web@v2 -- curl -s http://cart/", "exec migrate -- ps"],
   run,
 };
 
@@ -38,12 +39,16 @@ async function run(invocation: Invocation): Promise<number> {
 
 /** How commands are started in the workload that the first argument and `--workload` mean. */
 export async function execPlanOf({ args, options, place, namespace }: Invocation): Promise<ExecView> {
-  const ref = appRef(args[0] ?? "", namespace);
+  const ref = appOrJobRef(args[0] ?? "", namespace);
   const workload = options.text("workload");
-  const name = `${ref.name}${ref.version === undefined ? "" : `@${ref.version}`}`;
   const query = workload === undefined ? "" : `?workload=${encodeURIComponent(workload)}`;
   const client = await connectToLook({ place, namespaces: [ref.namespace] });
-  return client.get<ExecView>(`/v1/exec/${ref.namespace}/${encodeURIComponent(name)}${query}`);
+  return client.get<ExecView>(`/v1/exec/${ref.namespace}/${encodeURIComponent(refText(ref))}${query}`);
+}
+
+/** A ref as requests name it that say the namespace apart. */
+export function refText({ kind, name, version }: Ref): string {
+  return `${kind === "job" ? "job/" : ""}${name}${version === undefined ? "" : `@${version}`}`;
 }
 
 /** util-linux's `script`, which gives a command a terminal of its own. */
