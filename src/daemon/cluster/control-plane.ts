@@ -13,6 +13,7 @@ import type { AppName, Namespace } from "../../model/names.ts";
 import { controlPlaneId, nodeId, type SpiffeId, subjectOf, type TrustDomain, workloadId } from "../../model/spiffe.ts";
 import type { ClusterAccess } from "../../providers/kubernetes/access.ts";
 import { KubeClient } from "../../providers/kubernetes/client.ts";
+import { noGatewayClaims } from "../../providers/kubernetes/translate-wanted.ts";
 import { ClusterWatch } from "../../providers/kubernetes/watch.ts";
 import { createRpcServer } from "../../rpc/server.ts";
 import type { TlsMaterial } from "../../rpc/tls.ts";
@@ -70,7 +71,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const proxies = new ProxyLink({ ads, clock });
   const loop = new ClusterLoop({ view: watch.view, agents: nodes, proxies, trustDomain, namespace: settings.namespace, domain: settings.domain, clock, log });
   const statuses = new StatusWriter({ client, clock, log, wanted: loop.statuses });
-  const workloads = new WorkloadController({ view: watch.view, client, clock, log });
+  const claims = new Cell(noGatewayClaims);
+  const workloads = new WorkloadController({ view: watch.view, gateways: claims, client, clock, log });
   const reporter = new StatusReporter({ client, view: watch.view, inForce: loop.inForce, workloads: workloads.state, clock, log });
   const certificates = createCertificateService({
     authority,
@@ -92,7 +94,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     watch.start(signal),
     loop.start(signal),
     statuses.start(signal),
-    runGateways({ client, clock, log, settings, view: watch.view, gateways: loop.gateways, publicPorts: loop.publicPorts, bundle: authority.bundle }, signal),
+    runGateways(
+      { client, clock, log, settings, view: watch.view, gateways: loop.gateways, publicPorts: loop.publicPorts, bundle: authority.bundle, claims },
+      signal,
+    ),
     workloads.start(signal),
     reporter.start(signal),
     runMeshReporter(

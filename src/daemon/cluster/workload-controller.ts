@@ -1,5 +1,4 @@
-/** Keeps on a cluster what is declared there: whenever anything changed, one round from what should be to what is. */
-
+/** Keeps on a cluster what is declared there and what gateways need: whenever anything changed, one round from what should be to what is. */
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
@@ -7,12 +6,13 @@ import { sameFields, shareMap } from "../../lib/memoize.ts";
 import { WorkloadWriter } from "../../providers/kubernetes/apply.ts";
 import type { KubeClient } from "../../providers/kubernetes/client.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
-import { declarationKey, heldObjects, unwanted, type Wanted, wantedObjects } from "../../providers/kubernetes/translate-wanted.ts";
+import { declarationKey, type GatewayClaims, heldObjects, unwanted, type Wanted, wantedObjects } from "../../providers/kubernetes/translate-wanted.ts";
 import { Alarm } from "../alarm.ts";
 import { shortHash } from "../made-from.ts";
 
 export interface WorkloadControllerOptions {
   readonly view: Readable<ClusterView | undefined>;
+  readonly gateways: Readable<GatewayClaims>;
   readonly client: Pick<KubeClient, "get" | "apply" | "delete">;
   readonly clock: Clock;
   readonly log: Log;
@@ -20,7 +20,7 @@ export interface WorkloadControllerOptions {
 
 /** What the last round left behind. */
 export interface WorkloadState {
-  /** Declaration → one line why it is not on the cluster as declared. */
+  /** Declaration or Gateway → one line why it is not on the cluster as declared. */
   readonly reasons: ReadonlyMap<string, string>;
   /** Version or job → hash of what its pods are made from. */
   readonly hashes: ReadonlyMap<string, string>;
@@ -51,10 +51,11 @@ export class WorkloadController {
 
   /** Works until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
-    const follow = async (): Promise<void> => {
-      for await (const _ of this.#options.view.watch(signal)) this.#wakes.update((count) => count + 1);
+    const { view, gateways } = this.#options;
+    const follow = async (source: Readable<unknown>): Promise<void> => {
+      for await (const _ of source.watch(signal)) this.#wakes.update((count) => count + 1);
     };
-    await Promise.all([follow(), this.#alarm.start(signal), this.#run(signal)]);
+    await Promise.all([follow(view), follow(gateways), this.#alarm.start(signal), this.#run(signal)]);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -71,11 +72,12 @@ export class WorkloadController {
   }
 
   async #round(view: ClusterView, signal: AbortSignal): Promise<void> {
-    const wanted = wantedObjects(view, shortHash, this.#state.get().begun);
+    const wanted = wantedObjects(view, shortHash, { begun: this.#state.get().begun, gateways: this.#options.gateways.get() });
     const held = heldObjects(view);
     const objects = [...wanted.objects.values()].map(({ object }) => object);
     this.#alarm.set(await this.#writer.round(objects, { held, unwanted: unwanted(held, wanted) }, signal));
     const before = this.#state.get();
+    for (const [name, reason] of wanted.reasons) if (before.reasons.get(name) !== reason) this.#options.log.info("cannot be as declared", { of: name, reason });
     const generations = new Map(
       [...view.versions.values(), ...view.declaredJobs.values()].map((one): [string, number] => [declarationKey(one), one.generation]),
     );

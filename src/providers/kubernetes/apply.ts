@@ -113,9 +113,10 @@ export class WorkloadWriter {
     if (!answer.ok) return this.#failed(object, describe(object, answer.error));
     const { digest } = writtenReader(object.kind)(answer.value);
     const now = clock.now();
-    const isPutBack = before?.applied !== undefined && before.seen && isSame(before.object, object);
-    const troubles = isPutBack && now - (before?.applied?.at ?? 0) < calmMs ? (before?.troubles ?? 0) + 1 : 0;
-    if (isPutBack) log.info("put back what somebody changed", { object: key });
+    // What we never see although we applied it is no change by others; it is applied again all the same, ever more slowly.
+    const again = before?.applied !== undefined && isSame(before.object, object) ? { ...before, at: before.applied.at } : undefined;
+    const troubles = again !== undefined && now - again.at < calmMs ? again.troubles + 1 : 0;
+    if (again?.seen === true) log.info("put back what somebody changed", { object: key });
     else log.debug("applied", { object: key });
     this.#entries.set(key, { object, applied: { digest, at: now }, seen: false, troubles, notBefore: troubles === 0 ? 0 : now + waitMs(troubles) });
   }

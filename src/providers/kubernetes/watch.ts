@@ -95,6 +95,8 @@ export class ClusterWatch {
       ownServices: new Reflector<KubeWritten>({ ...options, ...written("Service"), read: writtenReader("Service") }),
       ownAccounts: new Reflector<KubeWritten>({ ...options, ...written("ServiceAccount"), read: writtenReader("ServiceAccount") }),
       ownBudgets: new Reflector<KubeWritten>({ ...options, ...written("PodDisruptionBudget"), read: writtenReader("PodDisruptionBudget") }),
+      // Who takes this right from us has them applied again now and then.
+      ownConfigMaps: new Reflector<KubeWritten>({ ...options, ...written("ConfigMap"), mayBeMissing: true, read: writtenReader("ConfigMap") }),
     };
   }
 
