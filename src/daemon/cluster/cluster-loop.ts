@@ -14,6 +14,7 @@ import type { MeshPod, MeshPods } from "../../model/mesh-pod.ts";
 import type { AppName, Namespace } from "../../model/names.ts";
 import { type SpiffeId, type TrustDomain, workloadId } from "../../model/spiffe.ts";
 import type { World } from "../../model/world.ts";
+import type { GatewayApiStatus } from "../../providers/kubernetes/gateway-api-status.ts";
 import type { ClusterView, KubePod } from "../../providers/kubernetes/objects.ts";
 import { type ClusterTranslation, translateCluster } from "../../providers/kubernetes/translate.ts";
 import { reservedPorts } from "../../providers/kubernetes/translate-gateway-listeners.ts";
@@ -25,7 +26,6 @@ import { Alarm } from "../alarm.ts";
 import { clusterGateway, clusterWorld, nextChangeAt } from "./cluster-world.ts";
 import type { MeshFacts } from "./mesh-reports.ts";
 import { gatewayProxyId, type ProxyLink, type Refusal } from "./proxy-link.ts";
-import type { WantedStatus } from "./status-writer.ts";
 
 export interface ClusterLoopOptions {
   readonly view: Readable<ClusterView | undefined>;
@@ -85,7 +85,7 @@ export class ClusterLoop {
   readonly #options: ClusterLoopOptions;
   readonly #wakes = new Cell(0);
   readonly #state = new Cell<ClusterState>({ members: new Map(), identities: new Map(), gateways: new Set() });
-  readonly #statuses = new Cell<readonly WantedStatus[]>([], isSameList);
+  readonly #statuses = new Cell<readonly GatewayApiStatus[]>([], isSameList);
   readonly #gateways = new Cell<readonly TranslatedGateway[]>([]);
   readonly #publicPorts = new Cell<readonly number[] | undefined>(undefined, (a, b) => a?.join() === b?.join());
   readonly #inForce = new Cell<InForce | undefined>(undefined);
@@ -120,7 +120,7 @@ export class ClusterLoop {
   }
 
   /** What the statuses of Gateway API's objects should say. */
-  get statuses(): Readable<readonly WantedStatus[]> {
+  get statuses(): Readable<readonly GatewayApiStatus[]> {
     return this.#statuses;
   }
 
@@ -187,7 +187,7 @@ export class ClusterLoop {
     const translation = translateCluster(seen, this.#translation);
     this.#translation = translation;
     this.#gateways.set(translation.gateways);
-    const early: readonly WantedStatus[] = [...translation.classStatuses, ...translation.routeStatuses];
+    const early: readonly GatewayApiStatus[] = [...translation.classStatuses, ...translation.routeStatuses];
     const running = runningPods(seen);
     this.#guarded = guardedPods(this.#guarded, reports, running);
     const wanted = wantedPods(translation, trustDomain, this.#guarded);
@@ -254,7 +254,7 @@ export class ClusterLoop {
     });
   }
 
-  #gatewayStatuses(gateways: readonly TranslatedGateway[], { services }: ClusterView): readonly WantedStatus[] {
+  #gatewayStatuses(gateways: readonly TranslatedGateway[], { services }: ClusterView): readonly GatewayApiStatus[] {
     const { proxies, trustDomain } = this.#options;
     return gateways.map(({ gateway, listeners, attachments }) => {
       const name = gatewayObjectName(gateway);
@@ -335,7 +335,7 @@ export class ClusterLoop {
 }
 
 /** Statuses are made anew in every step; the same ones must wake nobody. */
-function isSameList(a: readonly WantedStatus[], b: readonly WantedStatus[]): boolean {
+function isSameList(a: readonly GatewayApiStatus[], b: readonly GatewayApiStatus[]): boolean {
   return a.length === b.length && a.every((one, index) => one === b[index] || canonicalJson(one) === canonicalJson(b[index]));
 }
 

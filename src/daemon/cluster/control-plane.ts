@@ -28,7 +28,6 @@ import { ProxyLink } from "./proxy-link.ts";
 import { keepServing } from "./serving-certificate.ts";
 import type { ControlSettings } from "./settings.ts";
 import { StatusReporter } from "./status-reporter.ts";
-import { StatusWriter } from "./status-writer.ts";
 import { WorkloadController } from "./workload-controller.ts";
 
 /** What nodes' tokens are made for: one for the Kubernetes API would not do. */
@@ -70,10 +69,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const nodes = createNodeSync({ log, peerOf: ({ peer }) => nodeOf(peer, trustDomain) });
   const proxies = new ProxyLink({ ads, clock });
   const loop = new ClusterLoop({ view: watch.view, agents: nodes, proxies, trustDomain, namespace: settings.namespace, domain: settings.domain, clock, log });
-  const statuses = new StatusWriter({ client, clock, log, wanted: loop.statuses });
   const claims = new Cell(noGatewayClaims);
   const workloads = new WorkloadController({ view: watch.view, gateways: claims, client, clock, log });
-  const reporter = new StatusReporter({ client, view: watch.view, inForce: loop.inForce, workloads: workloads.state, clock, log });
+  const reporter = new StatusReporter({ client, view: watch.view, inForce: loop.inForce, workloads: workloads.state, gatewayApi: loop.statuses, clock, log });
   const certificates = createCertificateService({
     authority,
     log,
@@ -93,7 +91,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const work = Promise.all([
     watch.start(signal),
     loop.start(signal),
-    statuses.start(signal),
     runGateways(
       { client, clock, log, settings, view: watch.view, gateways: loop.gateways, publicPorts: loop.publicPorts, bundle: authority.bundle, claims },
       signal,

@@ -1,0 +1,10 @@
+export interface Backoff {
+  readonly firstMs: number;
+  readonly longestMs: number;
+}
+
+/** How long to wait after so many failures in a row, of which there is one at least: twice as long each time. */
+export function backoffMs({ firstMs, longestMs }: Backoff, failures: number): number {
+  // More doublings than this are out of the range of numbers that count.
+  return Math.min(longestMs, firstMs * 2 ** Math.min(failures - 1, 30));
+}
