@@ -8,6 +8,7 @@ import { canonicalJson } from "../../lib/canonical-json.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { runLoop } from "../../lib/loop.ts";
 import { sameFields, shareList } from "../../lib/memoize.ts";
 import type { Gateway } from "../../model/gateway.ts";
 import type { MeshPod, MeshPods } from "../../model/mesh-pod.ts";
@@ -22,7 +23,6 @@ import { gatewayStatus } from "../../providers/kubernetes/translate-gateway-stat
 import { gatewayObjectName, publicGatewayName } from "../../providers/kubernetes/translate-gateway-workloads.ts";
 import type { TranslatedGateway } from "../../providers/kubernetes/translate-gateways.ts";
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
-import { Alarm } from "../alarm.ts";
 import { clusterGateway, clusterWorld, nextChangeAt } from "./cluster-world.ts";
 import type { MeshFacts } from "./mesh-reports.ts";
 import { gatewayProxyId, type ProxyLink, type Refusal } from "./proxy-link.ts";
@@ -83,14 +83,12 @@ const tickMs = 5_000;
 
 export class ClusterLoop {
   readonly #options: ClusterLoopOptions;
-  readonly #wakes = new Cell(0);
   readonly #state = new Cell<ClusterState>({ members: new Map(), identities: new Map(), gateways: new Set() });
   readonly #statuses = new Cell<readonly GatewayApiStatus[]>([], isSameList);
   readonly #gateways = new Cell<readonly TranslatedGateway[]>([]);
   readonly #publicPorts = new Cell<readonly number[] | undefined>(undefined, (a, b) => a?.join() === b?.join());
   readonly #inForce = new Cell<InForce | undefined>(undefined);
   readonly #facts = new Cell<MeshFacts | undefined>(undefined);
-  readonly #alarm: Alarm;
   readonly #gateway: World["gateway"];
   readonly #publicIdentity: SpiffeId;
   readonly #startedAt: number;
@@ -112,7 +110,6 @@ export class ClusterLoop {
     this.#startedAt = options.clock.now();
     this.#gateway = clusterGateway(options.domain);
     this.#publicIdentity = workloadId(options.trustDomain, options.namespace as Namespace, publicGatewayName as AppName);
-    this.#alarm = new Alarm(options.clock, () => this.#wakes.update((count) => count + 1));
   }
 
   get state(): Readable<ClusterState> {
@@ -145,44 +142,17 @@ export class ClusterLoop {
   }
 
   /** Works until `signal` aborts. */
-  async start(signal: AbortSignal): Promise<void> {
-    const { view, agents, proxies } = this.#options;
-    const follow = async (source: Readable<unknown>): Promise<void> => {
-      for await (const _ of source.watch(signal)) this.#wakes.update((count) => count + 1);
-    };
-    await Promise.all([
-      follow(view),
-      follow(agents.reports),
-      follow(agents.connected),
-      follow(proxies.changes),
-      this.#tick(signal),
-      this.#alarm.start(signal),
-      this.#run(signal),
-    ]);
+  start(signal: AbortSignal): Promise<void> {
+    const { view, agents, proxies, clock, log } = this.#options;
+    const step = (): number => Math.min(this.#step() ?? Infinity, clock.now() + tickMs);
+    return runLoop({ sources: [view, agents.reports, agents.connected, proxies.changes], clock, log, step }, signal);
   }
 
-  async #tick(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#options.clock.sleep(tickMs, signal);
-      this.#wakes.update((count) => count + 1);
-    }
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    for await (const _ of this.#wakes.watch(signal)) {
-      try {
-        this.#step();
-      } catch (error) {
-        // A bug: what runs goes on, and the next change may be taken.
-        this.#options.log.error("a step failed", { error: error instanceof Error ? error.stack : String(error) });
-      }
-    }
-  }
-
-  #step(): void {
+  /** Answers when something declared moves on by itself. */
+  #step(): number | undefined {
     const { view, agents, proxies, trustDomain, clock } = this.#options;
     const seen = view.get();
-    if (seen === undefined) return;
+    if (seen === undefined) return undefined;
     const reports = this.#reportsOf(seen, agents.reports.get());
     const translation = translateCluster(seen, this.#translation);
     this.#translation = translation;
@@ -197,7 +167,7 @@ export class ClusterLoop {
     if (!this.#maySend(seen, wanted, reports)) {
       this.#state.set({ members: new Map(), ...known });
       this.#statuses.set(early);
-      return;
+      return undefined;
     }
     const now = clock.now();
     const members = nextMembers(this.#state.get().members, {
@@ -213,7 +183,6 @@ export class ClusterLoop {
     this.#state.set({ members, ...known });
     this.#mesh = meshPods(members, trustDomain, this.#mesh);
     this.#world = clusterWorld(translation, now, this.#gateway, this.#world);
-    this.#alarm.set(nextChangeAt(translation.declaredApps, now));
     this.#compiled = compileWorld(this.#world, this.#compiled);
     const { plan } = this.#compiled;
     const mesh = this.#mesh;
@@ -235,6 +204,7 @@ export class ClusterLoop {
     );
     for (const node of reports.keys()) this.#order(node, members, translation, gatewayPods.get(node) ?? []);
     this.#tellFacts(seen, translation, reports);
+    return nextChangeAt(translation.declaredApps, now);
   }
 
   #tellFacts(view: ClusterView, translation: ClusterTranslation, reports: ReadonlyMap<string, NodeReport>): void {

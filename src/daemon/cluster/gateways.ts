@@ -3,6 +3,7 @@ import { bundlePem, type TrustBundle } from "../../identity/bundle.ts";
 import type { Cell, Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { runLoop } from "../../lib/loop.ts";
 import { gatewayLabel } from "../../model/gateway.ts";
 import type { KubeClient } from "../../providers/kubernetes/client.ts";
 import { gatewayController } from "../../providers/kubernetes/gateway-objects.ts";
@@ -29,17 +30,14 @@ export interface GatewaysOptions {
 
 /** Works until `signal` aborts. Without an image of our own nothing is started. */
 export async function runGateways(options: GatewaysOptions, signal: AbortSignal): Promise<void> {
-  const { settings, gateways, publicPorts, bundle, claims } = options;
+  const { settings, gateways, publicPorts, bundle, claims, clock, log } = options;
   const { image } = settings;
   if (image === undefined) return;
   const control = `weir-control.${settings.namespace}.svc:${settings.port}`;
-  const decide = (): void => {
+  const step = (): void => {
     claims.set(gatewayClaims(gateways.get(), publicPorts.get(), { ...settings, image, control, roots: bundlePem(bundle.get()) }));
   };
-  const follow = async (source: Readable<unknown>): Promise<void> => {
-    for await (const _ of source.watch(signal)) decide();
-  };
-  await Promise.all([follow(gateways), follow(publicPorts), follow(bundle), keepClass(options, signal)]);
+  await Promise.all([runLoop({ sources: [gateways, publicPorts, bundle], clock, log, step }, signal), keepClass(options, signal)]);
 }
 
 /** The class that users name, so that they need not make one. */

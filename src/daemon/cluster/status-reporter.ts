@@ -1,8 +1,9 @@
 /** Says in the statuses of objects what we make of them: of declared ones what runs and what is true in Envoy, of Gateway API's what they come to. */
 import { canonicalJson } from "../../lib/canonical-json.ts";
-import { Cell, type Readable } from "../../lib/cell.ts";
+import type { Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { runLoop } from "../../lib/loop.ts";
 import { clusterKinds, weirGroup, weirVersion } from "../../model/declared-kinds.ts";
 import { nextTime } from "../../model/schedule.ts";
 import type { KubeClient } from "../../providers/kubernetes/client.ts";
@@ -13,7 +14,6 @@ import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { list, record } from "../../providers/kubernetes/readers.ts";
 import { StatusWriter, type WantedStatus } from "../../providers/kubernetes/status-writer.ts";
 import { nextTickAt } from "../../release/rollout.ts";
-import { Alarm } from "../alarm.ts";
 import type { InForce } from "./cluster-loop.ts";
 import { type DeclaredStatus, declaredStatuses } from "./declared-statuses.ts";
 import type { WorkloadState } from "./workload-controller.ts";
@@ -34,38 +34,21 @@ const restMs = 250;
 export class StatusReporter {
   readonly #options: StatusReporterOptions;
   readonly #writer: StatusWriter;
-  readonly #wakes = new Cell(0);
-  readonly #alarm: Alarm;
   #declared: ReadonlyMap<string, DeclaredStatus> = new Map();
 
   constructor(options: StatusReporterOptions) {
     this.#options = options;
     this.#writer = new StatusWriter(options);
-    this.#alarm = new Alarm(options.clock, () => this.#wakes.update((count) => count + 1));
   }
 
   /** Works until `signal` aborts. */
-  async start(signal: AbortSignal): Promise<void> {
-    const { view, inForce, workloads, gatewayApi } = this.#options;
-    const follow = async (source: Readable<unknown>): Promise<void> => {
-      for await (const _ of source.watch(signal)) this.#wakes.update((count) => count + 1);
-    };
-    await Promise.all([follow(view), follow(inForce), follow(workloads), follow(gatewayApi), this.#alarm.start(signal), this.#run(signal)]);
+  start(signal: AbortSignal): Promise<void> {
+    const { view, inForce, workloads, gatewayApi, clock, log } = this.#options;
+    return runLoop({ sources: [view, inForce, workloads, gatewayApi], clock, log, step: () => this.#round(signal) }, signal);
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options;
-    for await (const _ of this.#wakes.watch(signal)) {
-      try {
-        if (await this.#round(signal)) await clock.sleep(restMs, signal);
-      } catch (error) {
-        log.error("a round of statuses failed", { error: error instanceof Error ? error.stack : String(error) });
-      }
-    }
-  }
-
-  /** True: something was written. */
-  async #round(signal: AbortSignal): Promise<boolean> {
+  /** Answers when to look again although nothing happened. */
+  async #round(signal: AbortSignal): Promise<number | undefined> {
     const { view, inForce, workloads, gatewayApi, clock } = this.#options;
     const [seen, there, now] = [view.get(), inForce.get(), clock.now()];
     // Before any Envoy answered, what we said before we were started again is the better word.
@@ -74,8 +57,8 @@ export class StatusReporter {
     const wanted = [...gatewayApiStatuses(gatewayApi.get()), ...[...this.#declared].map(([key, status]) => wantedStatus(key, status))];
     const { wrote, wakeAt } = await this.#writer.round(wanted, signal);
     const times = [...(isKnown ? changeTimes(seen, now) : []), ...(wakeAt === undefined ? [] : [wakeAt])];
-    this.#alarm.set(times.length === 0 ? undefined : Math.min(...times));
-    return wrote;
+    if (wrote) await clock.sleep(restMs, signal);
+    return times.length === 0 ? undefined : Math.min(...times);
   }
 }
 
