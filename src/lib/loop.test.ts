@@ -1,7 +1,8 @@
 /** Steps after changes, at times that were asked for, and after a failure; time is virtual. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { eventually, VirtualClock } from "../../test/support/virtual-clock.ts";
+import { eventually } from "../../test/support/real.ts";
+import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { Cell } from "./cell.ts";
 import { type Loop, runLoop } from "./loop.ts";
 
@@ -73,6 +74,6 @@ test("a step that throws is told, and done again", async (t) => {
     steps += 1;
     if (steps === 1) throw new Error("a full disk");
   });
-  await eventually(() => steps >= 2, "again", rig.clock, 1_000);
+  await rig.clock.until(() => steps >= 2, "again", 1_000);
   assert.deepEqual(rig.told, ["a step failed"]);
 });

@@ -4,7 +4,8 @@ import { type TestContext, test } from "node:test";
 import { appObject, versionObject } from "../../../test/support/declarations.ts";
 import { FakeKubeApi } from "../../../test/support/fake-kube-api.ts";
 import { clusterView, type Raw } from "../../../test/support/kube-objects.ts";
-import { eventually, VirtualClock } from "../../../test/support/virtual-clock.ts";
+import { silentLog } from "../../../test/support/real.ts";
+import { VirtualClock } from "../../../test/support/virtual-clock.ts";
 import { Cell } from "../../lib/cell.ts";
 import { directAccess } from "../../providers/kubernetes/access.ts";
 import { KubeClient } from "../../providers/kubernetes/client.ts";
@@ -68,8 +69,7 @@ async function started(t: TestContext, there: object = {}): Promise<Rig> {
   };
   await api.start();
   const access = directAccess(api.url);
-  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-  const reporter = new StatusReporter({ client: new KubeClient({ access, clock }), view, inForce, workloads, gatewayApi, clock, log });
+  const reporter = new StatusReporter({ client: new KubeClient({ access, clock }), view, inForce, workloads, gatewayApi, clock, log: silentLog });
   const stop = new AbortController();
   const work = reporter.start(stop.signal);
   t.after(async () => {
@@ -85,7 +85,7 @@ async function started(t: TestContext, there: object = {}): Promise<Rig> {
 test("each status is written once, in the name of its writer; a change of it again, with the time of the last change", async (t) => {
   const rig = await started(t);
   rig.declare(raw);
-  await eventually(() => rig.writes.length === 2, "written", rig.clock, 100);
+  await rig.clock.until(() => rig.writes.length === 2, "written", 100);
   assert.deepEqual(rig.writes.map(({ path }) => path).toSorted(), [
     "/apis/weir.dev/v1alpha1/namespaces/shop/apps/web/status",
     "/apis/weir.dev/v1alpha1/namespaces/shop/versions/web-v1/status",
@@ -97,7 +97,7 @@ test("each status is written once, in the name of its writer; a change of it aga
   await rig.clock.advance(1_000);
   assert.equal(rig.writes.length, 2, "the same again");
   rig.declare({ ...raw, versions: [versionObject("web@v1", { scale: 1 }, { generation: 2 })] });
-  await eventually(() => rig.writes.length === 3, "the version alone", rig.clock, 100);
+  await rig.clock.until(() => rig.writes.length === 3, "the version alone", 100);
   const [condition] = rig.writes[2]?.status.conditions ?? [];
   assert.deepEqual([condition?.status, condition?.lastTransitionTime], ["False", new Date(rig.clock.now()).toISOString().replace(/\.\d+Z$/, "Z")]);
 });
@@ -110,7 +110,7 @@ test("before any Envoy answered nothing is said; the times of conditions of befo
   await rig.clock.advance(1_000);
   assert.equal(rig.writes.length, 0);
   rig.declare(raw);
-  await eventually(() => rig.writes.length === 2, "written", rig.clock, 100);
+  await rig.clock.until(() => rig.writes.length === 2, "written", 100);
   for (const { status } of rig.writes) assert.equal(status.conditions[0]?.lastTransitionTime, lastTransitionTime);
 });
 
@@ -118,7 +118,7 @@ test("statuses of Gateway API's objects wait for no Envoy", async (t) => {
   const rig = await started(t);
   const condition = { type: "Accepted", status: "True", reason: "Accepted", message: "", generation: 1 };
   rig.gatewayApi.set([{ kind: "GatewayClass", namespace: "", name: "weir", reported: "", status: { conditions: [condition] } }]);
-  await eventually(() => rig.writes.length === 1, "written", rig.clock, 100);
+  await rig.clock.until(() => rig.writes.length === 1, "written", 100);
   assert.equal(rig.writes[0]?.path, "/apis/gateway.networking.k8s.io/v1/gatewayclasses/weir/status");
 });
 
@@ -126,7 +126,7 @@ test("a write that fails is tried again", async (t) => {
   const rig = await started(t);
   rig.failures = 3;
   rig.declare(raw);
-  await eventually(() => rig.writes.length === 2, "written in the end", rig.clock, 1_000);
+  await rig.clock.until(() => rig.writes.length === 2, "written in the end", 1_000);
   assert.equal(rig.failures, 0);
 });
 
@@ -135,6 +135,6 @@ test("the end of a rollout is said when it is there, though nothing else happene
   const rollout = { from: { v1: 10_000 }, startedAt: rig.clock.now(), durationMs: 60_000 };
   rig.declare({ ...raw, apps: [appObject("web", { v1: 10_000 }, { rollout })] });
   const programmed = (): unknown => rig.writes.findLast(({ path }) => path.includes("/apps/"))?.status["programmed"];
-  await eventually(() => programmed() === false, "it moves", rig.clock, 100);
-  await eventually(() => programmed() === true, "it has ended", rig.clock, 1_000);
+  await rig.clock.until(() => programmed() === false, "it moves", 100);
+  await rig.clock.until(() => programmed() === true, "it has ended", 1_000);
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { image, shop } from "../../../test/support/declarations.ts";
+import { silentLog } from "../../../test/support/real.ts";
 import { VirtualClock } from "../../../test/support/virtual-clock.ts";
 import type { ApiResult } from "./api-error.ts";
 import { WorkloadWriter } from "./apply.ts";
@@ -10,7 +11,6 @@ import { writtenReader } from "./read-declarations.ts";
 import { versionService } from "./translate-workloads.ts";
 import { type WrittenObject, writtenKey, writtenObject } from "./workload-objects.ts";
 
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const key = "Service shop/web-v1";
 
 function serviceOf(port: number): WrittenObject {
@@ -25,7 +25,7 @@ class Rig {
   /** What is there. */
   live: object | undefined;
   refusal: ApiResult<unknown> | undefined;
-  readonly writer = new WorkloadWriter({ clock: this.clock, log: quiet, client: this });
+  readonly writer = new WorkloadWriter({ clock: this.clock, log: silentLog, client: this });
 
   get(): Promise<ApiResult<unknown>> {
     this.calls.push("get");

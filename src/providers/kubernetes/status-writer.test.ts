@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { FakeKubeApi } from "../../../test/support/fake-kube-api.ts";
+import { silentLog } from "../../../test/support/real.ts";
 import { VirtualClock } from "../../../test/support/virtual-clock.ts";
 import { directAccess } from "./access.ts";
 import { KubeClient } from "./client.ts";
@@ -47,8 +48,7 @@ async function started(t: TestContext, parents: readonly object[]): Promise<Rig>
   };
   await api.start();
   const access = directAccess(api.url);
-  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-  const writer = new StatusWriter({ client: new KubeClient({ access, clock }), clock, log });
+  const writer = new StatusWriter({ client: new KubeClient({ access, clock }), clock, log: silentLog });
   t.after(async () => {
     access.close();
     await api.stop();
