@@ -37,6 +37,8 @@ export interface ClusterLoopOptions {
     forget(node: string): void;
   };
   readonly proxies: ProxyLink;
+  /** Uids of pods that were in the mesh for the control plane before us. */
+  readonly joinedBefore: ReadonlySet<string>;
   readonly trustDomain: TrustDomain;
   /** Weir's own namespace. */
   readonly namespace: string;
@@ -150,7 +152,7 @@ export class ClusterLoop {
 
   /** Answers when something declared moves on by itself. */
   #step(): number | undefined {
-    const { view, agents, proxies, trustDomain, clock } = this.#options;
+    const { view, agents, proxies, joinedBefore, trustDomain, clock } = this.#options;
     const seen = view.get();
     if (seen === undefined) return undefined;
     const reports = this.#reportsOf(seen, agents.reports.get());
@@ -175,6 +177,7 @@ export class ClusterLoop {
       running: new Set(running.map(({ uid }) => uid)),
       guarded: new Set(this.#guarded.keys()),
       news: newsOf(reports),
+      joinedBefore,
       proxies: proxies.knowledge(),
       isCertified: certifiedIn(reports),
       now,

@@ -11,7 +11,7 @@ import type { NodeBackend } from "../../compile/node-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { ServerCertificate } from "../../model/gateway.ts";
 import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
-import { ads, type External, externalCluster, httpOptions, socketAddress, versionCluster } from "./cluster.ts";
+import { ads, type External, externalCluster, httpOptions, keepalive, socketAddress, versionCluster } from "./cluster.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { corsFilter } from "./cors.ts";
 import { ownPeerSockets } from "./mutual-tls.ts";
@@ -48,6 +48,7 @@ const refused = resource(ClusterSchema, refusedCluster, {
 /** A port that does not say what it speaks is called by HTTP/1.1 where routes lead to it; for whole connections that changes nothing. */
 const gatewayCluster = memoizeLast((node: NodeBackend, own: SpiffeId, trustDomain: TrustDomain) =>
   versionCluster(node.backend, {
+    ...keepalive.betweenNodes,
     connectTimeout: duration(remoteConnectMs),
     ...(node.backend.protocol === "tcp" ? { typedExtensionProtocolOptions: httpOptions("http") } : {}),
     ...ownPeerSockets(node.peers, own, trustDomain),

@@ -5,7 +5,7 @@ import { ClusterLoadAssignmentSchema } from "../../../gen/envoy/config/endpoint/
 import type { NodeBackend, NodePlan } from "../../compile/node-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { TrustDomain } from "../../model/spiffe.ts";
-import { type External, externalCluster, socketAddress, versionCluster } from "./cluster.ts";
+import { type External, externalCluster, keepalive, socketAddress, versionCluster } from "./cluster.ts";
 import { directPeerSockets, peerSockets, tunnelMetadata } from "./mutual-tls.ts";
 import { directCluster, identitiesOf, inboundListener, outboundChains, outboundListener, peerCluster } from "./pod-listeners.ts";
 import { duration, type EnvoyResource, type Init, resource } from "./resource.ts";
@@ -45,7 +45,7 @@ const mark = { level: 1n, name: 36n, value: { case: "intValue" as const, value: 
 const marked: Pick<ClusterInit, "upstreamBindConfig"> = { upstreamBindConfig: { socketOptions: [mark] } };
 
 const nodeCluster = memoizeLast((node: NodeBackend, trustDomain: TrustDomain) =>
-  versionCluster(node.backend, { ...marked, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, trustDomain) }),
+  versionCluster(node.backend, { ...marked, ...keepalive.betweenNodes, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, trustDomain) }),
 );
 
 /** The node itself reaches what is outside; its resolver is the cluster's. */
@@ -70,11 +70,11 @@ const originalDestination: ClusterInit = {
   ...marked,
 };
 
-const direct = resource(ClusterSchema, directCluster, { ...originalDestination, name: directCluster });
+const direct = resource(ClusterSchema, directCluster, { ...originalDestination, ...keepalive.usual, name: directCluster });
 
 const peers = memoizeLast((remote: NodePlan["remote"], trustDomain: TrustDomain) =>
   identitiesOf(remote).map((identity) => {
     const name = peerCluster(identity);
-    return resource(ClusterSchema, name, { ...originalDestination, name, ...directPeerSockets(identity, trustDomain) });
+    return resource(ClusterSchema, name, { ...originalDestination, ...keepalive.betweenNodes, name, ...directPeerSockets(identity, trustDomain) });
   }),
 );
