@@ -13,7 +13,7 @@ import { sameFields, shareList } from "../../lib/memoize.ts";
 import type { Gateway } from "../../model/gateway.ts";
 import type { MeshPod, MeshPods } from "../../model/mesh-pod.ts";
 import type { AppName, Namespace } from "../../model/names.ts";
-import { type SpiffeId, type TrustDomain, workloadId } from "../../model/spiffe.ts";
+import { proxyIdOf, type SpiffeId, type TrustDomain, workloadId } from "../../model/spiffe.ts";
 import type { World } from "../../model/world.ts";
 import type { GatewayApiStatus } from "../../providers/kubernetes/gateway-api-status.ts";
 import type { ClusterView, KubePod } from "../../providers/kubernetes/objects.ts";
@@ -25,7 +25,7 @@ import type { TranslatedGateway } from "../../providers/kubernetes/translate-gat
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
 import { clusterGateway, clusterWorld, nextChangeAt } from "./cluster-world.ts";
 import type { MeshFacts } from "./mesh-reports.ts";
-import { gatewayProxyId, type ProxyLink, type Refusal } from "./proxy-link.ts";
+import { type ProxyLink, type Refusal } from "./proxy-link.ts";
 
 export interface ClusterLoopOptions {
   readonly view: Readable<ClusterView | undefined>;
@@ -231,7 +231,7 @@ export class ClusterLoop {
     const { proxies, trustDomain } = this.#options;
     return gateways.map(({ gateway, listeners, attachments }) => {
       const name = gatewayObjectName(gateway);
-      const id = gatewayProxyId({ identity: workloadId(trustDomain, gateway.namespace as Namespace, name as AppName), trustDomain });
+      const id = proxyIdOf(workloadId(trustDomain, gateway.namespace as Namespace, name as AppName));
       const service = services.get(`${gateway.namespace}/${name}`);
       return gatewayStatus(gateway, listeners, attachments, service, proxies.stateOf(id, gateway.generation));
     });
