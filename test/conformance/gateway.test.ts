@@ -30,6 +30,8 @@ before(
     for (const tar of await echoImages(cluster)) await cluster.importImage(tar);
     await applyCrds(cluster);
     mesh = await startMesh(cluster);
+    // The suite looks for it once.
+    await cluster.kubectl(["wait", "--for=create", "gatewayclass/weir", "--timeout=120s"]);
   },
   { timeout: 1_800_000 },
 );

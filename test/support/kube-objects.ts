@@ -1,5 +1,6 @@
 /** Kubernetes objects as an API server sends them, with only what a test cares about said. */
 import type { ClusterView, Objects } from "../../src/providers/kubernetes/objects.ts";
+import { readBackendTlsPolicy, readRoots } from "../../src/providers/kubernetes/read-backend-tls.ts";
 import { contentReader, declarationReader, readAutoscaler, runnerReader, writtenReader } from "../../src/providers/kubernetes/read-declarations.ts";
 import { readGateway, readGatewayClass, readTlsSecret } from "../../src/providers/kubernetes/read-gateways.ts";
 import { readJob } from "../../src/providers/kubernetes/read-jobs.ts";
@@ -79,6 +80,9 @@ export interface Raw {
   readonly gateways?: readonly FakeObject[];
   readonly tlsSecrets?: readonly FakeObject[];
   readonly grants?: readonly FakeObject[];
+  readonly backendTlsPolicies?: readonly FakeObject[];
+  /** ConfigMaps with root certificates. */
+  readonly roots?: readonly FakeObject[];
   readonly apps?: readonly FakeObject[];
   readonly versions?: readonly FakeObject[];
   readonly declaredJobs?: readonly FakeObject[];
@@ -112,6 +116,8 @@ export function clusterView(raw: Raw): ClusterView {
     gateways: read(raw.gateways, readGateway),
     tlsSecrets: read(raw.tlsSecrets, readTlsSecret),
     referenceGrants: read(raw.grants, readReferenceGrant),
+    backendTlsPolicies: read(raw.backendTlsPolicies, readBackendTlsPolicy),
+    roots: read(raw.roots, readRoots),
     apps: read(raw.apps, declarationReader("app")),
     versions: read(raw.versions, declarationReader("service")),
     declaredJobs: read(raw.declaredJobs, declarationReader("job")),

@@ -187,7 +187,7 @@ export class ClusterLoop {
     const translation = translateCluster(seen, this.#translation);
     this.#translation = translation;
     this.#gateways.set(translation.gateways);
-    const early: readonly WantedStatus[] = [...translation.classStatuses, ...translation.routeStatuses];
+    const early: readonly WantedStatus[] = [...translation.classStatuses, ...translation.routeStatuses, ...translation.policyStatuses];
     const running = runningPods(seen);
     this.#guarded = guardedPods(this.#guarded, reports, running);
     const wanted = wantedPods(translation, trustDomain, this.#guarded);
@@ -332,10 +332,10 @@ function isSameList(a: readonly WantedStatus[], b: readonly WantedStatus[]): boo
   return a.length === b.length && a.every((one, index) => one === b[index] || canonicalJson(one) === canonicalJson(b[index]));
 }
 
-function gatewayOf({ gateway, ports }: TranslatedGateway, trustDomain: TrustDomain): Gateway {
+function gatewayOf({ gateway, ports, secured }: TranslatedGateway, trustDomain: TrustDomain): Gateway {
   const { namespace, name } = gateway;
   const identity = workloadId(trustDomain, namespace as Namespace, gatewayObjectName(gateway) as AppName);
-  return { namespace: namespace as Namespace, name, identity, ports };
+  return { namespace: namespace as Namespace, name, identity, ports, secured };
 }
 
 function podOrder(member: Member, probePorts: readonly number[]): PodOrder {

@@ -8,11 +8,12 @@ import type { KubeClient, ObjectPlace } from "../../providers/kubernetes/client.
 import { conditionTime } from "../../providers/kubernetes/declared-status.ts";
 import { statusText } from "../../providers/kubernetes/read-gateways.ts";
 import { mergedObjectStatus, mergedStatus, writtenStatus } from "../../providers/kubernetes/route-status.ts";
+import type { PolicyStatus } from "../../providers/kubernetes/translate-backend-tls.ts";
 import type { ObjectStatus } from "../../providers/kubernetes/translate-gateway-status.ts";
 import type { RouteStatus } from "../../providers/kubernetes/translate-routes.ts";
 
 /** What the status of one object should say, and what it says. */
-export type WantedStatus = RouteStatus | ObjectStatus;
+export type WantedStatus = RouteStatus | PolicyStatus | ObjectStatus;
 
 export interface StatusWriterOptions {
   readonly client: Pick<KubeClient, "get" | "apply">;
@@ -115,6 +116,7 @@ const resources: Readonly<Record<WantedStatus["kind"], string>> = {
   TCPRoute: "tcproutes",
   GatewayClass: "gatewayclasses",
   Gateway: "gateways",
+  BackendTLSPolicy: "backendtlspolicies",
 };
 
 function placeOf({ kind, namespace, name }: WantedStatus): ObjectPlace {

@@ -11,6 +11,7 @@ import type { NodeBackend } from "../../compile/node-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { ServerCertificate } from "../../model/gateway.ts";
 import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
+import { rootsSecret, securedBackend } from "./backend-tls.ts";
 import { ads, type External, externalCluster, httpOptions, socketAddress, versionCluster } from "./cluster.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { corsFilter } from "./cors.ts";
@@ -27,16 +28,23 @@ const refusedCluster = "refused";
 
 /** Translates a plan for a gateway's Envoys. Equal plans give equal bytes in the same order; unchanged parts give the same objects. */
 export function emitClusterGateway(plan: GatewayPlan): readonly EnvoyResource[] {
-  const { identity, trustDomain } = plan;
+  const { identity, trustDomain, clientCertificate } = plan;
   return [
     ...plan.certificates.map(certificateSecret),
+    ...plan.roots.map(rootsSecret),
     ...plan.backends.map((backend) => gatewayCluster(backend, identity, trustDomain)),
     ...plan.externals.map(outsideCluster),
+    ...plan.secured.flatMap((secured) => securedBackend(secured, clientCertificate)),
     refused,
-    ...plan.backends.map(nodeAssignment),
+    ...assigned(plan).map(nodeAssignment),
     ...plan.ports.flatMap((port) => listener(port)),
     ...plan.ports.flatMap((port) => routeConfigurations(port)),
   ];
+}
+
+/** Backends whose places come by discovery, each once. */
+function assigned({ backends, secured }: GatewayPlan): readonly NodeBackend[] {
+  return [...new Set([...backends, ...secured.map(({ node }) => node)])];
 }
 
 const refused = resource(ClusterSchema, refusedCluster, {

@@ -1,26 +1,32 @@
-/** Statuses as they are applied: ours in a route's, with everybody else's kept; all of a Gateway's. */
+/** Statuses as they are applied: ours in a route's or a policy's, with everybody else's kept; all of a Gateway's. */
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import { isOurs } from "./read-routes.ts";
 import { list, optional, type Raw, record, text } from "./readers.ts";
 import type { KubeCondition } from "./route-objects.ts";
+import type { PolicyStatus } from "./translate-backend-tls.ts";
 import type { ObjectStatus } from "./translate-gateway-status.ts";
 import type { RouteStatus } from "./translate-routes.ts";
 
-/** What to apply to the route's status: `now` is the route as the API server has it, `at` the time of now (RFC 3339, whole seconds). */
-export function mergedStatus(now: unknown, wanted: RouteStatus, at: string): object {
+/** What Gateway API calls the entries of a status: a policy's are of all Gateways above what it is for. */
+const routeWords = { list: "parents", ref: "parentRef" } as const;
+const policyWords = { list: "ancestors", ref: "ancestorRef" } as const;
+
+/** What to apply to the status of a route or policy: `now` is it as the API server has it, `at` the time of now (RFC 3339, whole seconds). */
+export function mergedStatus(now: unknown, wanted: RouteStatus | PolicyStatus, at: string): object {
   const raw = record(now);
-  const parents = list(record(raw["status"])["parents"]).map(record);
+  const words = wanted.kind === "BackendTLSPolicy" ? policyWords : routeWords;
+  const parents = list(record(raw["status"])[words.list]).map(record);
   const before = parents.filter(isOurs);
   const ours = wanted.parents.map(({ parentRef, controller, conditions }) => {
-    const same = before.find((one) => one["controllerName"] === controller && canonicalJson(one["parentRef"]) === canonicalJson(parentRef));
+    const same = before.find((one) => one["controllerName"] === controller && canonicalJson(one[words.ref]) === canonicalJson(parentRef));
     const old = list(same?.["conditions"]).map(record);
-    return { parentRef, controllerName: controller, conditions: conditions.map((condition) => written(condition, old, at)) };
+    return { [words.ref]: parentRef, controllerName: controller, conditions: conditions.map((condition) => written(condition, old, at)) };
   });
   return {
     apiVersion: raw["apiVersion"] ?? "gateway.networking.k8s.io/v1",
     kind: wanted.kind,
     metadata: { name: wanted.name, namespace: wanted.namespace, ...optional("resourceVersion", text(record(raw["metadata"])["resourceVersion"])) },
-    status: { parents: [...parents.filter((parent) => !isOurs(parent)), ...ours] },
+    status: { [words.list]: [...parents.filter((parent) => !isOurs(parent)), ...ours] },
   };
 }
 

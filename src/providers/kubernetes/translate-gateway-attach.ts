@@ -3,8 +3,9 @@ import type { GatewayTarget } from "../../model/gateway.ts";
 import { gatewayController, type KubeGateway, type KubeSelector } from "./gateway-objects.ts";
 import type { KubeNamespace, KubeService, Objects } from "./objects.ts";
 import { gatewayGroup, type KubeParentRef, type KubeParentStatus, type KubeReferenceGrant, type KubeRoute } from "./route-objects.ts";
+import { type Because, because } from "./translate-because.ts";
 import { intersection } from "./translate-gateway-hostnames.ts";
-import type { Because, JudgedListener } from "./translate-gateway-listeners.ts";
+import type { JudgedListener } from "./translate-gateway-listeners.ts";
 import { Unsupported } from "./translate-route-match.ts";
 import { resolverFor } from "./translate-route-refs.ts";
 import { type RankedRule, type RefProblem, shareOf, translateRules } from "./translate-route-rules.ts";
@@ -115,12 +116,7 @@ function domainsAt({ kind, hostnames }: KubeRoute, { domain }: JudgedListener): 
 
 /** What a route's status says of a Gateway. */
 export function gatewayParentStatus({ route, parent, problem, refs: [ref] }: GatewayAttachment): KubeParentStatus {
-  const condition = (type: string, bad: Because | undefined) => ({
-    type,
-    status: bad === undefined ? "True" : "False",
-    reason: bad?.reason ?? type,
-    message: bad?.message ?? "",
-    generation: route.generation,
-  });
-  return { controller: gatewayController, parentRef: parent.said, conditions: [condition("Accepted", problem), condition("ResolvedRefs", ref)] };
+  const { generation } = route;
+  const conditions = [because("Accepted", generation, problem), because("ResolvedRefs", generation, ref)];
+  return { controller: gatewayController, parentRef: parent.said, conditions };
 }

@@ -4,18 +4,13 @@ import type { KubeGateway, KubeListener, KubeSecretRef, KubeTlsSecret } from "./
 import type { Objects } from "./objects.ts";
 import { optional } from "./readers.ts";
 import { gatewayGroup, type KubeReferenceGrant, type KubeRoute } from "./route-objects.ts";
+import type { Because } from "./translate-because.ts";
 import { isGranted } from "./translate-route-refs.ts";
 
 type RouteKind = KubeRoute["kind"];
 
 /** How a listener's bytes are taken. */
 export type ListenerMode = "http" | "https" | "terminate" | "passthrough" | "tcp";
-
-/** Why something is not so, in a condition's words. */
-export interface Because {
-  readonly reason: string;
-  readonly message: string;
-}
 
 export interface JudgedListener {
   readonly name: string;

@@ -2,8 +2,9 @@
 import type { KubeGateway, KubeGatewayClass } from "./gateway-objects.ts";
 import type { KubeService } from "./objects.ts";
 import { gatewayGroup, type KubeCondition } from "./route-objects.ts";
+import type { Because } from "./translate-because.ts";
 import type { GatewayAttachment } from "./translate-gateway-attach.ts";
-import { type Because, isServed, type JudgedListener } from "./translate-gateway-listeners.ts";
+import { isServed, type JudgedListener } from "./translate-gateway-listeners.ts";
 
 /** What an object's status should say, without the times of its conditions. */
 export interface ObjectStatus {
@@ -38,6 +39,8 @@ export type ProxyState =
 
 /** What is optional in Gateway API and is there, as GatewayClasses tell it. */
 export const gatewayFeatures: readonly string[] = [
+  "BackendTLSPolicy",
+  "BackendTLSPolicySANValidation",
   "GRPCRoute",
   "GRPCRouteNamedRouteRule",
   "Gateway",

@@ -1,12 +1,9 @@
 /** Gateways: which listeners are served, which routes are at them, what answers on which port, and what statuses say. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { test } from "node:test";
 import type { FakeObject } from "../../../test/support/fake-kube-api.ts";
 import { clusterView, namespaceObject, type Raw, serviceObject } from "../../../test/support/kube-objects.ts";
+import { selfSigned } from "../../../test/support/self-signed.ts";
 import type { GatewayHost, GatewayPort } from "../../model/gateway.ts";
 import { readService } from "./read-objects.ts";
 import { type ClusterTranslation, translateCluster } from "./translate.ts";
@@ -100,15 +97,8 @@ function listeners({ status }: ObjectStatus): readonly string[] {
 }
 
 /** A pair that fits, made once. */
-const pair = ((): { readonly crt: string; readonly key: string } => {
-  const dir = mkdtempSync(path.join(tmpdir(), "weir-pair-"));
-  const made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=web.example"];
-  execFileSync("openssl", [...made, "-keyout", path.join(dir, "key"), "-out", path.join(dir, "crt")], { stdio: "ignore" });
-  const read = (name: string): string => readFileSync(path.join(dir, name), "base64");
-  const found = { crt: read("crt"), key: read("key") };
-  rmSync(dir, { recursive: true, force: true });
-  return found;
-})();
+const made = selfSigned("web.example");
+const pair = { crt: Buffer.from(made.certificate).toString("base64"), key: Buffer.from(made.key).toString("base64") };
 
 function secret(place: string, data: Fields = { "tls.crt": pair.crt, "tls.key": pair.key }): FakeObject {
   const [namespace = "", name = ""] = place.split("/");
