@@ -2,6 +2,7 @@
 import { memoizeLast, sameFields, shareList } from "../lib/memoize.ts";
 import type {
   BackendTls,
+  ClientValidation,
   Gateway,
   GatewayHost,
   GatewayPort,
@@ -40,6 +41,7 @@ export type PlannedServer = { readonly name: string; readonly domain: string } &
   | {
       readonly kind: "https";
       readonly certificates: readonly ServerCertificate[];
+      readonly clients?: ClientValidation;
       readonly hosts: readonly PlannedHost[];
       readonly misdirected: readonly string[];
     }
@@ -90,7 +92,10 @@ export function compileGateway(gateway: Gateway, world: World, plan: MeshPlan, m
   const ports = gateway.ports.map((port) => securePort(compilePort(port, ...destinationsNamed(refsOf(port), world)), security));
   const uses = new Map(ports.flatMap((port) => port.uses.map((use) => [use.id, use] as const)));
   const shown = uses.size === 0 ? undefined : clientCertificate;
-  const named = { certificates: byName([...gateway.ports.flatMap(certificatesOf), ...(shown === undefined ? [] : [shown])]), roots: byName(rootsOf(uses)) };
+  const named = {
+    certificates: byName([...gateway.ports.flatMap(certificatesOf), ...(shown === undefined ? [] : [shown])]),
+    roots: byName([...gateway.ports.flatMap(clientRootsOf), ...rootsOf(uses)]),
+  };
   return {
     ...gatewayPlan(
       identity,
@@ -176,6 +181,10 @@ function refsOfHost({ rules }: GatewayHost): readonly DestinationRef[] {
 
 function certificatesOf(port: GatewayPort): readonly ServerCertificate[] {
   return port.kind === "tls" ? port.servers.flatMap((server) => (server.kind === "passthrough" ? [] : server.certificates)) : [];
+}
+
+function clientRootsOf(port: GatewayPort): readonly RootCertificates[] {
+  return port.kind === "tls" ? port.servers.flatMap((server) => (server.kind === "https" && server.clients !== undefined ? [server.clients.roots] : [])) : [];
 }
 
 const compilePort = memoizeLast((port: GatewayPort, ...list: readonly Destination[]): PlannedPort => {

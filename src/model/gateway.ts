@@ -78,6 +78,13 @@ export interface GatewayTarget {
   readonly refused: number;
 }
 
+/** Certificates that callers show. */
+export interface ClientValidation {
+  readonly roots: RootCertificates;
+  /** Else whoever shows none, or another's, is served all the same. */
+  readonly isRequired: boolean;
+}
+
 /** What is behind one server name of a TLS port. */
 export type TlsServer = {
   /** Unique at its gateway. */
@@ -88,6 +95,8 @@ export type TlsServer = {
   | {
       readonly kind: "https";
       readonly certificates: readonly ServerCertificate[];
+      /** Absent: callers are not asked who they are. */
+      readonly clients?: ClientValidation;
       readonly hosts: readonly GatewayHost[];
       /** Domains that other servers of the port answer for: a request for them came on the wrong connection (421). */
       readonly misdirected: readonly string[];

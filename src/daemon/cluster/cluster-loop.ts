@@ -251,11 +251,12 @@ export class ClusterLoop {
 
   #gatewayStatuses(gateways: readonly TranslatedGateway[], { services }: ClusterView): readonly WantedStatus[] {
     const { proxies, trustDomain } = this.#options;
-    return gateways.map(({ gateway, listeners, attachments }) => {
+    return gateways.map((decided) => {
+      const { gateway } = decided;
       const name = gatewayObjectName(gateway);
       const id = gatewayProxyId({ identity: workloadId(trustDomain, gateway.namespace as Namespace, name as AppName), trustDomain });
       const service = services.get(`${gateway.namespace}/${name}`);
-      return gatewayStatus(gateway, listeners, attachments, service, proxies.stateOf(id, gateway.generation));
+      return gatewayStatus(decided, service, proxies.stateOf(id, gateway.generation));
     });
   }
 
@@ -332,10 +333,10 @@ function isSameList(a: readonly WantedStatus[], b: readonly WantedStatus[]): boo
   return a.length === b.length && a.every((one, index) => one === b[index] || canonicalJson(one) === canonicalJson(b[index]));
 }
 
-function gatewayOf({ gateway, ports, secured }: TranslatedGateway, trustDomain: TrustDomain): Gateway {
+function gatewayOf({ gateway, ports, secured, clientCertificate }: TranslatedGateway, trustDomain: TrustDomain): Gateway {
   const { namespace, name } = gateway;
   const identity = workloadId(trustDomain, namespace as Namespace, gatewayObjectName(gateway) as AppName);
-  return { namespace: namespace as Namespace, name, identity, ports, secured };
+  return { namespace: namespace as Namespace, name, identity, ports, secured, ...(clientCertificate === undefined ? {} : { clientCertificate }) };
 }
 
 function podOrder(member: Member, probePorts: readonly number[]): PodOrder {

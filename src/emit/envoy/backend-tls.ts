@@ -1,11 +1,18 @@
-/** TLS that a gateway speaks with a backend because the backend's owner says so, from the gateway itself or inside of the mesh's own. */
+/**
+ * TLS that a gateway speaks with a backend because the backend's owner says so, from the gateway itself or inside of the mesh's own; and whose certificates a
+ * gateway takes, of backends and of callers.
+ */
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
-import { SubjectAltNameMatcher_SanType, TlsParameters_TlsProtocol } from "../../../gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js";
+import {
+  CertificateValidationContext_TrustChainVerification,
+  SubjectAltNameMatcher_SanType,
+  TlsParameters_TlsProtocol,
+} from "../../../gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js";
 import { SecretSchema } from "../../../gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import { type CommonTlsContextSchema, UpstreamTlsContextSchema } from "../../../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 import type { SecuredBackend } from "../../compile/gateway-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
-import type { BackendTls, PeerName, RootCertificates } from "../../model/gateway.ts";
+import type { BackendTls, ClientValidation, PeerName, RootCertificates } from "../../model/gateway.ts";
 import type { Protocol } from "../../model/types.ts";
 import { ads, applicationProtocols, httpOptions, insideCluster, systemRoots, versionCluster } from "./cluster.ts";
 import { remoteConnectMs } from "./node-proxy.ts";
@@ -54,6 +61,14 @@ function tunnel(id: string, to: string): EnvoyResource {
     listenerSpecifier: { case: "internalListener", value: {} },
     filterChains: [{ name: id, filters: [tcpProxyTo(to)] }],
   });
+}
+
+/** Whom callers must be signed by; where they need not be, Envoy looks all the same, and takes whoever comes. */
+export function clientValidation({ roots, isRequired }: ClientValidation): Validation {
+  const validationContextSdsSecretConfig = { name: rootsName(roots), sdsConfig: ads };
+  const trustChainVerification = CertificateValidationContext_TrustChainVerification.ACCEPT_UNTRUSTED;
+  const defaultValidationContext = isRequired ? {} : { trustChainVerification };
+  return { case: "combinedValidationContext", value: { defaultValidationContext, validationContextSdsSecretConfig } };
 }
 
 const versions = { tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2, tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3 };

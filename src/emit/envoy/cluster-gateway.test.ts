@@ -229,6 +229,21 @@ test("a version's own name counts before its app's", () => {
   assert.deepEqual(deep(json(resources, "Cluster web@v1.default:80/https"), "sni"), ["v1.example"]);
 });
 
+test("callers are asked for certificates of the roots that are said; where they need show none, whoever comes is taken", () => {
+  const clients = (isRequired: boolean): readonly GatewayPort[] => {
+    const server = { kind: "https", name: "all", domain: "*", certificates: [certificate], hosts: [], misdirected: [] } as const;
+    return [{ kind: "tls", port: 443, servers: [{ ...server, clients: { roots: { name: "shop/ca", pem: "ROOTS" }, isRequired } }] }];
+  };
+  const said = (isRequired: boolean): readonly unknown[] => {
+    const resources = emitted(nobody, clients(isRequired));
+    assertConsistent(resources);
+    assert.deepEqual(deep(json(resources, "Secret roots/shop/ca"), "inlineString"), ["ROOTS"]);
+    const context = json(resources, "Listener port/443");
+    return [...deep(context, "requireClientCertificate"), ...deep(context, "trustChainVerification")];
+  };
+  assert.deepEqual([said(true), said(false)], [[true], [false, "ACCEPT_UNTRUSTED"]]);
+});
+
 test("new roots change their secret alone", () => {
   const secured = (pem: string) => [securedAt("web", 80, { ...tls, roots: { name: "shop/ca", pem } })];
   const before = new Map(emitted(nobody, ports, { secured: secured("A") }).map((one) => [resourceKey(one), Buffer.from(one.body).toString("base64")]));

@@ -9,9 +9,9 @@ import type { GatewayPlan, PlannedPort, PlannedServer, PlannedTarget } from "../
 import type { WeightedBackend } from "../../compile/mesh-plan.ts";
 import type { NodeBackend } from "../../compile/node-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
-import type { ServerCertificate } from "../../model/gateway.ts";
+import type { ClientValidation, ServerCertificate } from "../../model/gateway.ts";
 import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
-import { rootsSecret, securedBackend } from "./backend-tls.ts";
+import { clientValidation, rootsSecret, securedBackend } from "./backend-tls.ts";
 import { ads, type External, externalCluster, httpOptions, socketAddress, versionCluster } from "./cluster.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { corsFilter } from "./cors.ts";
@@ -118,7 +118,7 @@ function serverChain(server: PlannedServer): ChainInit {
       return {
         ...common,
         filters: [httpConnectionManager("gateway", serverRoutes(server), [corsFilter])],
-        transportSocket: ownSocket(server.certificates, ["h2", "http/1.1"]),
+        transportSocket: ownSocket(server.certificates, ["h2", "http/1.1"], server.clients),
         transportSocketConnectTimeout: duration(10_000),
       };
     case "terminate":
@@ -136,9 +136,13 @@ function serverChain(server: PlannedServer): ChainInit {
 }
 
 /** Certificates come as secrets of their own: a renewed one is taken over without closing anything. */
-function ownSocket(certificates: readonly ServerCertificate[], alpnProtocols: string[]) {
+function ownSocket(certificates: readonly ServerCertificate[], alpnProtocols: string[], clients?: ClientValidation) {
   const tlsCertificateSdsSecretConfigs = certificates.map(({ name }) => ({ name, sdsConfig: ads }));
-  const context = any(DownstreamTlsContextSchema, { commonTlsContext: { alpnProtocols, tlsCertificateSdsSecretConfigs } });
+  const asked = clients === undefined ? {} : { validationContextType: clientValidation(clients) };
+  const context = any(DownstreamTlsContextSchema, {
+    commonTlsContext: { alpnProtocols, tlsCertificateSdsSecretConfigs, ...asked },
+    ...(clients === undefined ? {} : { requireClientCertificate: clients.isRequired }),
+  });
   return { name: "tls", configType: { case: "typedConfig" as const, value: context } };
 }
 

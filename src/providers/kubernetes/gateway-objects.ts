@@ -1,4 +1,5 @@
 /** Gateway API's classes and Gateways, and the Secrets that their listeners name, as far as we read them. */
+import type { KubeRootsRef } from "./backend-tls-objects.ts";
 import type { KubeMeta } from "./objects.ts";
 import type { KubeCondition } from "./route-objects.ts";
 import type { Labels } from "./workload-objects.ts";
@@ -42,12 +43,28 @@ export interface KubeListener {
   readonly kinds: readonly { readonly group: string; readonly kind: string }[];
 }
 
+/** Certificates that callers by HTTPS show. */
+export interface KubeClientValidation {
+  readonly roots: readonly KubeRootsRef[];
+  /** `AllowInsecureFallback`: whoever shows none, or another's, is served all the same. */
+  readonly isInsecure: boolean;
+}
+
+export interface KubeGatewayTls {
+  /** Of its own, towards backends. */
+  readonly clientCertificate?: KubeSecretRef;
+  /** For all ports that are not among `clientsAt`. */
+  readonly clients?: KubeClientValidation;
+  readonly clientsAt: readonly { readonly port: number; readonly clients?: KubeClientValidation }[];
+}
+
 export interface KubeGateway extends KubeMeta {
   readonly kind: "Gateway";
   readonly generation: number;
   readonly createdAt: string;
   readonly className: string;
   readonly listeners: readonly KubeListener[];
+  readonly tls: KubeGatewayTls;
   /** Addresses that are asked for; one without a value leaves the choice to us. */
   readonly addresses: readonly { readonly type: string; readonly value: string }[];
   /** For what is made for it. */

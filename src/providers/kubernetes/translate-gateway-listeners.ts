@@ -1,10 +1,12 @@
 /** A Gateway's listeners, judged: which of them can be served, which routes they take, which certificates they have. */
-import type { ServerCertificate } from "../../model/gateway.ts";
+import type { ClientValidation, ServerCertificate } from "../../model/gateway.ts";
+import type { KubeRoots } from "./backend-tls-objects.ts";
 import type { KubeGateway, KubeListener, KubeSecretRef, KubeTlsSecret } from "./gateway-objects.ts";
 import type { Objects } from "./objects.ts";
 import { optional } from "./readers.ts";
 import { gatewayGroup, type KubeReferenceGrant, type KubeRoute } from "./route-objects.ts";
 import type { Because } from "./translate-because.ts";
+import { findClients } from "./translate-gateway-clients.ts";
 import { isGranted } from "./translate-route-refs.ts";
 
 type RouteKind = KubeRoute["kind"];
@@ -29,6 +31,15 @@ export interface JudgedListener {
   /** Why what it names is not there. */
   readonly refs?: Because;
   readonly certificates: readonly ServerCertificate[];
+  /** Absent: callers are not asked who they are. */
+  readonly clients?: ClientValidation;
+}
+
+/** What listeners are judged by. */
+export interface ListenerWorld {
+  readonly grants: Objects<KubeReferenceGrant>;
+  readonly secrets: Objects<KubeTlsSecret>;
+  readonly roots: Objects<KubeRoots>;
 }
 
 /** Where the kubelet asks a gateway's pod. */
@@ -45,8 +56,8 @@ const kindsOf: Readonly<Record<ListenerMode, readonly RouteKind[]>> = {
 };
 
 /** Judges all listeners of a Gateway. */
-export function judgeListeners(gateway: KubeGateway, grants: Objects<KubeReferenceGrant>, secrets: Objects<KubeTlsSecret>): readonly JudgedListener[] {
-  const judged = gateway.listeners.map((listener) => judge(gateway, listener, grants, secrets));
+export function judgeListeners(gateway: KubeGateway, world: ListenerWorld): readonly JudgedListener[] {
+  const judged = gateway.listeners.map((listener) => judge(gateway, listener, world));
   return judged.map((listener) => {
     const conflict = conflictOf(listener, judged);
     return conflict === undefined ? listener : { ...listener, problem: conflict, isConflicted: true };
@@ -62,13 +73,14 @@ function needsCertificate(mode: ListenerMode): boolean {
   return mode === "https" || mode === "terminate";
 }
 
-function judge(gateway: KubeGateway, said: KubeListener, grants: Objects<KubeReferenceGrant>, secrets: Objects<KubeTlsSecret>): JudgedListener {
+function judge(gateway: KubeGateway, said: KubeListener, world: ListenerWorld): JudgedListener {
   const mode = modeOf(said);
   const supported = mode === undefined ? [] : kindsOf[mode];
   const isKnown = ({ group, kind }: KubeListener["kinds"][number]): boolean => group === gatewayGroup && supported.some((one) => one === kind);
   const kinds = said.kinds.length === 0 ? supported : supported.filter((kind) => said.kinds.some((one) => isKnown(one) && one.kind === kind));
   const unknown = said.kinds.find((kind) => !isKnown(kind));
-  const certificates = mode !== undefined && needsCertificate(mode) ? findCertificates(gateway, said, grants, secrets) : { found: [] };
+  const certificates = mode !== undefined && needsCertificate(mode) ? findCertificates(gateway, said, world) : { found: [] };
+  const clients = mode === "https" ? findClients(gateway, said.port, world) : {};
   const badKind = unknown === undefined ? undefined : { reason: "InvalidRouteKinds", message: `a ${said.protocol} listener takes no ${unknown.kind}` };
   return {
     name: said.name,
@@ -77,10 +89,11 @@ function judge(gateway: KubeGateway, said: KubeListener, grants: Objects<KubeRef
     said,
     ...optional("mode", mode),
     kinds,
-    ...optional("problem", problemOf(said, mode)),
+    ...optional("problem", problemOf(said, mode) ?? clients.problem),
     isConflicted: false,
-    ...optional("refs", mode === undefined ? undefined : (certificates.problem ?? badKind)),
+    ...optional("refs", mode === undefined ? undefined : (certificates.problem ?? clients.refs ?? badKind)),
     certificates: certificates.found,
+    ...optional("clients", clients.found),
   };
 }
 
@@ -128,21 +141,22 @@ interface Certificates {
   readonly problem?: Because;
 }
 
-function findCertificates(gateway: KubeGateway, { tls }: KubeListener, grants: Objects<KubeReferenceGrant>, secrets: Objects<KubeTlsSecret>): Certificates {
+function findCertificates(gateway: KubeGateway, { tls }: KubeListener, world: ListenerWorld): Certificates {
   const refs = tls?.certificates ?? [];
   if (refs.length === 0) return { found: [], problem: { reason: "InvalidCertificateRef", message: "tls.certificateRefs names no certificate" } };
-  const results = refs.map((ref) => findCertificate(gateway, ref, grants, secrets));
+  const results = refs.map((ref) => findCertificate(gateway, ref, world, "InvalidCertificateRef"));
   const problem = results.find((result) => "reason" in result);
   return { found: results.flatMap((result) => ("reason" in result ? [] : [result])), ...optional("problem", problem) };
 }
 
-function findCertificate(
+/** Finds a certificate with its key. `reason` is the word for one that is not there or cannot be used. */
+export function findCertificate(
   gateway: KubeGateway,
   ref: KubeSecretRef,
-  grants: Objects<KubeReferenceGrant>,
-  secrets: Objects<KubeTlsSecret>,
+  { grants, secrets }: Pick<ListenerWorld, "grants" | "secrets">,
+  reason: string,
 ): ServerCertificate | Because {
-  const bad = (message: string): Because => ({ reason: "InvalidCertificateRef", message });
+  const bad = (message: string): Because => ({ reason, message });
   if (ref.group !== "" || ref.kind !== "Secret") return bad(`a certificate of kind ${ref.kind} is not known, only Secrets`);
   const name = `${ref.namespace}/${ref.name}`;
   if (ref.namespace !== gateway.namespace && !isGranted(grants, gateway, ref))

@@ -1,6 +1,7 @@
 /** Judged listeners and the routes at them → what answers on each of a Gateway's ports. */
 import { memoizeLast } from "../../lib/memoize.ts";
 import type { GatewayHost, GatewayPort, GatewayRule, GatewayTarget, TlsServer } from "../../model/gateway.ts";
+import { optional } from "./readers.ts";
 import type { KubeRoute } from "./route-objects.ts";
 import type { GatewayAttachment } from "./translate-gateway-attach.ts";
 import { bySpecificity, mostSpecific } from "./translate-gateway-hostnames.ts";
@@ -78,11 +79,11 @@ const ruleAt = memoizeLast(({ rule }: RankedRule, port: number, scheme: "http" |
 });
 
 function serversAt(listener: JudgedListener, group: readonly JudgedListener[], attachments: readonly GatewayAttachment[]): readonly TlsServer[] {
-  const { name, domain, certificates, mode } = listener;
+  const { name, domain, certificates, clients, mode } = listener;
   if (mode === "https") {
     const others = group.filter((other) => other !== listener && other.mode === "https");
     const misdirected = others.map((other) => other.domain).toSorted();
-    return [{ kind: "https", name, domain, certificates, hosts: hostsAt(listener, group, attachments), misdirected }];
+    return [{ kind: "https", name, domain, certificates, ...optional("clients", clients), hosts: hostsAt(listener, group, attachments), misdirected }];
   }
   const all = group.map((other) => other.domain);
   const domains = new Set(attachedTo(listener, attachments).flatMap((one) => one.domains));

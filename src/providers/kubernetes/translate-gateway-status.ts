@@ -2,8 +2,9 @@
 import type { KubeGateway, KubeGatewayClass } from "./gateway-objects.ts";
 import type { KubeService } from "./objects.ts";
 import { gatewayGroup, type KubeCondition } from "./route-objects.ts";
-import type { Because } from "./translate-because.ts";
+import { type Because, because } from "./translate-because.ts";
 import type { GatewayAttachment } from "./translate-gateway-attach.ts";
+import { isInsecure } from "./translate-gateway-clients.ts";
 import { isServed, type JudgedListener } from "./translate-gateway-listeners.ts";
 
 /** What an object's status should say, without the times of its conditions. */
@@ -45,6 +46,9 @@ export const gatewayFeatures: readonly string[] = [
   "GRPCRouteNamedRouteRule",
   "Gateway",
   "GatewayAddressEmpty",
+  "GatewayBackendClientCertificate",
+  "GatewayFrontendClientCertificateValidation",
+  "GatewayFrontendClientCertificateValidationInsecureFallback",
   "GatewayHTTPListenerIsolation",
   "GatewayHTTPSListenerDetectMisdirectedRequests",
   "GatewayInfrastructure",
@@ -103,21 +107,27 @@ export function gatewayProblem({ infrastructure, addresses }: KubeGateway, liste
   return isAnyGood ? undefined : { reason: "ListenersNotValid", message: "no listener can be accepted" };
 }
 
+/** What a Gateway's status is made from. */
+export interface DecidedGateway {
+  readonly gateway: KubeGateway;
+  readonly listeners: readonly JudgedListener[];
+  readonly attachments: readonly GatewayAttachment[];
+  /** Why it shows no certificate to backends although it names one. */
+  readonly clientProblem?: Because;
+}
+
 /** The status of a Gateway of ours. `service` is the one that was made for it. */
-export function gatewayStatus(
-  gateway: KubeGateway,
-  listeners: readonly JudgedListener[],
-  attachments: readonly GatewayAttachment[],
-  service: KubeService | undefined,
-  proxies: ProxyState,
-): ObjectStatus {
+export function gatewayStatus(decided: DecidedGateway, service: KubeService | undefined, proxies: ProxyState): ObjectStatus {
+  const { gateway, listeners, attachments } = decided;
   const { generation, namespace, name, reported } = gateway;
   const problem = gatewayProblem(gateway, listeners);
   const addresses = problem === undefined ? addressesOf(service) : [];
   const before = reported.conditions.find(({ type, generation: seen }) => type === "Programmed" && seen === generation);
   const programmed =
     proxies.kind === "unknown" && before !== undefined && problem === undefined ? before : programmedCondition(generation, problem, addresses, proxies);
-  const conditions = [acceptedCondition(generation, problem, listeners), programmed];
+  const refs = because("ResolvedRefs", generation, refsProblem(decided));
+  const insecure = isInsecure(gateway) ? [condition("InsecureFrontendValidationMode", generation, true, fallback)] : [];
+  const conditions = [acceptedCondition(generation, problem, listeners), programmed, refs, ...insecure];
   return {
     kind: "Gateway",
     namespace,
@@ -125,6 +135,14 @@ export function gatewayStatus(
     reported: reported.text,
     status: { ...(addresses.length === 0 ? {} : { addresses }), conditions, listeners: listeners.map((one) => listenerStatus(one, generation, attachments)) },
   };
+}
+
+const fallback = { reason: "ConfigurationChanged", message: "callers by HTTPS are served whatever certificate they show: AllowInsecureFallback" };
+
+function refsProblem({ listeners, clientProblem }: DecidedGateway): Because | undefined {
+  if (clientProblem !== undefined) return clientProblem;
+  const bad = listeners.filter(({ refs }) => refs !== undefined).map(({ name }) => name);
+  return bad.length === 0 ? undefined : { reason: "ListenersNotResolved", message: `listener ${bad.join(", ")}: what it names is not all there` };
 }
 
 function acceptedCondition(generation: number, problem: Because | undefined, listeners: readonly JudgedListener[]): KubeCondition {
@@ -150,7 +168,6 @@ function programmedCondition(generation: number, problem: Because | undefined, a
 
 function listenerStatus(listener: JudgedListener, generation: number, attachments: readonly GatewayAttachment[]): ListenerStatus {
   const { name, problem, refs, kinds, isConflicted } = listener;
-  const because = (bad: Because | undefined, good: string): Because => bad ?? { reason: good, message: "" };
   const served = isServed(listener);
   const unserved = { reason: "Invalid", message: problem?.message ?? refs?.message ?? "" };
   const isAttached = ({ at }: GatewayAttachment): boolean => at.some((one) => one.listener === listener);
@@ -159,10 +176,10 @@ function listenerStatus(listener: JudgedListener, generation: number, attachment
     attachedRoutes: new Set(attachments.filter(isAttached).map(({ route }) => route)).size,
     supportedKinds: kinds.map((kind) => ({ group: gatewayGroup, kind })),
     conditions: [
-      condition("Accepted", generation, problem === undefined, because(problem, "Accepted")),
-      condition("Conflicted", generation, isConflicted, because(isConflicted ? problem : undefined, "NoConflicts")),
-      condition("Programmed", generation, served, served ? because(undefined, "Programmed") : unserved),
-      condition("ResolvedRefs", generation, refs === undefined, because(refs, "ResolvedRefs")),
+      because("Accepted", generation, problem),
+      condition("Conflicted", generation, isConflicted, (isConflicted ? problem : undefined) ?? { reason: "NoConflicts", message: "" }),
+      because("Programmed", generation, served ? undefined : unserved),
+      because("ResolvedRefs", generation, refs),
     ],
   };
 }

@@ -1,14 +1,15 @@
 /** Gateway API's Gateways of our classes with their routes → what their proxies should do, what should run for them, and what statuses should say. */
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import { memoizeLast, shareMap } from "../../lib/memoize.ts";
-import type { GatewayPort, SecuredPort } from "../../model/gateway.ts";
+import type { GatewayPort, SecuredPort, ServerCertificate } from "../../model/gateway.ts";
 import type { KubeBackendTlsPolicy, KubeRoots } from "./backend-tls-objects.ts";
 import { gatewayController, type KubeGateway, type KubeGatewayClass, type KubeTlsSecret } from "./gateway-objects.ts";
 import type { ClusterView, KubeNamespace, KubeService, Objects } from "./objects.ts";
 import type { KubeParentRef, KubeParentStatus, KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
 import { type JudgedPolicies, judgePolicies, type PolicyStatus, policyStatuses, securedPorts, servicesNamed } from "./translate-backend-tls.ts";
+import type { Because } from "./translate-because.ts";
 import { attachToGateway, type GatewayAttachment, gatewayParentStatus, isParent } from "./translate-gateway-attach.ts";
-import { type JudgedListener, judgeListeners } from "./translate-gateway-listeners.ts";
+import { findCertificate, type JudgedListener, judgeListeners } from "./translate-gateway-listeners.ts";
 import { gatewayPorts, withoutMixedKinds } from "./translate-gateway-ports.ts";
 import { classStatus, gatewayProblem, type ObjectStatus } from "./translate-gateway-status.ts";
 import { shareEqual } from "./translate-share.ts";
@@ -22,6 +23,10 @@ export interface TranslatedGateway {
   readonly ports: readonly GatewayPort[];
   /** What it calls by TLS. */
   readonly secured: readonly SecuredPort[];
+  /** Shown to those who are called by TLS. */
+  readonly clientCertificate?: ServerCertificate;
+  /** Why there is none although one is named. */
+  readonly clientProblem?: Because;
 }
 
 export interface TranslatedGateways {
@@ -63,13 +68,13 @@ const translate: (classes: Objects<KubeGatewayClass>, ...world: World) => Transl
     const found = sorted(gateways)
       .filter((gateway) => ours.has(gateway.className) && !gateway.terminating)
       .map((gateway) => {
-        const listeners = judgeListeners(gateway, grants, secrets);
+        const listeners = judgeListeners(gateway, { grants, secrets, roots });
         const attachments = routes.flatMap((route) =>
           route.parents
             .filter((parent) => isParent(parent, gateway))
             .map((parent) => attachToGateway(route, parent, gateway, listeners, { namespaces, grants, services })),
         );
-        return decided(gateway, listeners, withoutMixedKinds(attachments), policies);
+        return decided(gateway, listeners, withoutMixedKinds(attachments), policies, ownCertificate(gateway, grants, secrets));
       });
     return {
       gateways: found,
@@ -101,9 +106,17 @@ function decided(
   listeners: readonly JudgedListener[],
   attachments: readonly GatewayAttachment[],
   policies: JudgedPolicies,
+  shown: ServerCertificate | Because | undefined,
 ): TranslatedGateway {
   const ports = gatewayProblem(gateway, listeners) === undefined ? gatewayPorts(listeners, attachments) : [];
-  return { gateway, listeners, attachments, ports, secured: securedPorts(policies, leadsTo(attachments)) };
+  const certificate = shown === undefined ? {} : "reason" in shown ? { clientProblem: shown } : { clientCertificate: shown };
+  return { gateway, listeners, attachments, ports, secured: securedPorts(policies, leadsTo(attachments)), ...certificate };
+}
+
+/** The certificate that a Gateway shows to backends, or why not; undefined: it names none. */
+function ownCertificate(gateway: KubeGateway, grants: Objects<KubeReferenceGrant>, secrets: Objects<KubeTlsSecret>): ServerCertificate | Because | undefined {
+  const ref = gateway.tls.clientCertificate;
+  return ref === undefined ? undefined : findCertificate(gateway, ref, { grants, secrets }, "InvalidClientCertificateRef");
 }
 
 /** The Services that accepted routes lead to. */
