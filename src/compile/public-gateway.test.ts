@@ -47,6 +47,15 @@ test("public apps, versions and routers by their names, public TCP by its port",
   );
 });
 
+test("safe requests are tried elsewhere when an answer does not come, as inside the mesh", () => {
+  const [http] = compiled()?.ports ?? [];
+  assert.ok(http?.kind === "http");
+  const [safe, any] = http.hosts.find(({ domain }) => domain === "web.localhost")?.routes ?? [];
+  assert.deepEqual(safe?.match[0]?.methods, ["GET", "HEAD", "OPTIONS", "TRACE"]);
+  assert.ok(safe?.action.kind === "forward" && safe.action.retries?.on.includes("reset"));
+  assert.ok(any?.action.kind === "forward" && any.action.retries?.on.includes("reset") === false);
+});
+
 test("its Envoys have what that leads to, also outside, and nothing else of the mesh", () => {
   const resources = emitClusterGateway(compiled() ?? assert.fail());
   assertConsistent(resources);

@@ -4,6 +4,7 @@ import type { MeshPods } from "../model/mesh-pod.ts";
 import type { SpiffeId } from "../model/spiffe.ts";
 import { type GatewayPlan, gatewayPlan, type PlannedHost, type PlannedPort } from "./gateway-plan.ts";
 import type { GatewayTcp, Host, MeshPlan } from "./mesh-plan.ts";
+import { retrySafeMethods } from "./safe-methods.ts";
 
 /** Where HTTP comes in. */
 export const publicPort = 80;
@@ -19,7 +20,7 @@ export function compilePublicGateway(
   reserved: ReadonlySet<number>,
   before?: GatewayPlan,
 ): GatewayPlan | undefined {
-  const hosts = plan.hosts.flatMap(publicHosts);
+  const hosts = retrySafeMethods(plan.hosts).flatMap(publicHosts);
   const tcp = plan.gatewayTcp.filter(({ port, destinations }) => port !== publicPort && !reserved.has(port) && destinations.length > 0);
   if (hosts.length === 0 && tcp.length === 0) return undefined;
   const known = before?.ports.find(({ kind }) => kind === "http");

@@ -10,7 +10,7 @@ import { createRpcServer } from "../rpc/server.ts";
 import { RpcError, Status } from "../rpc/status.ts";
 import { createNodeSync, type NodeSync } from "./node-sync.ts";
 
-const order = (generation: number): NodeOrder => ({ generation, pods: [], meshNamespaces: [] });
+const order = (generation: number): NodeOrder => ({ generation, pods: [], meshNamespaces: [], gateways: [] });
 const report = (generation: number, node = "one"): NodeReport => ({ node, generation, pods: [], guard: { state: "absent" } });
 
 async function serve(t: TestContext, socket: string, peer: string | undefined = "one"): Promise<{ sync: NodeSync; close: () => Promise<void> }> {

@@ -8,6 +8,8 @@ export interface Lifetime {
 const secondMs = 1000;
 const firstRetryMs = secondMs;
 const maxRetryMs = 5 * 60 * secondMs;
+const instantRedials = 5;
+const instantRedialMs = 100;
 const quickRedials = 16;
 const maxRedialMs = 30_000;
 
@@ -33,12 +35,14 @@ export function retryDelayMs(failures: number, chance: number): number {
 
 /**
  * How long to wait when nobody answered. One of two control planes does not listen (decision 17), so that half of all calls meet it although the other serves:
- * for the first 16 times a second at most, then twice as long each time up to half a minute; half of it by chance.
+ * for the first five times a tenth of a second (a pod that starts waits for its certificate), until the 16th a second, then twice as long each time up to half a
+ * minute; half of it by chance.
  * @param failures how many there were in a row, at least 1
  * @param chance from 0 to 1, evenly
  */
 export function redialDelayMs(failures: number, chance: number): number {
-  const whole = Math.min(maxRedialMs, firstRetryMs * 2 ** Math.min(Math.max(0, failures - quickRedials), 20));
+  const slow = Math.min(maxRedialMs, firstRetryMs * 2 ** Math.min(Math.max(0, failures - quickRedials), 20));
+  const whole = failures <= instantRedials ? instantRedialMs : slow;
   return whole * (0.5 + 0.5 * chance);
 }
 

@@ -20,6 +20,7 @@ class Around {
   guarded = false;
   news: PodNews | undefined;
   listeners = false;
+  certified = true;
   tunnels: "none" | "some" | "all" = "none";
   readonly pod = pod("web");
 
@@ -34,6 +35,7 @@ class Around {
         allTunnelTo: () => this.tunnels === "all",
         noneTunnelsTo: () => this.tunnels === "none",
       },
+      isCertified: () => this.certified,
       now: 1,
     };
     this.members = nextMembers(this.members, input);
@@ -69,7 +71,9 @@ test("joining: listeners, then rules, then other nodes, then no plaintext", () =
   assert.equal(listening === undefined ? undefined : pinned(listening)?.mode, "permissive", "others still call it in plaintext");
   assert.equal(listening === undefined ? undefined : isCaptured(listening), false, "no rule without a listener");
 
-  around.listeners = true;
+  Object.assign(around, { listeners: true, certified: false });
+  assert.equal(around.step()?.stage, "listening", "what it sends would fail before there is a certificate");
+  around.certified = true;
   assert.equal(around.step()?.stage, "capturing");
   around.news = captured;
   assert.equal(around.step()?.stage, "known");
@@ -165,6 +169,7 @@ test("pods that join together refuse plaintext together; one that does not come 
       ["n2", new Map([[web.uid, { phase: webPhase, networkNamespace: "/run/ns/webapp" }]])],
     ]),
     proxies: { hasListeners: () => true, allTunnelTo: () => true, noneTunnelsTo: () => false },
+    isCertified: () => true,
     now,
   });
   const begun = new Map([api, web].map((one): [string, Member] => [one.uid, { pod: one, stage: "found", since: 0 }]));
@@ -184,6 +189,7 @@ test("pods that leave together send plaintext only when all take it", () => {
     guarded: new Set(),
     news: new Map([api, web].map((one) => [one.node, new Map([[one.uid, { phase: "captured", networkNamespace: `/run/ns/${one.uid}` } as const]])])),
     proxies: { hasListeners: ({ uid }) => uid === web.uid || apiTakesPlaintext, allTunnelTo: () => false, noneTunnelsTo: () => true },
+    isCertified: () => true,
     now: 1,
   });
   const stages = (members: ReadonlyMap<string, Member>) => [members.get(api.uid)?.stage, members.get(web.uid)?.stage];
@@ -203,8 +209,8 @@ test("what does not change keeps its identity", () => {
   assert.equal(second.joined.get("10.0.0.3")?.uid, "web");
 });
 
-test("whatever happens in whatever order: no rule without listeners, no strictness before everybody knows", () => {
-  const event = fc.constantFrom("wanted", "unwanted", "held", "captured", "listeners", "no listeners", "all", "some", "none");
+test("whatever happens in whatever order: no rule without listeners and certificate, no strictness before everybody knows", () => {
+  const event = fc.constantFrom("wanted", "unwanted", "held", "captured", "listeners", "no listeners", "certificate", "no certificate", "all", "some", "none");
   fc.assert(
     fc.property(fc.array(event, { maxLength: 40 }), (events) => {
       const around = new Around();
@@ -213,13 +219,14 @@ test("whatever happens in whatever order: no rule without listeners, no strictne
         if (one === "wanted" || one === "unwanted") around.wanted = one === "wanted";
         else if (one === "held" || one === "captured") around.news = one === "held" ? held : captured;
         else if (one === "listeners" || one === "no listeners") around.listeners = one === "listeners";
+        else if (one === "certificate" || one === "no certificate") around.certified = one === "certificate";
         else around.tunnels = one;
         const member = around.step();
         if (member === undefined || before === undefined) {
           before = member;
           continue;
         }
-        if (!isCaptured(before) && isCaptured(member)) assert.ok(around.listeners, "a rule before the listener");
+        if (!isCaptured(before) && isCaptured(member)) assert.ok(around.listeners && around.certified, "a rule before the listener, or before the certificate");
         const [was, is] = [pinned(before), pinned(member)];
         if (was?.mode === "permissive" && is?.mode === "strict") assert.equal(around.tunnels, "all");
         if (isCaptured(before) && member.stage === "releasing") assert.ok(around.tunnels === "none" || before.stage === "capturing");

@@ -4,8 +4,8 @@
  *
  * Pods that join together call each other: none refuses plaintext before all are captured. Pods that leave together: none sends plaintext before all take it.
  *
- * Joining: `found` → its node gets a hold on its namespace → `listening`: its listeners, which take plaintext too → in Envoy → `capturing`: its rules →
- * there → `known`: other nodes call it by mutual TLS → all of them → `joined`: plaintext ends (in a strict pod).
+ * Joining: `found` → its node gets a hold on its namespace → `listening`: its listeners, which take plaintext too → in Envoy, and its node holds its
+ * certificate → `capturing`: its rules → there → `known`: other nodes call it by mutual TLS → all of them → `joined`: plaintext ends (in a strict pod).
  * Leaving: `opening`: plaintext again → in Envoy → `parting`: other nodes call it in plaintext → all of them → `releasing`: its rules go → gone → forgotten.
  */
 import { sameFields } from "../lib/memoize.ts";
@@ -52,6 +52,8 @@ export interface MembershipInput {
   /** By node, by uid. */
   readonly news: ReadonlyMap<string, ReadonlyMap<string, PodNews>>;
   readonly proxies: ProxyKnowledge;
+  /** The pod's node holds the certificate that it answers and calls with: Envoy fails what comes before that. */
+  readonly isCertified: (pod: MeshPod) => boolean;
   readonly now: number;
 }
 
@@ -150,14 +152,14 @@ function moved(member: Member, networkNamespace: string, now: number): Member {
 }
 
 function nextStage(member: Member, input: MembershipInput, together: Together): MemberStage {
-  const { proxies } = input;
+  const { proxies, isCertified } = input;
   const phase = newsOf(member, input)?.phase;
   const listening = pinned(member);
   switch (member.stage) {
     case "found":
       return listening === undefined ? "found" : "listening";
     case "listening":
-      return listening !== undefined && proxies.hasListeners(listening) ? "capturing" : "listening";
+      return listening !== undefined && isCertified(listening) && proxies.hasListeners(listening) ? "capturing" : "listening";
     case "capturing":
       return phase === "captured" ? "known" : "capturing";
     case "known":

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
-import { execute, startTestCluster } from "./support/cluster.ts";
+import { applyCrds } from "../conformance/suite.ts";
+import { create, execute, startTestCluster } from "./support/cluster.ts";
 import { createApi, eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
 import { pod, service } from "./support/objects.ts";
 
@@ -18,12 +19,34 @@ const slowReader = `require("net").createServer({ allowHalfOpen: true }, (socket
 }).listen(8080)`;
 const bytes = 64 * 1024 * 1024;
 
+const group = "gateway.networking.k8s.io/v1";
+const gateway = {
+  apiVersion: group,
+  kind: "Gateway",
+  metadata: { name: "front" },
+  spec: { gatewayClassName: "weir", listeners: [{ name: "http", port: 80, protocol: "HTTP" }] },
+};
+const route = {
+  apiVersion: group,
+  kind: "HTTPRoute",
+  metadata: { name: "front" },
+  spec: { parentRefs: [{ name: "front" }], rules: [{ backendRefs: [{ name: "api", port: 80 }] }] },
+};
+const sleeper = { image: "node", command: ["/bin/node", "-e", "setInterval(() => {}, 1e6)"] };
+
 before(
   async () => {
     cluster = await startTestCluster();
+    await applyCrds(cluster);
     mesh = await startMesh(cluster);
     const slow = pod("slow", "node-2", { image: "node", labels: { app: "slow" }, command: ["/bin/node", "-e", slowReader] });
-    await createApi(cluster, [slow, service("slow", "slow", 80, 8080, "tcp")], "slow");
+    const stranger = pod("stranger", "node-1", { ...sleeper, labels: { "weir.dev/mesh": "off" } });
+    await createApi(cluster, [slow, service("slow", "slow", 80, 8080, "tcp"), stranger], "slow", "stranger");
+    // The node that stays has the gateway.
+    await cluster.kubectl(["cordon", "node-2"]);
+    await create(cluster, [gateway, route]);
+    await cluster.kubectl(["wait", "--for=condition=Programmed", "--timeout=120s", "gateway/front"]);
+    await cluster.kubectl(["uncordon", "node-2"]);
   },
   { timeout: 300_000 },
 );
@@ -51,14 +74,21 @@ test("who does not read for a while keeps the connection", { timeout: 120_000 },
   assert.equal((await execute(cluster, "web", "/bin/node", "-e", send, await addressOf("slow"))).trim(), String(bytes));
 });
 
-test("a node is lost and comes back: no request fails", { timeout: 240_000 }, async (t) => {
+interface LoadWithLongest extends Load {
+  readonly max: number;
+}
+
+test("a node is lost and comes back: no request fails, in the mesh and through a gateway", { timeout: 240_000 }, async (t) => {
   const seconds = 75;
-  const load = JSON.stringify({ url: "http://api/", connect: await addressOf("api"), rate: 50, count: 50 * seconds, fresh: 0.33, timeoutMs: 30_000 });
   const nft = async (rules: string): Promise<void> => {
     const done = await cluster.inNamespace(["nft", rules], "node-2");
     assert.equal(done.code, 0, done.stderr);
   };
-  const loaded = execute(cluster, "web", "/bin/node", "/apps/load.mjs", load);
+  const from = async (pod: string, to: string): Promise<LoadWithLongest> => {
+    const load = { url: "http://api/", connect: await addressOf(to), rate: 50, count: 50 * seconds, fresh: 0.33, timeoutMs: 30_000 };
+    return JSON.parse(await execute(cluster, pod, "/bin/node", "/apps/load.mjs", JSON.stringify(load))) as LoadWithLongest;
+  };
+  const loaded = Promise.all([from("web", "api"), from("stranger", "front-weir")]);
   await new Promise((resolve) => setTimeout(resolve, 5_000));
   const drop = ["input", "output", "forward"].map((hook) => `add chain inet lost ${hook} { type filter hook ${hook} priority -300; }`);
   const rules = ["input", "forward"].map((hook) => `add rule inet lost ${hook} ip saddr != 127.0.0.0/8 drop`);
@@ -69,9 +99,10 @@ test("a node is lost and comes back: no request fails", { timeout: 240_000 }, as
   } finally {
     await nft("delete table inet lost");
   }
-  const result = JSON.parse(await loaded) as Load & { readonly max: number };
-  t.diagnostic(`${result.ok} ok, ${result.failed} failed, p99 ${result.p99} ms, longest ${result.max} ms`);
-  assert.deepEqual(result.failures, []);
-  assert.equal(result.ok, 50 * seconds);
+  for (const [index, result] of (await loaded).entries()) {
+    t.diagnostic(`${index === 0 ? "mesh" : "gateway"}: ${result.ok} ok, ${result.failed} failed, p99 ${result.p99} ms, longest ${result.max} ms`);
+    assert.deepEqual(result.failures, []);
+    assert.equal(result.ok, 50 * seconds);
+  }
   await eventually(async () => assert.deepEqual(await answersBy(20), ["api-1", "api-2"]));
 });

@@ -59,13 +59,16 @@ export function startClusterAgent(settings: ClusterAgentSettings, parts: Cluster
   });
   const envoy = nodeEnvoy(settings, parts);
   const identitiesOf = (order: NodeOrder): ReadonlySet<string> => new Set(order.pods.map((pod) => pod.identity));
-  parts.onIdentities(identitiesOf(memory.load().order));
+  const remembered = memory.load().order;
+  let gateways = new Set(remembered.gateways);
+  parts.onIdentities(identitiesOf(remembered));
   const stopping = new AbortController();
   keeper.start();
   // Its first configuration names namespaces: a listener whose namespace is not pinned yet would fail, and not be tried again.
   keeper.looked.addEventListener("abort", () => envoy.start());
   const onOrder = (order: NodeOrder): void => {
     parts.onIdentities(identitiesOf(order));
+    gateways = new Set(order.gateways);
     keeper.setOrder(order);
   };
   const identities = parts.identities === undefined ? {} : { identities: parts.identities };
@@ -78,7 +81,7 @@ export function startClusterAgent(settings: ClusterAgentSettings, parts: Cluster
   const running = Promise.all([
     runControlLink({ connect: parts.connectControl, onOrder, report, clock, log }, stopping.signal),
     runGuard({ socket: settings.nriSocket, keeper, addressOf: (source) => network.addressOf(source), hasCertificate, clock, log }, stopping.signal),
-    watchLostPeers({ tools: settings.tools, clock, log }, stopping.signal),
+    watchLostPeers({ tools: settings.tools, gateways: () => namespacesOf(gateways, settings.proc), clock, log }, stopping.signal),
   ]);
   return {
     keeper,
@@ -97,6 +100,10 @@ export function startClusterAgent(settings: ClusterAgentSettings, parts: Cluster
       log.info("stopped", { onExit });
     },
   };
+}
+
+function namespacesOf(uids: ReadonlySet<string>, proc: string): readonly string[] {
+  return uids.size === 0 ? [] : [...findPods(uids, proc).byUid.values()].map(({ pid }) => path.join(proc, String(pid), "ns/net"));
 }
 
 function nodeEnvoy(settings: ClusterAgentSettings, { clock, log }: ClusterAgentParts): Envoy {

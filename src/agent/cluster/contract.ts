@@ -1,8 +1,8 @@
 /**
  * What the control plane and the agent of a Kubernetes node say to each other: JSON over one bidirectional stream. All that others may know of this folder.
  *
- * A pod joins in this order: ordered with `capture: false` → reported `pinned` with its namespace → its listeners are in Envoy (ACK) → ordered with
- * `capture: true` → reported `captured`. It leaves in the reverse order, so that no new connection meets a rule without a listener.
+ * A pod joins in this order: ordered with `capture: false` → reported `pinned` with its namespace, and its certificate held → its listeners are in Envoy
+ * (ACK) → ordered with `capture: true` → reported `captured`. It leaves in the reverse order, so that no new connection meets a rule without a listener.
  */
 
 /** The gRPC method of the stream. */
@@ -29,6 +29,8 @@ export interface NodeOrder {
   readonly pods: readonly PodOrder[];
   /** Namespaces whose pods are in the mesh unless they say otherwise: for pods that start before the control plane has seen them. */
   readonly meshNamespaces: readonly string[];
+  /** Uids of gateways' pods on this node. Their Envoys may not end connections to lost machines themselves. */
+  readonly gateways: readonly string[];
 }
 
 export interface PodOrder {
@@ -56,7 +58,7 @@ export interface NodeReport {
   /** What every pod of the node suffers from; absent when all is well. */
   readonly problem?: string;
   readonly envoy?: { readonly phase: string; readonly version?: string; readonly reason?: string };
-  /** Those that it holds for its pods and for itself; absent before the authority has answered once. Facts only: keys never leave the node. */
+  /** Those that it holds for its pods and for itself; absent: it needs none. Facts only: keys never leave the node. */
   readonly certificates?: readonly HeldCertificate[];
   /** Whose certificates are above those. */
   readonly authorities?: readonly AuthorityFacts[];

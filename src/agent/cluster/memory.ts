@@ -16,7 +16,7 @@ export interface Memory {
   forget(): void;
 }
 
-const nothing: Remembered = { order: { generation: 0, pods: [], meshNamespaces: [] }, guarded: [] };
+const nothing: Remembered = { order: { generation: 0, pods: [], meshNamespaces: [], gateways: [] }, guarded: [] };
 
 /** Keeps it in one file of `folder` (made when it is not there), written whole or not at all. An unreadable file counts as none. */
 export function fileMemory(folder: string): Memory {

@@ -17,11 +17,11 @@ const pod = {
   probePorts: [8080],
   capture: true,
 } as const;
-const order: NodeOrder = { generation: 3, pods: [pod], meshNamespaces: ["shop"] };
+const order: NodeOrder = { generation: 3, pods: [pod], meshNamespaces: ["shop"], gateways: ["0a1b2c3d-1111-4222-8333-444455556667"] };
 
 test("an order is read as it was written, unknown words left out", () => {
   assert.deepEqual(parseOrder(JSON.parse(JSON.stringify({ ...order, more: 1, pods: [{ ...pod, later: 2 }] }))), order);
-  assert.deepEqual(parseOrder({ generation: 0, pods: [] }).meshNamespaces, []);
+  assert.deepEqual(parseOrder({ generation: 0, pods: [] }), { generation: 0, pods: [], meshNamespaces: [], gateways: [] });
 });
 
 for (const [what, change] of [

@@ -13,7 +13,8 @@ export function parseOrder(value: unknown): NodeOrder {
     if (uids.has(uid)) throw new Error(`order: ${uid} is there twice`);
     uids.add(uid);
   }
-  return { generation, pods, meshNamespaces: list(order["meshNamespaces"] ?? [], "meshNamespaces").map((name) => text(name, "meshNamespaces")) };
+  const texts = (name: string): readonly string[] => list(order[name] ?? [], name).map((one) => text(one, name));
+  return { generation, pods, meshNamespaces: texts("meshNamespaces"), gateways: texts("gateways") };
 }
 
 function parsePod(value: unknown): PodOrder {

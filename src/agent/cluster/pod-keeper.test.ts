@@ -56,7 +56,7 @@ class FakeNetwork implements PodNetwork {
 
 function remember(kept: { value: Remembered | undefined }): Memory {
   return {
-    load: () => kept.value ?? { order: { generation: 0, pods: [], meshNamespaces: [] }, guarded: [] },
+    load: () => kept.value ?? { order: { generation: 0, pods: [], meshNamespaces: [], gateways: [] }, guarded: [] },
     save: (what) => (kept.value = what),
     forget: () => (kept.value = undefined),
   };
@@ -64,7 +64,7 @@ function remember(kept: { value: Remembered | undefined }): Memory {
 
 function order(generation: number, ...pods: readonly Partial<PodOrder>[]): NodeOrder {
   const base: PodOrder = { uid, namespace: "default", name: "web", address: "10.1.0.2", identity: "spiffe://x", mode: "strict", probePorts: [], capture: true };
-  return { generation, meshNamespaces: ["shop"], pods: pods.map((pod) => ({ ...base, ...pod })) };
+  return { generation, meshNamespaces: ["shop"], gateways: [], pods: pods.map((pod) => ({ ...base, ...pod })) };
 }
 
 function keeperOf(t: TestContext, network: FakeNetwork, kept: { value: Remembered | undefined } = { value: undefined }): PodKeeper {

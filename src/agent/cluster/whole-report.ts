@@ -32,7 +32,8 @@ function envoyOf({ phase, version, reason }: EnvoyState): Pick<NodeReport, "envo
 
 /** Facts of certificates, never their keys: whoever reads the report may show them to everybody. */
 export function certificatesOf(held: NodeIdentities | undefined): Pick<NodeReport, "certificates" | "authorities"> {
-  if (held?.bundle === undefined) return {};
+  if (held === undefined) return {};
+  if (held.bundle === undefined) return { certificates: [], authorities: [] };
   const roots = bundlePem(held.bundle);
   const described = [...held.svids.values()].map((svid) => ({ svid, ...describeHeld(svid, roots) }));
   const authorities = new Map(described.flatMap(({ issuers }) => issuers.map((issuer) => [issuer.fingerprint, issuer])));

@@ -206,6 +206,7 @@ export class ClusterLoop {
       guarded: new Set(this.#guarded.keys()),
       news: newsOf(reports),
       proxies: proxies.knowledge(),
+      isCertified: certifiedIn(reports),
       now,
     });
     this.#tell(members);
@@ -228,7 +229,11 @@ export class ClusterLoop {
     proxies.publish(this.#plans, this.#round({ world, view: seen, declaredApps: translation.declaredApps }), [...works, ...own]);
     this.#acknowledge();
     this.#statuses.set([...early, ...this.#gatewayStatuses(translation.gateways, seen)]);
-    for (const node of reports.keys()) this.#order(node, members, translation);
+    const gatewayPods = Map.groupBy(
+      running.filter((pod) => known.gateways.has(identityOf(pod, trustDomain))),
+      ({ node }) => node,
+    );
+    for (const node of reports.keys()) this.#order(node, members, translation, gatewayPods.get(node) ?? []);
     this.#tellFacts(seen, translation, reports);
   }
 
@@ -313,18 +318,20 @@ export class ClusterLoop {
     return true;
   }
 
-  #order(node: string, members: ReadonlyMap<string, Member>, translation: ClusterTranslation): void {
+  #order(node: string, members: ReadonlyMap<string, Member>, translation: ClusterTranslation, gatewayPods: readonly KubePod[]): void {
     const pods = [...members.values()]
       .filter((member) => member.pod.node === node)
       .map((member) => podOrder(member, translation.meshPods.get(member.pod.uid)?.probePorts ?? []))
       .sort((a, b) => (a.uid < b.uid ? -1 : 1));
-    const text = JSON.stringify([pods, translation.meshNamespaces]);
+    const { meshNamespaces } = translation;
+    const gateways = gatewayPods.map(({ uid }) => uid).sort();
+    const text = JSON.stringify([pods, meshNamespaces, gateways]);
     const before = this.#orders.get(node);
     if (before?.text === text) return;
     // Later than any order of a control plane before us, so that the node sees what is newer.
     const generation = Math.max((before?.generation ?? 0) + 1, this.#options.clock.now());
     this.#orders.set(node, { text, generation });
-    this.#options.agents.order(node, { generation, pods, meshNamespaces: translation.meshNamespaces });
+    this.#options.agents.order(node, { generation, pods, meshNamespaces, gateways });
   }
 }
 
@@ -363,9 +370,13 @@ function wantedPods(translation: ClusterTranslation, trustDomain: TrustDomain, g
     const namespace = pod.namespace as Namespace;
     const address = pod.address ?? guarded.get(uid);
     if (address === undefined) return [];
-    return [{ uid, namespace, name, node, address, mode, identity: workloadId(trustDomain, namespace, pod.serviceAccount as AppName) }];
+    return [{ uid, namespace, name, node, address, mode, identity: identityOf(pod, trustDomain) }];
   });
   return new Map(pods.map((pod) => [pod.uid, pod]));
+}
+
+function identityOf({ namespace, serviceAccount }: { readonly namespace: string; readonly serviceAccount: string }, trustDomain: TrustDomain): SpiffeId {
+  return workloadId(trustDomain, namespace as Namespace, serviceAccount as AppName);
 }
 
 function identitiesByNode(pods: ReadonlyMap<string, MeshPod>): ReadonlyMap<string, ReadonlySet<SpiffeId>> {
@@ -379,4 +390,10 @@ function runningPods(view: ClusterView): readonly KubePod[] {
 
 function newsOf(reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, ReadonlyMap<string, PodNews>> {
   return new Map([...reports].map(([node, { pods }]) => [node, new Map(pods.map((pod) => [pod.uid, pod]))]));
+}
+
+/** Whether the node of a pod holds its certificate, as nodes say. */
+function certifiedIn(reports: ReadonlyMap<string, NodeReport>): (pod: MeshPod) => boolean {
+  const held = new Map([...reports].map(([node, { certificates }]) => [node, certificates && new Set(certificates.map(({ identity }) => identity))]));
+  return ({ node, identity }) => held.has(node) && held.get(node)?.has(identity) !== false;
 }

@@ -141,7 +141,12 @@ export class Control {
   async #send(node: string): Promise<void> {
     await this.#acked(node);
     this.#generation += 1;
-    const order: NodeOrder = { generation: this.#generation, meshNamespaces: [], pods: this.#podsOf(node).map(([name, wish]) => orderOf(pods[name], wish)) };
+    const order: NodeOrder = {
+      generation: this.#generation,
+      meshNamespaces: [],
+      gateways: [],
+      pods: this.#podsOf(node).map(([name, wish]) => orderOf(pods[name], wish)),
+    };
     this.#sync.get(node)?.order(node, order);
     await this.until(`order ${order.generation} is worked on`, () => this.generationOf(node) >= order.generation);
   }
