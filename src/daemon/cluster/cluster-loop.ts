@@ -20,11 +20,12 @@ import { reservedPorts } from "../../providers/kubernetes/translate-gateway-list
 import { gatewayStatus } from "../../providers/kubernetes/translate-gateway-status.ts";
 import { gatewayObjectName, publicGatewayName } from "../../providers/kubernetes/translate-gateway-workloads.ts";
 import type { TranslatedGateway } from "../../providers/kubernetes/translate-gateways.ts";
+import { refusedSetStatus, setStatus } from "../../providers/kubernetes/translate-listener-sets.ts";
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
 import { Alarm } from "../alarm.ts";
 import { clusterGateway, clusterWorld, nextChangeAt } from "./cluster-world.ts";
 import type { MeshFacts } from "./mesh-reports.ts";
-import { gatewayProxyId, type ProxyLink, type Refusal } from "./proxy-link.ts";
+import { type Generations, gatewayProxyId, type ProxyLink, type Refusal } from "./proxy-link.ts";
 import type { WantedStatus } from "./status-writer.ts";
 
 export interface ClusterLoopOptions {
@@ -224,8 +225,8 @@ export class ClusterLoop {
     );
     this.#publicPlan = compilePublicGateway(this.#publicIdentity, plan, mesh, reservedPorts, this.#publicPlan);
     this.#publicPorts.set(this.#publicPlan?.ports.map(({ port }) => port) ?? []);
-    const works = [...this.#gatewayPlans.values()].map((one, index) => ({ plan: one, generation: translation.gateways[index]?.gateway.generation ?? 0 }));
-    const own = this.#publicPlan === undefined ? [] : [{ plan: this.#publicPlan, generation: 0 }];
+    const works = [...this.#gatewayPlans.values()].map((one, index) => ({ plan: one, generations: generationsOf(translation.gateways[index]) }));
+    const own = this.#publicPlan === undefined ? [] : [{ plan: this.#publicPlan, generations: new Map() }];
     proxies.publish(this.#plans, this.#round({ world, view: seen, declaredApps: translation.declaredApps }), [...works, ...own]);
     this.#acknowledge();
     this.#statuses.set([...early, ...this.#gatewayStatuses(translation.gateways, seen)]);
@@ -256,12 +257,16 @@ export class ClusterLoop {
 
   #gatewayStatuses(gateways: readonly TranslatedGateway[], { services }: ClusterView): readonly WantedStatus[] {
     const { proxies, trustDomain } = this.#options;
-    return gateways.map((decided) => {
-      const { gateway } = decided;
+    return gateways.flatMap((decided) => {
+      const { gateway, sets } = decided;
       const name = gatewayObjectName(gateway);
       const id = gatewayProxyId({ identity: workloadId(trustDomain, gateway.namespace as Namespace, name as AppName), trustDomain });
       const service = services.get(`${gateway.namespace}/${name}`);
-      return gatewayStatus(decided, service, proxies.stateOf(id, gateway.generation));
+      return [
+        gatewayStatus(decided, service, proxies.stateOf(id, gateway)),
+        ...sets.taken.map((set) => setStatus(set, decided, service, proxies.stateOf(id, set))),
+        ...sets.refused.map((set) => refusedSetStatus(set, gateway)),
+      ];
     });
   }
 
@@ -344,6 +349,10 @@ function gatewayOf({ gateway, ports, secured, clientCertificate }: TranslatedGat
   const { namespace, name } = gateway;
   const identity = workloadId(trustDomain, namespace as Namespace, gatewayObjectName(gateway) as AppName);
   return { namespace: namespace as Namespace, name, identity, ports, secured, ...(clientCertificate === undefined ? {} : { clientCertificate }) };
+}
+
+function generationsOf(decided: TranslatedGateway | undefined): Generations {
+  return new Map(decided === undefined ? [] : [decided.gateway, ...decided.sets.taken].map(({ uid, generation }) => [uid, generation]));
 }
 
 function podOrder(member: Member, probePorts: readonly number[]): PodOrder {

@@ -116,6 +116,7 @@ const resources: Readonly<Record<WantedStatus["kind"], string>> = {
   TCPRoute: "tcproutes",
   GatewayClass: "gatewayclasses",
   Gateway: "gateways",
+  ListenerSet: "listenersets",
   BackendTLSPolicy: "backendtlspolicies",
 };
 

@@ -2,7 +2,7 @@
 import type { Problem } from "../../lib/problem.ts";
 import type { Kinds } from "../../model/declared.ts";
 import type { KubeBackendTlsPolicy, KubeRoots } from "./backend-tls-objects.ts";
-import type { KubeGateway, KubeGatewayClass, KubeTlsSecret } from "./gateway-objects.ts";
+import type { KubeGateway, KubeGatewayClass, KubeListenerSet, KubeTlsSecret } from "./gateway-objects.ts";
 import type { KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
 import type { Labels, RunnerKind, WrittenKind } from "./workload-objects.ts";
 
@@ -203,6 +203,7 @@ export interface ClusterView {
   readonly tcpRoutes: Objects<KubeRoute>;
   readonly gatewayClasses: Objects<KubeGatewayClass>;
   readonly gateways: Objects<KubeGateway>;
+  readonly listenerSets: Objects<KubeListenerSet>;
   /** Of the type `kubernetes.io/tls`; empty where we may not read them. */
   readonly tlsSecrets: Objects<KubeTlsSecret>;
   readonly referenceGrants: Objects<KubeReferenceGrant>;

@@ -7,6 +7,8 @@ import type {
   KubeGatewayClass,
   KubeGatewayTls,
   KubeListener,
+  KubeListenerSet,
+  KubeReported,
   KubeSecretRef,
   KubeSelector,
   KubeTlsSecret,
@@ -52,7 +54,39 @@ export function readGateway(value: unknown): KubeGateway {
       annotations: textMap(infrastructure["annotations"]),
       hasParameters: infrastructure["parametersRef"] !== undefined,
     },
-    reported: { text: statusText(status), conditions: list(status["conditions"]).map((one) => readCondition(record(one))) },
+    allowedListeners: readAllowedListeners(record(record(spec["allowedListeners"])["namespaces"])),
+    reported: readStatus(status),
+  };
+}
+
+function readAllowedListeners(raw: Raw): KubeGateway["allowedListeners"] {
+  const from = text(raw["from"]);
+  const known = from === "Same" || from === "All" || from === "Selector" ? from : "None";
+  return { from: known, selector: readSelector(record(raw["selector"])) };
+}
+
+function readStatus(status: Raw): KubeReported {
+  return { text: statusText(status), conditions: list(status["conditions"]).map((one) => readCondition(record(one))) };
+}
+
+/** Reads a ListenerSet. */
+export function readListenerSet(value: unknown): KubeListenerSet {
+  const raw = record(value);
+  const [meta, spec] = [readMeta(raw), record(raw["spec"])];
+  const parent = record(spec["parentRef"]);
+  return {
+    kind: "ListenerSet",
+    ...meta,
+    generation: generationOf(raw),
+    createdAt: text(record(raw["metadata"])["creationTimestamp"]) ?? "",
+    parent: {
+      group: typeof parent["group"] === "string" ? parent["group"] : gatewayGroup,
+      kind: text(parent["kind"]) ?? "Gateway",
+      namespace: text(parent["namespace"]) ?? meta.namespace,
+      name: text(parent["name"]) ?? "",
+    },
+    listeners: list(spec["listeners"]).map((listener) => readListener(record(listener), meta.namespace)),
+    reported: readStatus(record(raw["status"])),
   };
 }
 

@@ -79,11 +79,11 @@ const ruleAt = memoizeLast(({ rule }: RankedRule, port: number, scheme: "http" |
 });
 
 function serversAt(listener: JudgedListener, group: readonly JudgedListener[], attachments: readonly GatewayAttachment[]): readonly TlsServer[] {
-  const { name, domain, certificates, clients, mode } = listener;
+  const { id, domain, certificates, clients, mode } = listener;
   if (mode === "https") {
     const others = group.filter((other) => other !== listener && other.mode === "https");
     const misdirected = others.map((other) => other.domain).toSorted();
-    return [{ kind: "https", name, domain, certificates, ...optional("clients", clients), hosts: hostsAt(listener, group, attachments), misdirected }];
+    return [{ kind: "https", name: id, domain, certificates, ...optional("clients", clients), hosts: hostsAt(listener, group, attachments), misdirected }];
   }
   const all = group.map((other) => other.domain);
   const domains = new Set(attachedTo(listener, attachments).flatMap((one) => one.domains));
@@ -91,7 +91,7 @@ function serversAt(listener: JudgedListener, group: readonly JudgedListener[], a
     .filter((one) => mostSpecific(all, one) === domain)
     .toSorted()
     .map((one) => {
-      const server = { name: `${name}/${one}`, domain: one, target: targetAt(listener, one, attachments) };
+      const server = { name: `${id}/${one}`, domain: one, target: targetAt(listener, one, attachments) };
       return mode === "terminate" ? { kind: "terminate", ...server, certificates } : { kind: "passthrough", ...server };
     });
 }
@@ -112,14 +112,14 @@ export function withoutMixedKinds(attachments: readonly GatewayAttachment[]): re
   for (const { route, at } of oldest) {
     for (const { listener, domains } of at) {
       for (const domain of domains) {
-        const key = `${listener.name}/${domain}`;
+        const key = `${listener.id}/${domain}`;
         if (!owners.has(key)) owners.set(key, route.kind);
       }
     }
   }
   return attachments.map((attachment) => {
     const left = attachment.at
-      .map(({ listener, domains }) => ({ listener, domains: domains.filter((domain) => owners.get(`${listener.name}/${domain}`) === attachment.route.kind) }))
+      .map(({ listener, domains }) => ({ listener, domains: domains.filter((domain) => owners.get(`${listener.id}/${domain}`) === attachment.route.kind) }))
       .filter(({ domains }) => domains.length > 0);
     const isWhole = left.length === attachment.at.length && left.every(({ domains }, index) => domains.length === attachment.at[index]?.domains.length);
     if (isWhole) return attachment;

@@ -14,7 +14,7 @@ function gateway(name = "web"): KubeGateway {
 
 function made(name = "web") {
   const ports = [80, 443].map((port) => ({ kind: "http" as const, port, hosts: [] }));
-  return gatewayWorkloads({ gateway: gateway(name), listeners: [], attachments: [], ports, secured: [] }, settings);
+  return gatewayWorkloads({ gateway: gateway(name), listeners: [], attachments: [], ports, secured: [], sets: { taken: [], refused: [] } }, settings);
 }
 
 interface Made {
@@ -84,7 +84,10 @@ test("the Service leads each port to the same one of the pods; pods are not capt
 });
 
 test("a Gateway of which nothing can be served has nothing", () => {
-  assert.deepEqual(gatewayWorkloads({ gateway: gateway(), listeners: [], attachments: [], ports: [], secured: [] }, settings), []);
+  assert.deepEqual(
+    gatewayWorkloads({ gateway: gateway(), listeners: [], attachments: [], ports: [], secured: [], sets: { taken: [], refused: [] } }, settings),
+    [],
+  );
 });
 
 test("what is declared public is inside the cluster until the cluster has a domain; its objects belong to nobody", () => {

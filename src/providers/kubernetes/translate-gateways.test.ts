@@ -315,10 +315,10 @@ test("what cannot be served says why, and takes nothing else with it", () => {
     "http: Accepted NoConflicts Programmed ResolvedRefs, 1",
     "odd: UnsupportedProtocol NoConflicts Invalid ResolvedRefs, 0",
     "own: PortUnavailable NoConflicts Invalid ResolvedRefs, 1",
-    "twin: HostnameConflict HostnameConflict Invalid ResolvedRefs, 1",
-    "twin2: HostnameConflict HostnameConflict Invalid ResolvedRefs, 1",
-    "mixed: ProtocolConflict ProtocolConflict Invalid ResolvedRefs, 1",
-    "mixed2: ProtocolConflict ProtocolConflict Invalid ResolvedRefs, 1",
+    "twin: HostnameConflict HostnameConflict HostnameConflict ResolvedRefs, 1",
+    "twin2: HostnameConflict HostnameConflict HostnameConflict ResolvedRefs, 1",
+    "mixed: ProtocolConflict ProtocolConflict ProtocolConflict ResolvedRefs, 1",
+    "mixed2: ProtocolConflict ProtocolConflict ProtocolConflict ResolvedRefs, 1",
     "kinds: Accepted NoConflicts Programmed InvalidRouteKinds, 1",
   ]);
   assert.deepEqual(

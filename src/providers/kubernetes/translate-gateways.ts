@@ -3,7 +3,7 @@ import { canonicalJson } from "../../lib/canonical-json.ts";
 import { memoizeLast, shareMap } from "../../lib/memoize.ts";
 import type { GatewayPort, SecuredPort, ServerCertificate } from "../../model/gateway.ts";
 import type { KubeBackendTlsPolicy, KubeRoots } from "./backend-tls-objects.ts";
-import { gatewayController, type KubeGateway, type KubeGatewayClass, type KubeTlsSecret } from "./gateway-objects.ts";
+import { gatewayController, type KubeGateway, type KubeGatewayClass, type KubeListenerSet, type KubeTlsSecret } from "./gateway-objects.ts";
 import type { ClusterView, KubeNamespace, KubeService, Objects } from "./objects.ts";
 import type { KubeParentRef, KubeParentStatus, KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
 import { type JudgedPolicies, judgePolicies, type PolicyStatus, policyStatuses, securedPorts, servicesNamed } from "./translate-backend-tls.ts";
@@ -11,13 +11,16 @@ import type { Because } from "./translate-because.ts";
 import { attachToGateway, type GatewayAttachment, gatewayParentStatus, isParent } from "./translate-gateway-attach.ts";
 import { findCertificate, type JudgedListener, judgeListeners } from "./translate-gateway-listeners.ts";
 import { gatewayPorts, withoutMixedKinds } from "./translate-gateway-ports.ts";
-import { classStatus, gatewayProblem, type ObjectStatus } from "./translate-gateway-status.ts";
+import { classStatus, type DecidedGateway, gatewayProblem, type ObjectStatus } from "./translate-gateway-status.ts";
+import { type FoundSets, findSets } from "./translate-listener-sets.ts";
 import { shareEqual } from "./translate-share.ts";
 
 /** A Gateway of ours, decided. */
 export interface TranslatedGateway {
   readonly gateway: KubeGateway;
+  /** Its own, and those of ListenerSets. */
   readonly listeners: readonly JudgedListener[];
+  readonly sets: FoundSets;
   readonly attachments: readonly GatewayAttachment[];
   /** Sorted by number; empty: nothing of it can be served. */
   readonly ports: readonly GatewayPort[];
@@ -51,30 +54,35 @@ type World = readonly [
   secrets: Objects<KubeTlsSecret>,
   policies: Objects<KubeBackendTlsPolicy>,
   roots: Objects<KubeRoots>,
+  sets: Objects<KubeListenerSet>,
 ];
 
 /** All Gateways whose class names our controller. */
 export function translateGateways(view: ClusterView): TranslatedGateways {
   const { gatewayClasses, gateways, httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, referenceGrants, services, namespaces, tlsSecrets } = view;
-  const more = [namespaces, tlsSecrets, view.backendTlsPolicies, view.roots] as const;
+  const more = [namespaces, tlsSecrets, view.backendTlsPolicies, view.roots, view.listenerSets] as const;
   return translate(gatewayClasses, gateways, httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, referenceGrants, services, ...more);
 }
 
 const translate: (classes: Objects<KubeGatewayClass>, ...world: World) => TranslatedGateways = memoizeLast(
-  (classes: Objects<KubeGatewayClass>, ...[gateways, http, grpc, tls, tcp, grants, services, namespaces, secrets, known, roots]: World) => {
+  (classes: Objects<KubeGatewayClass>, ...[gateways, http, grpc, tls, tcp, grants, services, namespaces, secrets, known, roots, listenerSets]: World) => {
     const ours = new Set([...classes.values()].filter(({ controller }) => controller === gatewayController).map(({ name }) => name));
     const routes = [http, grpc, tls, tcp].flatMap((kind) => [...kind.values()]);
     const policies = judgePolicies(known, roots, services);
     const found = sorted(gateways)
       .filter((gateway) => ours.has(gateway.className) && !gateway.terminating)
       .map((gateway) => {
-        const listeners = judgeListeners(gateway, { grants, secrets, roots });
+        const sets = findSets(gateway, listenerSets, namespaces);
+        const listeners = judgeListeners(gateway, sets.taken, { grants, secrets, roots });
+        const owners = [gateway, ...sets.taken, ...sets.refused];
         const attachments = routes.flatMap((route) =>
-          route.parents
-            .filter((parent) => isParent(parent, gateway))
-            .map((parent) => attachToGateway(route, parent, gateway, listeners, { namespaces, grants, services })),
+          route.parents.flatMap((parent) => {
+            const owner = owners.find((one) => isParent(parent, one));
+            return owner === undefined ? [] : [attachToGateway(route, parent, owner, listeners, { namespaces, grants, services })];
+          }),
         );
-        return decided(gateway, listeners, withoutMixedKinds(attachments), policies, ownCertificate(gateway, grants, secrets));
+        const found = { gateway, listeners, sets, attachments: withoutMixedKinds(attachments) };
+        return decided(found, policies, ownCertificate(gateway, grants, secrets));
       });
     return {
       gateways: found,
@@ -101,16 +109,11 @@ export function shareGateways(before: TranslatedGateways | undefined, after: Tra
   };
 }
 
-function decided(
-  gateway: KubeGateway,
-  listeners: readonly JudgedListener[],
-  attachments: readonly GatewayAttachment[],
-  policies: JudgedPolicies,
-  shown: ServerCertificate | Because | undefined,
-): TranslatedGateway {
+function decided(found: DecidedGateway, policies: JudgedPolicies, shown: ServerCertificate | Because | undefined): TranslatedGateway {
+  const { gateway, listeners, attachments } = found;
   const ports = gatewayProblem(gateway, listeners) === undefined ? gatewayPorts(listeners, attachments) : [];
   const certificate = shown === undefined ? {} : "reason" in shown ? { clientProblem: shown } : { clientCertificate: shown };
-  return { gateway, listeners, attachments, ports, secured: securedPorts(policies, leadsTo(attachments)), ...certificate };
+  return { ...found, ports, secured: securedPorts(policies, leadsTo(attachments)), ...certificate };
 }
 
 /** The certificate that a Gateway shows to backends, or why not; undefined: it names none. */

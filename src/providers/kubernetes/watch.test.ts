@@ -10,7 +10,7 @@ import type { ClusterView } from "./objects.ts";
 import { ClusterWatch } from "./watch.ts";
 
 /** That a cluster is watched for. */
-const kinds = 31;
+const kinds = 32;
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 interface Rig {

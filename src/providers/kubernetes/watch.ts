@@ -8,7 +8,7 @@ import type { KubeClient } from "./client.ts";
 import type { ClusterView, DeclarationKind, KubeWritten, Objects } from "./objects.ts";
 import { readBackendTlsPolicy, readRoots } from "./read-backend-tls.ts";
 import { contentReader, declarationReader, readAutoscaler, runnerReader, writtenReader } from "./read-declarations.ts";
-import { readGateway, readGatewayClass, readTlsSecret } from "./read-gateways.ts";
+import { readGateway, readGatewayClass, readListenerSet, readTlsSecret } from "./read-gateways.ts";
 import { readJob } from "./read-jobs.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "./read-objects.ts";
 import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "./read-routes.ts";
@@ -71,6 +71,7 @@ export class ClusterWatch {
       tcpRoutes: new Reflector({ ...options, ...gateway("v1", "tcproutes"), read: readTcpRoute }),
       gatewayClasses: new Reflector({ ...options, ...gateway("v1", "gatewayclasses"), read: readGatewayClass }),
       gateways: new Reflector({ ...options, ...gateway("v1", "gateways"), read: readGateway }),
+      listenerSets: new Reflector({ ...options, ...gateway("v1", "listenersets"), read: readListenerSet }),
       // The only Secrets whose contents are kept; whoever takes that right away has no HTTPS at gateways.
       tlsSecrets: new Reflector({
         ...options,
