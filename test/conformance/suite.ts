@@ -32,9 +32,12 @@ export function suiteFolder(): Promise<string> {
   return conformanceModule("sigs.k8s.io/gateway-api/conformance");
 }
 
+/** The channel of the CRDs: `standard`, or `experimental` where WEIR_CONFORMANCE_CHANNEL says so. */
+export const channel = process.env["WEIR_CONFORMANCE_CHANNEL"] ?? "standard";
+
 /** Installs the CRDs that belong to the suite. */
 export async function applyCrds(cluster: Cluster): Promise<void> {
-  const crds = path.join(await conformanceModule("sigs.k8s.io/gateway-api"), "config/crd/standard");
+  const crds = path.join(await conformanceModule("sigs.k8s.io/gateway-api"), "config/crd", channel);
   await cluster.kubectl(["apply", "--server-side", "-f", crds]);
 }
 

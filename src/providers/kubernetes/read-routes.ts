@@ -125,7 +125,13 @@ function readRule(kind: KubeRoute["kind"], raw: Raw, namespace: string): KubeRou
     backends: list(raw["backendRefs"]).map((backend) => readBackend(record(backend), namespace)),
     ...optional("requestTimeout", text(timeouts["request"])),
     ...optional("backendTimeout", text(timeouts["backendRequest"])),
+    ...optional("retry", raw["retry"] === undefined ? undefined : readRetry(record(raw["retry"]))),
   };
+}
+
+function readRetry(raw: Raw): NonNullable<KubeRouteRule["retry"]> {
+  const codes = list(raw["codes"]).flatMap((code) => number(code) ?? []);
+  return { codes, ...optional("attempts", number(raw["attempts"])), hasBackoff: raw["backoff"] !== undefined };
 }
 
 function readHttpMatch(raw: Raw): KubeRouteMatch {
