@@ -17,24 +17,16 @@ import type { MeshPods } from "../model/mesh-pod.ts";
 import type { SpiffeId, TrustDomain } from "../model/spiffe.ts";
 import type { DestinationRef } from "../model/types.ts";
 import type { World } from "../model/world.ts";
-import type { BackendId, MeshPlan, Route, WeightedBackend } from "./mesh-plan.ts";
+import type { BackendId, MeshPlan, PlannedTarget, Route } from "./mesh-plan.ts";
 import { type ExternalBackend, isExternal, isVersion, type NodeBackend, placedBackends } from "./node-plan.ts";
 import { splitBySafety } from "./safe-methods.ts";
 import { type SecuredUse, securePort, securityOf } from "./secured.ts";
-import { byKey, compileRule, type Destination, destinationsNamed, type Known, weighted } from "./service-routes.ts";
-import { rescale } from "./weights.ts";
+import { byKey, compileRule, compileTarget, type Destination, destinationsNamed, type Known } from "./service-routes.ts";
 
 /** What answers for one domain of a port; what no route matches is answered with 404. */
 export interface PlannedHost {
   readonly domain: string;
   readonly routes: readonly Route[];
-}
-
-/** Where connections go. */
-export interface PlannedTarget {
-  readonly destinations: readonly WeightedBackend[];
-  /** Basis points of the connections that are refused; the destinations share the rest. */
-  readonly refused: number;
 }
 
 export type PlannedServer = { readonly name: string; readonly domain: string } & (
@@ -212,10 +204,6 @@ function compileHost({ domain, rules }: GatewayHost, apps: Known): PlannedHost {
     return rule.cors === undefined ? route : { ...route, cors: rule.cors };
   };
   return { domain, routes: rules.map(compile).flatMap(splitBySafety) };
-}
-
-function compileTarget({ destinations, refused }: GatewayTarget, apps: Known): PlannedTarget {
-  return { destinations: rescale(destinations.flatMap((destination) => weighted(destination, apps))), refused };
 }
 
 function backendsOf(port: PlannedPort): readonly BackendId[] {

@@ -3,8 +3,8 @@ import { memoizeLast } from "../lib/memoize.ts";
 import type { BackendTls, SecuredPort } from "../model/gateway.ts";
 import { fullWeight } from "../model/weights.ts";
 import { versionBackendId } from "./backends.ts";
-import type { PlannedHost, PlannedPort, PlannedServer, PlannedTarget } from "./gateway-plan.ts";
-import type { BackendId, Route, WeightedBackend } from "./mesh-plan.ts";
+import type { PlannedHost, PlannedPort, PlannedServer } from "./gateway-plan.ts";
+import type { BackendId, PlannedTarget, Route, WeightedBackend } from "./mesh-plan.ts";
 import type { Destination } from "./service-routes.ts";
 import { rescale } from "./weights.ts";
 

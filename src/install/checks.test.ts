@@ -100,6 +100,7 @@ test("what somebody wanted is told, and no failure", () => {
 
 test("whoever may see one namespace only hears of that, and of what is hidden that it is", () => {
   const late = {
+    uid: "1",
     name: "web-0",
     node: "one",
     app: "web",

@@ -12,7 +12,7 @@ const object = (properties: Readonly<Record<string, StructuralSchema>>): Structu
 const listOf = (items: StructuralSchema): StructuralSchema => ({ type: "array", items, "x-kubernetes-list-type": "atomic" });
 
 const certificate = object({ serial: text, notBefore: time, notAfter: time, renewAt: time, issuers: listOf(text) });
-const pod = object({ name: text, node: text, app: text, serviceAccount: text, identity: text, mode: text, state: text, reason: text, certificate });
+const pod = object({ uid: text, name: text, node: text, app: text, serviceAccount: text, identity: text, mode: text, state: text, reason: text, certificate });
 const authority = object({ subject: text, fingerprint: text, notBefore: time, notAfter: time });
 const node = object({ name: text, agent: text, proxy: text, envoy: text, refused: text, guard: text, reason: text, pods: whole });
 const system = object({

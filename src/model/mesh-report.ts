@@ -25,6 +25,7 @@ export interface MeshReport {
 }
 
 export interface ReportedPod {
+  readonly uid: string;
   readonly name: string;
   readonly node: string;
   /** What it is called in traffic's figures. */

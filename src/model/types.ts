@@ -269,15 +269,6 @@ export interface Router {
   readonly where?: SourcePlace;
 }
 
-/** Rules in front of one port of an app, in place of its weights: the first rule that matches wins, and what no rule matches is answered with 404. */
-export interface ServiceRoute {
-  /** The callers' port. */
-  readonly port: number;
-  /** Only callers of this namespace; absent: everybody who has no route of their own there. */
-  readonly callers?: Namespace;
-  readonly rules: readonly RouteRule[];
-}
-
 /** A service outside the mesh under a name of ours. `localhost` is the machine's own loopback. */
 export interface ExternalService {
   readonly namespace: Namespace;

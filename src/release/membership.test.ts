@@ -18,6 +18,8 @@ class Around {
   wanted = true;
   running = true;
   guarded = false;
+  joinedBefore = false;
+  silent = false;
   news: PodNews | undefined;
   listeners = false;
   certified = true;
@@ -29,7 +31,8 @@ class Around {
       wanted: this.wanted ? new Map([["web", this.pod]]) : new Map(),
       running: new Set(this.running ? ["web"] : []),
       guarded: new Set(this.guarded ? ["web"] : []),
-      news: new Map(this.news === undefined ? [] : [["n1", new Map([["web", this.news]])]]),
+      joinedBefore: new Set(this.joinedBefore ? ["web"] : []),
+      news: new Map(this.silent ? [] : [["n1", new Map(this.news === undefined ? [] : [["web", this.news]])]]),
       proxies: {
         hasListeners: () => this.listeners,
         allTunnelTo: () => this.tunnels === "all",
@@ -132,6 +135,24 @@ test("a pod that ended is forgotten at once; one that nobody here knew and is ca
   assert.equal(again.step()?.stage, "joined");
 });
 
+test("a node that is silent: its pods are what they were; when it speaks, what it says counts", () => {
+  const around = new Around();
+  Object.assign(around, { silent: true, joinedBefore: true });
+  const silent = around.step();
+  assert.equal(silent?.stage, "joined");
+  assert.ok(silent !== undefined && isCaptured(silent), "nobody takes its rules out");
+  Object.assign(around, { silent: false, news: captured, listeners: true, tunnels: "all" });
+  const back = around.step();
+  assert.deepEqual([back?.stage, back?.networkNamespace], ["joined", captured.networkNamespace]);
+
+  const stranger = new Around();
+  stranger.silent = true;
+  assert.equal(stranger.step()?.stage, "found", "nobody ever said that it had joined");
+  const speaking = new Around();
+  Object.assign(speaking, { joinedBefore: true, news: held });
+  assert.equal(speaking.step()?.stage, "listening", "its node knows better");
+});
+
 test("a pod that its node captured at its start stays captured while its listeners come", () => {
   const around = new Around();
   around.guarded = true;
@@ -164,6 +185,7 @@ test("pods that join together refuse plaintext together; one that does not come 
     wanted: new Map([api, web].map((one) => [one.uid, one])),
     running: new Set([api.uid, web.uid]),
     guarded: new Set(),
+    joinedBefore: new Set(),
     news: new Map([
       ["n1", new Map([[api.uid, captured]])],
       ["n2", new Map([[web.uid, { phase: webPhase, networkNamespace: "/run/ns/webapp" }]])],
@@ -187,6 +209,7 @@ test("pods that leave together send plaintext only when all take it", () => {
     wanted: new Map(),
     running: new Set([api.uid, web.uid]),
     guarded: new Set(),
+    joinedBefore: new Set(),
     news: new Map([api, web].map((one) => [one.node, new Map([[one.uid, { phase: "captured", networkNamespace: `/run/ns/${one.uid}` } as const]])])),
     proxies: { hasListeners: ({ uid }) => uid === web.uid || apiTakesPlaintext, allTunnelTo: () => false, noneTunnelsTo: () => true },
     isCertified: () => true,

@@ -51,6 +51,8 @@ export interface MembershipInput {
   readonly guarded: ReadonlySet<string>;
   /** By node, by uid. */
   readonly news: ReadonlyMap<string, ReadonlyMap<string, PodNews>>;
+  /** Uids of pods that had joined when somebody knew last: it holds for those of nodes that say nothing. */
+  readonly joinedBefore: ReadonlySet<string>;
   readonly proxies: ProxyKnowledge;
   /** The pod's node holds the certificate that it answers and calls with: Envoy fails what comes before that. */
   readonly isCertified: (pod: MeshPod) => boolean;
@@ -60,7 +62,10 @@ export interface MembershipInput {
 /** So long one pod that does not come on may hold up the others. */
 export const patienceMs = 10_000;
 
-/** The next step from `before`, by uid. A pod that nobody here knew and that its node captured already (we were restarted) is taken for what it was: joined. */
+/**
+ * The next step from `before`, by uid. A pod that nobody here knew and that its node captured already, or that had joined before its node fell silent (we were
+ * restarted), is taken for what it was: joined.
+ */
 export function nextMembers(before: ReadonlyMap<string, Member>, input: MembershipInput): ReadonlyMap<string, Member> {
   const members = new Map<string, Member>();
   for (const [uid, pod] of input.wanted) {
@@ -91,8 +96,11 @@ function isAnyAt(members: ReadonlyMap<string, Member>, stages: readonly MemberSt
 
 function newcomer(pod: MeshPod, input: MembershipInput): Member {
   if (input.guarded.has(pod.uid)) return { pod, stage: "found", since: input.now, guarded: true };
-  const news = input.news.get(pod.node)?.get(pod.uid);
-  return { pod, stage: news?.phase === "captured" && news.networkNamespace !== undefined ? "joined" : "found", since: input.now };
+  const reported = input.news.get(pod.node);
+  const news = reported?.get(pod.uid);
+  // A node that is silent may be lost, or only its agent: what still runs there is strict and speaks mutual TLS.
+  const isJoined = reported === undefined ? input.joinedBefore.has(pod.uid) : news?.phase === "captured" && news.networkNamespace !== undefined;
+  return { pod, stage: isJoined ? "joined" : "found", since: input.now };
 }
 
 /** One that was on its way out and is wanted again goes back to the stage that is true of it now. */

@@ -28,9 +28,11 @@ before(
       pod("web", "node-1", caller),
       pod("curl", "node-1", { spec: { serviceAccountName: "web" } }),
       pod("stranger", "node-2"),
+      pod("plain", "node-2", { image: "echo", labels: { app: "plain", "weir.dev/mesh": "off" } }),
       httpService("api", "api"),
+      httpService("plain", "plain"),
     ];
-    await create(cluster, objects, "api-1", "api-2", "web", "curl", "stranger");
+    await create(cluster, objects, "api-1", "api-2", "web", "curl", "stranger", "plain");
   },
   { timeout: 300_000 },
 );
@@ -48,8 +50,8 @@ function httpService(name: string, app: string): object {
 }
 
 /** Requests from the pod `web`, a third of them on fresh connections; none may fail. */
-async function underLoad(t: TestContext, work: () => Promise<void>, { count }: { readonly count: number } = { count: usual }): Promise<void> {
-  const load = execute(cluster, "web", "/bin/node", "/apps/load.mjs", JSON.stringify({ url: "http://api/", rate, count, fresh: 0.33 }));
+async function underLoad(t: TestContext, work: () => Promise<void>, { count = usual, url = "http://api/" } = {}): Promise<void> {
+  const load = execute(cluster, "web", "/bin/node", "/apps/load.mjs", JSON.stringify({ url, rate, count, fresh: 0.33 }));
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   const [text] = await Promise.all([load, work()]);
   const result = JSON.parse(text) as Load;
@@ -163,4 +165,37 @@ test("a pod that starts in the mesh is captured before its first container", { t
   await create(cluster, [pod("early", "node-2", { command, spec: { serviceAccountName: "web" } })], "early");
   const echo = await eventually(async () => JSON.parse(await execute(cluster, "early", "cat", "/tmp/first")) as Echo);
   assert.notEqual(echo.headers["X-Request-Id"], undefined, "its very first request went through the node proxy");
+});
+
+test("nobody serves the nodes any more: pods go on without a mesh, strict ones take no plaintext; then all is as before", { timeout: 400_000 }, async (t) => {
+  const patch = async (nodeSelector: object): Promise<void> => {
+    const template = { spec: { template: { spec: { nodeSelector } } } };
+    await cluster.kubectl(["patch", "daemonset", "weir-node", "-n", "weir-system", "--type=merge", "-p", JSON.stringify(template)]);
+  };
+  const agents = (): Promise<string> => cluster.kubectl(["get", "pods", "-n", "weir-system", "-l", "app.kubernetes.io/name=weir-node", "-o", "name"]);
+  await cluster.kubectl(["label", "pod", "api-2", "weir.dev/mtls=permissive"]);
+  await eventually(async () => assert.equal(await strangerCalls("api-2"), 0));
+  await underLoad(
+    t,
+    async () => {
+      await patch({ nowhere: "" });
+      await eventually(async () => assert.equal(await agents(), ""), 120_000);
+    },
+    { url: "http://plain/", count: 60 * rate },
+  );
+  assert.equal(await strangerCalls("api-2"), 0, "a permissive pod is reached as without a mesh");
+  assert.notEqual(await strangerCalls("api-1"), 0, "a strict one takes no plaintext");
+  await cluster.kubectl(["wait", "--for=condition=Ready", "--timeout=20s", "pod/api-1", "pod/api-2"]);
+  await underLoad(
+    t,
+    async () => {
+      // A merge takes a key away by null.
+      await patch({ nowhere: null });
+      await cluster.kubectl(["rollout", "status", "daemonset/weir-node", "-n", "weir-system", "--timeout=120s"]);
+    },
+    { url: "http://plain/", count: 20 * rate },
+  );
+  await cluster.kubectl(["label", "pod", "api-2", "weir.dev/mtls-"]);
+  await untilStrict("api-1", "api-2");
+  await untilCaptured(true);
 });

@@ -34,7 +34,7 @@ export interface ClusterAgentParts {
 export interface ClusterAgent {
   readonly keeper: PodKeeper;
   readonly envoy: Envoy;
-  /** Ends everything. `keep`: the rules stay, connections are refused until the next Envoy listens. `release`: nothing stays, pods go on without us. */
+  /** Ends everything. `keep`: the rules stay for the next agent; while none is there, pods go on without a mesh, as far as strict ones let them. `release`: nothing stays, pods go on without us. */
   stop(onExit: ClusterAgentSettings["onExit"]): Promise<void>;
 }
 
@@ -94,7 +94,14 @@ export function startClusterAgent(settings: ClusterAgentSettings, parts: Cluster
       // When the rules stay, it takes new connections during the first half: perhaps nobody else does yet. Another agent's Envoy on the same ports gets its
       // share of them, and all when this one stops to listen.
       const { drainSeconds } = settings;
-      await drainEnvoy({ adminSocket: adminSocketOf(settings), drainSeconds, mayEndEarly: onExit === "release", longestSeconds: 2 * drainSeconds, clock });
+      await drainEnvoy({
+        adminSocket: adminSocketOf(settings),
+        drainSeconds,
+        mayEndEarly: onExit === "release",
+        longestSeconds: 2 * drainSeconds,
+        ...(onExit === "keep" ? { onClosing: () => keeper.leave(settings.concurrency) } : {}),
+        clock,
+      });
       if (onExit === "release") await keeper.release();
       await envoy.stop();
       log.info("stopped", { onExit });

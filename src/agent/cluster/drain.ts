@@ -10,16 +10,23 @@ export interface DrainOptions {
   readonly mayEndEarly: boolean;
   /** Whoever still has a connection then loses it. */
   readonly longestSeconds: number;
+  /** Called once, a second before Envoy ends to listen; at once when there is none. */
+  readonly onClosing?: () => Promise<void>;
   readonly clock: Clock;
 }
 
 /** Asks Envoy to end its connections; resolves when none is left, or the longest time is over. */
-export async function drainEnvoy({ adminSocket, drainSeconds, mayEndEarly, longestSeconds, clock }: DrainOptions): Promise<void> {
+export async function drainEnvoy({ adminSocket, drainSeconds, mayEndEarly, longestSeconds, onClosing, clock }: DrainOptions): Promise<void> {
   const startedAt = clock.now();
-  if ((await adminGet(adminSocket, "/drain_listeners?graceful", 1000, "POST")) === undefined) return;
+  if ((await adminGet(adminSocket, "/drain_listeners?graceful", 1000, "POST")) === undefined) return onClosing?.();
+  let isClosing = false;
   for (;;) {
     await clock.sleep(200);
     const passed = clock.now() - startedAt;
+    if (!isClosing && passed >= (drainSeconds - 1) * 1000) {
+      isClosing = true;
+      await onClosing?.();
+    }
     if (passed >= longestSeconds * 1000) return;
     if ((mayEndEarly || passed > drainSeconds * 1000) && (await activeConnections(adminSocket)) === 0) return;
   }

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { eventually, hurriedClock, silentLog } from "../../../test/support/real.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { NodeOrder, PodOrder } from "./contract.ts";
 import type { PodProcess } from "./find-pods.ts";
 import type { Memory, Remembered } from "./memory.ts";
 import { PodKeeper } from "./pod-keeper.ts";
 import type { Pin, PodNetwork } from "./pod-network.ts";
-import type { CaptureSockets } from "./pod-rules.ts";
+import { type CaptureSockets, serving } from "./pod-rules.ts";
 
 const uid = "00000001-1111-4222-8333-444444444444";
 const other = "00000002-1111-4222-8333-444444444444";
@@ -15,9 +16,11 @@ const other = "00000002-1111-4222-8333-444444444444";
 class FakeNetwork implements PodNetwork {
   readonly done: string[] = [];
   readonly rules = new Map<string, string>();
+  /** Whether the rules were told last that somebody serves the pod. */
+  readonly served = new Map<string, boolean>();
   readonly pinned = new Map<string, Pin>();
   readonly processes = new Map<string, PodProcess>();
-  socketsNow: CaptureSockets = { listening: true, open: 0 };
+  socketsNow: CaptureSockets = { listening: true, listeners: 2, open: 0 };
   broken = "";
 
   async pin(id: string, source: string): Promise<Pin> {
@@ -36,7 +39,9 @@ class FakeNetwork implements PodNetwork {
   }
   async apply(pin: Pin, rules: string): Promise<void> {
     if (this.broken !== "") throw new Error(this.broken);
-    const kind = rules.includes("dnat ip") ? "capture" : rules.includes("chain") ? "drain" : "clear";
+    const kind = rules.includes("dnat ip") ? "capture" : rules.includes("chain") ? "drain" : rules.includes("serving") ? "say" : "clear";
+    if (rules.includes("@serving") || rules.includes(" serving")) this.served.set(pin.path, rules.endsWith(serving));
+    if (kind === "say") return;
     this.rules.set(pin.path, kind);
     this.done.push(`${kind} ${pin.inode}`);
   }
@@ -67,13 +72,18 @@ function order(generation: number, ...pods: readonly Partial<PodOrder>[]): NodeO
   return { generation, meshNamespaces: ["shop"], gateways: [], pods: pods.map((pod) => ({ ...base, ...pod })) };
 }
 
-function keeperOf(t: TestContext, network: FakeNetwork, kept: { value: Remembered | undefined } = { value: undefined }): PodKeeper {
+function keeperOf(
+  t: TestContext,
+  network: FakeNetwork,
+  kept: { value: Remembered | undefined } = { value: undefined },
+  clock: Clock = hurriedClock,
+): PodKeeper {
   const keeper = new PodKeeper({
     node: "one",
     network,
     find: (uids) => ({ byUid: new Map([...network.processes].filter(([id]) => uids.has(id))), onNodeNetwork: new Set() }),
     memory: remember(kept),
-    clock: hurriedClock,
+    clock,
     log: silentLog,
   });
   t.after(() => keeper.stop());
@@ -94,12 +104,12 @@ test("a pod joins, leaves and is forgotten; each order is worked on before it is
   keeper.setOrder(order(2, {}));
   await eventually(() => keeper.report.get().generation === 2, "order 2");
   assert.equal(phaseOf(keeper), "captured");
-  network.socketsNow = { listening: true, open: 3 };
+  network.socketsNow = { listening: true, listeners: 2, open: 3 };
   keeper.setOrder(order(3, { capture: false }));
   await eventually(() => keeper.report.get().generation === 3, "order 3");
   assert.equal(phaseOf(keeper), "pinned");
   assert.equal(network.rules.get(`/run/netns/${uid}-70`), "drain", "what was redirected goes on");
-  network.socketsNow = { listening: false, open: 0 };
+  network.socketsNow = { listening: false, listeners: 0, open: 0 };
   await eventually(() => network.rules.get(`/run/netns/${uid}-70`) === "clear", "no rule is left");
   keeper.setOrder(order(4));
   await eventually(() => network.pinned.size === 0, "unpinned");
@@ -172,4 +182,34 @@ test("release: nothing is left", async (t) => {
   await keeper.release();
   assert.deepEqual(network.done.slice(-3), ["clear 70", "unpin 70", "release node"]);
   assert.equal(kept.value, undefined);
+});
+
+test("rules hear that somebody serves the pod while somebody listens; who leaves says so where nobody else does", async (t) => {
+  const network = new FakeNetwork();
+  const place = `/run/netns/${uid}-70`;
+  network.processes.set(uid, { pid: 7, inode: 70 });
+  network.socketsNow = { listening: false, listeners: 0, open: 0 };
+  // A second is a thousand.
+  const keeper = keeperOf(t, network, undefined, { ...hurriedClock, now: () => Date.now() * 1_000 });
+  keeper.setOrder(order(1, {}));
+  await eventually(() => phaseOf(keeper) === "captured", "captured");
+  assert.equal(network.served.get(place), false, "its own connections go on until there is an Envoy");
+  network.socketsNow = { listening: true, listeners: 2, open: 0 };
+  await eventually(() => network.served.get(place) === true, "served");
+  network.served.delete(place);
+  await eventually(() => network.served.get(place) === true, "said again");
+  await keeper.stop();
+  await keeper.leave(1);
+  assert.equal(network.served.get(place), true, "another Envoy listens");
+  await keeper.leave(2);
+  assert.equal(network.served.get(place), false);
+});
+
+test("a pod that starts is captured although nobody listens yet", async (t) => {
+  const network = new FakeNetwork();
+  network.socketsNow = { listening: false, listeners: 0, open: 0 };
+  const keeper = keeperOf(t, network);
+  const pod = { uid, namespace: "shop", name: "web", address: "10.1.0.2", sources: ["/proc/7/ns/net"] };
+  await keeper.capture(pod, AbortSignal.timeout(5_000));
+  assert.equal(network.served.get(`/run/netns/${uid}-70`), true);
 });

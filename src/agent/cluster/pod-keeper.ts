@@ -9,6 +9,7 @@ import type { GuardReport, NodeOrder, NodeReport, PodOrder, PodReport } from "./
 import type { FoundPods } from "./find-pods.ts";
 import type { Memory } from "./memory.ts";
 import type { Pin, PodNetwork } from "./pod-network.ts";
+import { notServing, serving, servingSeconds } from "./pod-rules.ts";
 import { nextStep, type RulesState, type WantedPod } from "./pod-steps.ts";
 
 /** A pod that starts now and whose label or namespace says that it is in the mesh. */
@@ -35,8 +36,14 @@ interface PodState {
   rules: RulesState;
   phase: PodReport["phase"];
   reason?: string;
+  /** When its rules were told last that somebody serves it. */
+  servedAt: number;
+  /** The runtime waits for us: nothing of it may pass before its Envoy listens. */
+  isStarting?: true;
 }
 
+/** A third of the time for which the rules believe it. */
+const sayServingMs = (servingSeconds * 1_000) / 3;
 const tickMs = 1_000;
 /** How often sandboxes that were made anew, and rules of the node that somebody flushed, are looked for. */
 const lookMs = 10_000;
@@ -113,7 +120,7 @@ export class PodKeeper {
       this.#remember();
     }
     this.#told.set(pod.uid, pod.sources);
-    this.#state(pod.uid).phase = "searching";
+    Object.assign(this.#state(pod.uid), { phase: "searching", isStarting: true } satisfies Partial<PodState>);
     this.#wake.abort();
     while (!signal.aborted) {
       const mine = this.#describe().pods.find((one) => one.uid === pod.uid);
@@ -146,6 +153,19 @@ export class PodKeeper {
     this.#stopping.abort();
     this.#wake.abort();
     await this.#running;
+  }
+
+  /** After `stop`, before our Envoy ends to listen: pods that no other one serves go on without us. `own` is how many sockets of it listen at a port. Never throws. */
+  async leave(own: number): Promise<void> {
+    const { network, log } = this.#options;
+    await inParallel([...this.#pods], async ([uid, { pin, rules }]) => {
+      if (pin === undefined || rules.kind !== "captured") return;
+      try {
+        if ((await network.sockets(pin)).listeners <= own) await network.apply(pin, notServing);
+      } catch (error) {
+        log.warn("the rules of a pod cannot be told that nobody serves it; they find out", { uid, seconds: servingSeconds, error: message(error) });
+      }
+    });
   }
 
   /** After `stop`: from now on new connections go past us. Redirected ones go on. */
@@ -192,7 +212,9 @@ export class PodKeeper {
   /** One look at everything. Ends early when there is a newer order. */
   async #pass(newer: AbortSignal): Promise<void> {
     const order = this.#order;
-    const wanted = new Map<string, WantedPod>([...this.#guarded.values()].map((pod) => [pod.uid, { address: pod.address, probePorts: [], capture: true }]));
+    const wanted = new Map<string, WantedPod>(
+      [...this.#guarded.values()].map((pod) => [pod.uid, { address: pod.address, probePorts: [], mode: "strict", capture: true }]),
+    );
     for (const pod of order.pods) wanted.set(pod.uid, pod);
     for (const uid of wanted.keys()) this.#state(uid);
     await this.#prepareNode([...wanted.values()]);
@@ -247,7 +269,10 @@ export class PodKeeper {
     for (const source of sources) {
       try {
         const pin = await this.#options.network.pin(uid, source);
-        if (pin.inode !== state.pin?.inode) state.rules = { kind: "unknown" };
+        if (pin.inode !== state.pin?.inode) {
+          state.rules = { kind: "unknown" };
+          state.servedAt = Number.NEGATIVE_INFINITY;
+        }
         state.pin = pin;
         delete state.reason;
         return true;
@@ -278,18 +303,36 @@ export class PodKeeper {
         }
         if (step.becomes.kind === "captured" && this.#nodeAddresses === undefined) return fail(state, this.#problem ?? "the node's own rules are not set");
         if (step.becomes.kind === "captured" && state.rules.kind !== "captured") await network.prepare(state.pin);
-        await network.apply(state.pin, step.rules);
+        const isServed = step.becomes.kind === "captured" && (await this.#isServed(uid, state.pin, state));
+        await network.apply(state.pin, isServed ? step.rules + serving : step.rules);
+        if (isServed) state.servedAt = clock.now();
+        delete state.isStarting;
         log.info("rules of a pod", { uid, before: state.rules.kind, now: step.becomes.kind });
         state.rules = step.becomes;
         // A redirected connection may be on its way in: the next look counts.
         if (step.becomes.kind === "draining") break;
       }
+      if (state.rules.kind === "captured") await this.#saySoon(state.pin, state);
       state.phase = state.rules.kind === "captured" ? "captured" : "pinned";
       delete state.reason;
     } catch (error) {
       fail(state, message(error));
       log.warn("a pod cannot be brought to where it should be", { uid, error: message(error) });
     }
+  }
+
+  /** A pod that starts is as good as served: its Envoy is told of it now. */
+  async #isServed(uid: string, pin: Pin, { servedAt, isStarting }: PodState): Promise<boolean> {
+    const isSaid = this.#options.clock.now() - servedAt < servingSeconds * 1_000;
+    return isSaid || isStarting === true || this.#guarded.has(uid) || (await this.#options.network.sockets(pin)).listening;
+  }
+
+  /** Tells a pod's rules in time that somebody serves it, if somebody does. */
+  async #saySoon(pin: Pin, state: PodState): Promise<void> {
+    const { network, clock } = this.#options;
+    if (clock.now() - state.servedAt < sayServingMs || !(await network.sockets(pin)).listening) return;
+    await network.apply(pin, serving);
+    state.servedAt = clock.now();
   }
 
   async #forget(uid: string): Promise<void> {
@@ -299,7 +342,7 @@ export class PodKeeper {
 
   #state(uid: string): PodState {
     let state = this.#pods.get(uid);
-    if (state === undefined) this.#pods.set(uid, (state = { rules: { kind: "unknown" }, phase: "searching" }));
+    if (state === undefined) this.#pods.set(uid, (state = { rules: { kind: "unknown" }, phase: "searching", servedAt: Number.NEGATIVE_INFINITY }));
     return state;
   }
 

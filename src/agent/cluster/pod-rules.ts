@@ -13,6 +13,7 @@ import { inboundPort, nodeSource, outboundPort, probeSource } from "./contract.t
 export interface PodRulesPlan {
   readonly address: string;
   readonly probePorts: readonly number[];
+  readonly mode: "strict" | "permissive";
 }
 
 const table = "inet weir";
@@ -30,25 +31,44 @@ const guard = `  chain guard {
   }`;
 
 /**
- * Rules of a captured pod. Out: all TCP but what stays inside the pod. In: all TCP but what the node proxy sends, and what processes of the node itself
- * (the kubelet) send to probed ports. IPv6 goes to the same ports of the pod's IPv6 address: refused unless somebody listens there, never let through.
+ * While this set holds TCP somebody serves the pod. The kernel empties it when nobody has said so for `servingSeconds`: what the pod sends, and what comes to a
+ * permissive pod, then goes its own way, as without a mesh. A strict pod still takes nothing in plaintext.
  */
-export function captureRules({ address, probePorts }: PodRulesPlan): string {
+const servingSet = `  set serving {
+    type inet_proto
+    flags timeout
+  }`;
+export const servingSeconds = 90;
+
+/** Says that somebody serves a captured pod, from now on; to be said again in time. */
+export const serving = `flush set ${table} serving\nadd element ${table} serving { tcp timeout ${servingSeconds}s }\n`;
+/** Says that nobody does. */
+export const notServing = `flush set ${table} serving\n`;
+
+/**
+ * Rules of a captured pod, in force with `serving`. Out: all TCP but what stays inside the pod. In: all TCP but what the node proxy sends, and what processes
+ * of the node itself (the kubelet) send to probed ports. IPv6 goes to the same ports of the pod's IPv6 address: refused unless somebody listens there, never
+ * let through.
+ */
+export function captureRules({ address, probePorts, mode }: PodRulesPlan): string {
+  const whileServed = "meta l4proto @serving ";
+  const held = mode === "strict" ? "" : whileServed;
   const ports = [...new Set(probePorts)].sort((a, b) => a - b);
   const probes = ports.length === 0 ? "" : `    ip saddr ${probeSource} tcp dport { ${ports.join(", ")} } return\n`;
   return `${anew}table ${table} {
+${servingSet}
   chain outbound {
     type nat hook output priority -100; policy accept;
     oifname "lo" return
-    meta nfproto ipv4 ${syn} dnat ip to ${address}:${outboundPort}
-    meta nfproto ipv6 ${syn} redirect to :${outboundPort}
+    ${whileServed}meta nfproto ipv4 ${syn} dnat ip to ${address}:${outboundPort}
+    ${whileServed}meta nfproto ipv6 ${syn} redirect to :${outboundPort}
   }
   chain inbound {
     type nat hook prerouting priority -100; policy accept;
     iifname "lo" return
     ip saddr ${nodeSource} return
-${probes}    meta nfproto ipv4 ${syn} dnat ip to ${address}:${inboundPort}
-    meta nfproto ipv6 ${syn} redirect to :${inboundPort}
+${probes}    ${held}meta nfproto ipv4 ${syn} dnat ip to ${address}:${inboundPort}
+    ${held}meta nfproto ipv6 ${syn} redirect to :${inboundPort}
   }
 ${guard}
 }
@@ -91,6 +111,8 @@ echo 1 > ipv4/tcp_migrate_req
 export interface CaptureSockets {
   /** Somebody accepts connections on both ports. */
   readonly listening: boolean;
+  /** Sockets that listen for what the pod sends: one for each worker of each Envoy. */
+  readonly listeners: number;
   /** Redirected connections that may still carry something. */
   readonly open: number;
 }
@@ -98,13 +120,13 @@ export interface CaptureSockets {
 /** Reads the text of /proc/net/tcp, tcp6 or both. */
 export function readSockets(text: string): CaptureSockets {
   const open = new Set(["01", "02", "03", "04", "05", "08"]);
-  const listening = new Set<number>();
+  const listening: number[] = [];
   let count = 0;
   for (const [, port = "", state = ""] of text.matchAll(/^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) /gm)) {
     const number = Number.parseInt(port, 16);
     if (number !== outboundPort && number !== inboundPort) continue;
-    if (state === "0A") listening.add(number);
+    if (state === "0A") listening.push(number);
     else if (open.has(state)) count += 1;
   }
-  return { listening: listening.size === 2, open: count };
+  return { listening: new Set(listening).size === 2, listeners: listening.filter((port) => port === outboundPort).length, open: count };
 }

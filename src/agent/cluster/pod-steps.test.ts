@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { captureRules, drainRules, noRules } from "./pod-rules.ts";
 import { drainLimitMs, nextStep, type PodView, type RulesState, type WantedPod } from "./pod-steps.ts";
 
-const pod: WantedPod = { address: "10.1.0.2", probePorts: [80], capture: true };
+const pod: WantedPod = { address: "10.1.0.2", probePorts: [80], mode: "strict", capture: true };
 const left: WantedPod = { ...pod, capture: false };
 const text = captureRules(pod);
 const captured: RulesState = { kind: "captured", text };

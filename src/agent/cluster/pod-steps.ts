@@ -12,6 +12,7 @@ export type RulesState =
 export interface WantedPod {
   readonly address: string;
   readonly probePorts: readonly number[];
+  readonly mode: "strict" | "permissive";
   readonly capture: boolean;
 }
 

@@ -38,6 +38,8 @@ export interface ClusterLoopOptions {
     forget(node: string): void;
   };
   readonly proxies: ProxyLink;
+  /** Uids of pods that were in the mesh for the control plane before us. */
+  readonly joinedBefore: ReadonlySet<string>;
   readonly trustDomain: TrustDomain;
   /** Weir's own namespace. */
   readonly namespace: string;
@@ -181,7 +183,7 @@ export class ClusterLoop {
   }
 
   #step(): void {
-    const { view, agents, proxies, trustDomain, clock } = this.#options;
+    const { view, agents, proxies, joinedBefore, trustDomain, clock } = this.#options;
     const seen = view.get();
     if (seen === undefined) return;
     const reports = this.#reportsOf(seen, agents.reports.get());
@@ -206,6 +208,7 @@ export class ClusterLoop {
       running: new Set(running.map(({ uid }) => uid)),
       guarded: new Set(this.#guarded.keys()),
       news: newsOf(reports),
+      joinedBefore,
       proxies: proxies.knowledge(),
       isCertified: certifiedIn(reports),
       now,

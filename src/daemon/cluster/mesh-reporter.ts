@@ -7,7 +7,7 @@ import type { Log } from "../../lib/log.ts";
 import { type MeshReport, meshReportKind, meshReportName } from "../../model/mesh-report.ts";
 import type { TrustDomain } from "../../model/spiffe.ts";
 import type { KubeClient, ObjectPlace } from "../../providers/kubernetes/client.ts";
-import { meshReportObject } from "../../providers/kubernetes/mesh-report-object.ts";
+import { meshReportObject, readMeshReport } from "../../providers/kubernetes/mesh-report-object.ts";
 import { record, text } from "../../providers/kubernetes/readers.ts";
 import { type MeshFacts, meshReports } from "./mesh-reports.ts";
 
@@ -53,6 +53,17 @@ export async function runMeshReporter(options: MeshReporterOptions, signal: Abor
     }
   };
   await Promise.all([follow(facts), follow(authority), work()]);
+}
+
+/**
+ * Uids of pods that the control plane before us said were in the mesh: of a node that is silent while we begin nobody else can say so. Never throws: when the
+ * reports cannot be read, nobody is taken for one.
+ */
+export async function joinedBefore(client: Pick<KubeClient, "list">, log: Log, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const found = await client.list(meshReportKind, { signal });
+  if (!found.ok) log.warn("what the control plane before us said of the mesh cannot be read", { reason: found.error.message });
+  const reports = found.ok ? found.value.items.map(readMeshReport) : [];
+  return new Set(reports.flatMap(({ pods }) => pods.flatMap(({ uid, state }) => (state === "joined" ? [uid] : []))));
 }
 
 function placeOf(namespace: string): ObjectPlace {

@@ -69,13 +69,13 @@ function reportedPods(facts: MeshFacts, trustDomain: TrustDomain): readonly Plac
     const reason = state === "joined" ? undefined : whyNotJoined(uid, pod, member, facts);
     const certificate = certificates.get(node)?.get(identity);
     const more = { ...(reason === undefined ? {} : { reason }), ...(certificate === undefined ? {} : { certificate: certificateOf(certificate) }) };
-    return { namespace, pod: { name, node, app, serviceAccount, identity, mode, state, ...more } };
+    return { namespace, pod: { uid, name, node, app, serviceAccount, identity, mode, state, ...more } };
   });
   const leaving = [...facts.members].flatMap(([uid, { pod }]): PlacedPod[] => {
     if (facts.pods.has(uid)) return [];
     const { namespace, name, node, identity, mode } = pod;
     const serviceAccount = identity.slice(identity.lastIndexOf("/") + 1);
-    return [{ namespace, pod: { name, node, app: serviceAccount, serviceAccount, identity, mode, state: "leaving" } }];
+    return [{ namespace, pod: { uid, name, node, app: serviceAccount, serviceAccount, identity, mode, state: "leaving" } }];
   });
   return [...wanted, ...leaving];
 }

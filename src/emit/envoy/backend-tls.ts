@@ -14,7 +14,7 @@ import type { SecuredBackend } from "../../compile/gateway-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { BackendTls, ClientValidation, PeerName, RootCertificates } from "../../model/gateway.ts";
 import type { Protocol } from "../../model/types.ts";
-import { ads, applicationProtocols, httpOptions, insideCluster, systemRoots, versionCluster } from "./cluster.ts";
+import { ads, applicationProtocols, httpOptions, insideCluster, keepalive, systemRoots, versionCluster } from "./cluster.ts";
 import { remoteConnectMs } from "./node-proxy.ts";
 import { any, duration, type EnvoyResource, type Init, resource } from "./resource.ts";
 import { tcpProxyTo } from "./tcp-proxy.ts";
@@ -45,6 +45,7 @@ export const securedBackend: (secured: SecuredBackend, certificate: string | und
     const protocol: Protocol = carries === "tcp" ? "tcp" : said === "tcp" ? "http" : said;
     const common = {
       name: id,
+      ...keepalive.betweenNodes,
       connectTimeout: duration(remoteConnectMs),
       typedExtensionProtocolOptions: httpOptions(protocol),
       transportSocket: tlsSocket(tls, applicationProtocols[protocol], certificate),

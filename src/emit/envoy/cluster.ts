@@ -25,6 +25,15 @@ const upstreamIdleMs = 1_000;
 type Version = Backend & { readonly kind: "version" };
 export type External = Backend & { readonly kind: "external" };
 
+/**
+ * Who waits for a machine that went without a word sends nothing, and would never know (docs/decisions/0030): after 19 s without an answer of its kernel a
+ * connection to another node of the cluster ends. What an application asks its own connections is answered by Envoy, so Envoy asks everywhere.
+ */
+export const keepalive = {
+  usual: { upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 60 } } },
+  betweenNodes: { upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 10, keepaliveInterval: 3, keepaliveProbes: 3 } } },
+} as const satisfies Readonly<Record<string, ClusterInit>>;
+
 /** The cluster of one backend in the node Envoy. */
 export const backendCluster: (backend: Backend, socketDir: string) => EnvoyResource = memoizeLast((backend: Backend, socketDir: string) => {
   switch (backend.kind) {
@@ -103,7 +112,7 @@ function commonOptions(backend: Backend): ClusterInit {
     lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
     circuitBreakers: { thresholds: [{ ...backend.limits }] },
     typedExtensionProtocolOptions: httpOptions(backend.protocol),
-    upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 60 } },
+    ...keepalive.usual,
     // Ejected replicas are tried only when there is no other: better some errors than none that could answer.
     commonLbConfig: { healthyPanicThreshold: { value: 1 } },
   };

@@ -5,11 +5,12 @@ import { ClusterLoadAssignmentSchema } from "../../../gen/envoy/config/endpoint/
 import type { NodeBackend, NodePlan } from "../../compile/node-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
 import type { TrustDomain } from "../../model/spiffe.ts";
-import { type External, externalCluster, socketAddress, versionCluster } from "./cluster.ts";
+import { type External, externalCluster, keepalive, socketAddress, versionCluster } from "./cluster.ts";
 import { directPeerSockets, peerSockets, tunnelMetadata } from "./mutual-tls.ts";
 import { directCluster, identitiesOf, inboundListener, outboundChains, outboundListener, peerCluster } from "./pod-listeners.ts";
 import { duration, type EnvoyResource, type Init, resource } from "./resource.ts";
 import { callersRoutes, meshRouteConfiguration, meshRoutes } from "./route-configuration.ts";
+import { refused } from "./target.ts";
 
 type ClusterInit = Init<typeof ClusterSchema>;
 
@@ -25,12 +26,16 @@ export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
   const shared = outboundChains(plan.hosts, plan.remote, meshRoutes);
   const own = [...plan.hostsFor].filter(([callers]) => plan.pods.some((pod) => pod.namespace === callers));
   const ownChains = new Map(own.map(([callers, hosts]) => [callers, outboundChains(hosts, plan.remote, callersRoutes(callers))]));
+  const inside = [...new Set([shared, ...ownChains.values()].flatMap(({ chains }) => chains.flatMap((chain) => chain.inside ?? [])))];
   return [
     ...plan.backends.map((backend) => nodeCluster(backend, trustDomain)),
     ...plan.externals.map(outsideCluster),
     direct,
+    refused,
+    ...inside.map(({ cluster }) => cluster),
     ...peers(plan.remote, trustDomain),
     ...plan.backends.map(nodeAssignment),
+    ...inside.map(({ listener }) => listener),
     ...plan.pods.flatMap((pod) => [outboundListener(pod, ownChains.get(pod.namespace) ?? shared), inboundListener(pod, trustDomain)]),
     meshRouteConfiguration(plan.hosts),
     ...own.map(([callers, hosts]) => meshRouteConfiguration(hosts, callersRoutes(callers))),
@@ -45,7 +50,7 @@ const mark = { level: 1n, name: 36n, value: { case: "intValue" as const, value: 
 const marked: Pick<ClusterInit, "upstreamBindConfig"> = { upstreamBindConfig: { socketOptions: [mark] } };
 
 const nodeCluster = memoizeLast((node: NodeBackend, trustDomain: TrustDomain) =>
-  versionCluster(node.backend, { ...marked, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, trustDomain) }),
+  versionCluster(node.backend, { ...marked, ...keepalive.betweenNodes, connectTimeout: duration(remoteConnectMs), ...peerSockets(node.peers, trustDomain) }),
 );
 
 /** The node itself reaches what is outside; its resolver is the cluster's. */
@@ -70,11 +75,11 @@ const originalDestination: ClusterInit = {
   ...marked,
 };
 
-const direct = resource(ClusterSchema, directCluster, { ...originalDestination, name: directCluster });
+const direct = resource(ClusterSchema, directCluster, { ...originalDestination, ...keepalive.usual, name: directCluster });
 
 const peers = memoizeLast((remote: NodePlan["remote"], trustDomain: TrustDomain) =>
   identitiesOf(remote).map((identity) => {
     const name = peerCluster(identity);
-    return resource(ClusterSchema, name, { ...originalDestination, name, ...directPeerSockets(identity, trustDomain) });
+    return resource(ClusterSchema, name, { ...originalDestination, ...keepalive.betweenNodes, name, ...directPeerSockets(identity, trustDomain) });
   }),
 );

@@ -62,6 +62,7 @@ function modeOf(value: unknown): "strict" | "permissive" {
 function readPod(pod: Raw): ReportedPod {
   const state = pod["state"];
   return {
+    uid: text(pod["uid"]) ?? "",
     name: text(pod["name"]) ?? "",
     node: text(pod["node"]) ?? "",
     app: text(pod["app"]) ?? "",

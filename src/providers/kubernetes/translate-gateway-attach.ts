@@ -4,11 +4,11 @@ import { gatewayController, type KubeSelector } from "./gateway-objects.ts";
 import type { KubeNamespace, KubeService, Objects } from "./objects.ts";
 import { gatewayGroup, type KubeParentRef, type KubeParentStatus, type KubeReferenceGrant, type KubeRoute } from "./route-objects.ts";
 import { type Because, because } from "./translate-because.ts";
-import { intersection } from "./translate-gateway-hostnames.ts";
+import { domainsOf, intersection } from "./translate-gateway-hostnames.ts";
 import { isOwn, type JudgedListener, type ListenerOwner } from "./translate-gateway-listeners.ts";
 import { Unsupported } from "./translate-route-match.ts";
 import { resolverFor } from "./translate-route-refs.ts";
-import { type RankedRule, type RefProblem, shareOf, translateRules } from "./translate-route-rules.ts";
+import { type RankedRule, type RefProblem, translateRules, translateTarget } from "./translate-route-rules.ts";
 
 /** A route at one of a Gateway's listeners. */
 export interface AtListener {
@@ -58,8 +58,8 @@ export function attachToGateway(
   if ("reason" in found) return { ...none, problem: found };
   const resolve = resolverFor(route, route.namespace, world.grants, world.services);
   if (route.kind === "TLSRoute" || route.kind === "TCPRoute") {
-    const { destinations, refused, problems } = shareOf(route.rules[0]?.backends ?? [], resolve);
-    return { ...none, at: found.at, target: { destinations, refused }, refs: problems };
+    const { target, problems } = translateTarget(route, resolve);
+    return { ...none, at: found.at, target, refs: problems };
   }
   const translated = translateRules(route, resolve);
   if (translated instanceof Unsupported) return { ...none, problem: { reason: "UnsupportedValue", message: translated.message } };
@@ -118,9 +118,8 @@ function selects({ labels: wanted, expressions }: KubeSelector, labels: Readonly
   return Object.entries(wanted).every(([key, value]) => labels[key] === value) && expressions.every(fits);
 }
 
-function domainsAt({ kind, hostnames }: KubeRoute, { domain }: JudgedListener): readonly string[] {
-  const own = kind === "TCPRoute" || hostnames.length === 0 ? ["*"] : hostnames;
-  return [...new Set(own.flatMap((name) => intersection(name, domain) ?? []))];
+function domainsAt(route: KubeRoute, { domain }: JudgedListener): readonly string[] {
+  return [...new Set(domainsOf(route).flatMap((name) => intersection(name, domain) ?? []))];
 }
 
 /** What a route's status says of a Gateway. */

@@ -6,7 +6,7 @@ import type { KubeRoute } from "./route-objects.ts";
 import type { GatewayAttachment } from "./translate-gateway-attach.ts";
 import { bySpecificity, mostSpecific } from "./translate-gateway-hostnames.ts";
 import { isServed, type JudgedListener } from "./translate-gateway-listeners.ts";
-import { byRank, type RankedRule } from "./translate-route-rules.ts";
+import { byAge, byRank, type RankedRule } from "./translate-route-rules.ts";
 
 /** The ports of all listeners that are served, sorted. */
 export function gatewayPorts(listeners: readonly JudgedListener[], attachments: readonly GatewayAttachment[]): readonly GatewayPort[] {
@@ -34,13 +34,6 @@ interface AttachedRoute {
   readonly route: KubeRoute;
   readonly domains: readonly string[];
   readonly attachment: GatewayAttachment;
-}
-
-/** The older route; then the first by name. */
-export function byAge(a: KubeRoute, b: KubeRoute): number {
-  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
-  const [left, right] = [a, b].map(({ namespace, name }) => `${namespace}/${name}`) as [string, string];
-  return left < right ? -1 : left > right ? 1 : 0;
 }
 
 /**

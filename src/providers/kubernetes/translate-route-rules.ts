@@ -1,6 +1,6 @@
 /** Rules of Gateway API's routes in our words. */
 import { parseDuration } from "../../lib/duration.ts";
-import type { GatewayRule } from "../../model/gateway.ts";
+import type { GatewayRule, GatewayTarget } from "../../model/gateway.ts";
 import type { Namespace } from "../../model/names.ts";
 import type { DestinationRef, HeaderChanges, Mirror, Redirect, Retries, Rewrite, RouteAction, WeightedDestination } from "../../model/types.ts";
 import { fullWeight, splitInProportion } from "../../model/weights.ts";
@@ -24,6 +24,13 @@ export interface RankedRule {
   readonly rule: GatewayRule;
 }
 
+/** For sorting routes: the older one first; then the first by name. */
+export function byAge(a: KubeRoute, b: KubeRoute): number {
+  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
+  const [left, right] = [a, b].map(({ namespace, name }) => `${namespace}/${name}`) as [string, string];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
 /** For sorting rules: the more special first. */
 export function byRank(a: readonly number[], b: readonly number[]): number {
   const at = a.findIndex((value, index) => value !== b[index]);
@@ -40,6 +47,12 @@ export function translateRules(route: KubeRoute, resolve: Resolve): TranslatedRu
   const translated = all(route.rules, (rule) => translateRule(route.kind, rule, resolve));
   if (translated instanceof Unsupported) return translated;
   return { rules: translated.flatMap(({ rules }) => rules), problems: translated.flatMap(({ problems }) => problems) };
+}
+
+/** Where a route of whole connections leads, which has one rule. */
+export function translateTarget(route: KubeRoute, resolve: Resolve): { readonly target: GatewayTarget; readonly problems: readonly RefProblem[] } {
+  const { destinations, refused, problems } = shareOf(route.rules[0]?.backends ?? [], resolve);
+  return { target: { destinations, refused }, problems };
 }
 
 function translateRule(kind: KubeRoute["kind"], rule: KubeRouteRule, resolve: Resolve): TranslatedRules | Unsupported {
@@ -140,7 +153,7 @@ function timesOf({ requestTimeout, backendTimeout }: KubeRouteRule): Pick<RouteA
 }
 
 /** Where a route's traffic goes, by share. */
-export interface Shares {
+interface Shares {
   readonly destinations: readonly WeightedDestination[];
   /** Basis points of the requests that go nowhere. */
   readonly refused: number;
@@ -148,7 +161,7 @@ export interface Shares {
 }
 
 /** The shares of backends. No backend, or none with a weight: all is refused. */
-export function shareOf(backends: readonly KubeBackendRef[], resolve: Resolve): Shares {
+function shareOf(backends: readonly KubeBackendRef[], resolve: Resolve): Shares {
   const resolved = backends.map((backend) => ({ backend, resolved: resolve(backend) }));
   const problems = resolved.flatMap(({ resolved: one }) => (one.ok ? [] : [one.problem]));
   const weights = new Map(backends.map(({ weight }, index) => [String(index), weight] as const).filter(([, weight]) => weight > 0));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { captureRules } from "../../../src/agent/cluster/pod-rules.ts";
+import { captureRules, serving } from "../../../src/agent/cluster/pod-rules.ts";
 import { compileWorld } from "../../../src/compile/compile.ts";
 import { compileNode } from "../../../src/compile/node-plan.ts";
 import { emitNodeProxy } from "../../../src/emit/envoy/node-proxy.ts";
@@ -87,7 +87,7 @@ async function ask(caller: Caller, asking: Asking): Promise<Readonly<Record<stri
 }
 
 const capture = (caller: Caller): Promise<string> =>
-  lab.run(callers[caller], `${lab.nft} -f - <<'END'\n${captureRules({ address: pods[callers[caller]].address, probePorts: [] })}END`);
+  lab.run(callers[caller], `${lab.nft} -f - <<'END'\n${captureRules({ address: pods[callers[caller]].address, probePorts: [], mode: "strict" })}${serving}END`);
 
 /** Every caller at the same time, each as in `askings`; every answer must name its caller. Answers how many there were. */
 async function allAsk(askings: readonly Asking[]): Promise<number> {
