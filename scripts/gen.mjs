@@ -51,6 +51,7 @@ const wanted = [
   "envoy/extensions/resource_monitors/cgroup_memory/v3/cgroup_memory.proto",
   "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.proto",
   "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.proto",
+  "envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream.proto",
   "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.proto",
   "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto",
   "envoy/extensions/transport_sockets/tls/cert_mappers/filter_state_override/v3/config.proto",

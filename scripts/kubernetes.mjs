@@ -3,7 +3,7 @@ import "./setup.mjs";
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
-import { inCi, runTestFiles } from "./test-files.mjs";
+import { runTestFiles } from "./test-files.mjs";
 import { env, node, root } from "./toolchain.mjs";
 
 function run(title, args) {
@@ -14,9 +14,7 @@ function run(title, args) {
 const given = process.argv.slice(2);
 /** Those that others stand on come first, should there be no time for all. */
 const first = ["cluster", "discovery", "install", "mesh", "declared", "workloads", "verbs"].map((name) => `${name}.test.ts`);
-/** Known to fail now and then: the file says why. */
-const notInCi = inCi ? ["api-server-away.test.ts"] : [];
-const all = readdirSync(path.join(root, "test/kubernetes")).filter((name) => name.endsWith(".test.ts") && !notInCi.includes(name));
+const all = readdirSync(path.join(root, "test/kubernetes")).filter((name) => name.endsWith(".test.ts"));
 const tests = [...first, ...all.filter((name) => !first.includes(name)).sort()].map((name) => `test/kubernetes/${name}`);
 /** After so many minutes of CI no file is begun: CI ends after 90. */
 const lastMinute = 65;

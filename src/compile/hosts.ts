@@ -6,7 +6,7 @@ import type { ExternalService, HeaderChanges, Port, Protocol, Service } from "..
 import type { App, GatewaySettings } from "../model/world.ts";
 import { appPorts, callablePorts, externalBackendId, idleLimit, versionBackendId } from "./backends.ts";
 import { requestTimeoutMs, safeRetries } from "./defaults.ts";
-import type { Host, HostPort, Route, WeightedBackend } from "./mesh-plan.ts";
+import type { Host, HostPort, Route, RoutedConnections, WeightedBackend } from "./mesh-plan.ts";
 import { rescale } from "./weights.ts";
 
 export const noHeaderChanges: HeaderChanges = { add: [], set: [], remove: [] };
@@ -64,16 +64,18 @@ export function appHosts(
 }
 
 /** A port of a name that has routes of its own: they answer in place of weights. */
-export interface RoutedPort {
-  readonly port: number;
-  readonly routes: readonly Route[];
-}
+export type RoutedPort = { readonly port: number } & (
+  | { readonly kind: "http"; readonly routes: readonly Route[] }
+  | { readonly kind: "connections"; readonly routed: RoutedConnections }
+);
 
-/** What a port answers with `routed` for it, if there is one. A TCP port that has HTTP routes speaks HTTP. */
+/** What a port answers with `routed` for it, if there is one. Routes say what it speaks from then on: a TCP port that has HTTP routes speaks HTTP. */
 export function withRoutes(answer: HostPort, routed: readonly RoutedPort[]): HostPort {
   const found = routed.find(({ port }) => port === answer.ports[0]);
   if (found === undefined) return answer;
-  return { kind: "http", ports: answer.ports, protocol: answer.kind === "http" ? answer.protocol : "http", routes: found.routes };
+  const { ports } = answer;
+  if (found.kind === "connections") return { kind: "tcp", ports, destinations: [], routed: found.routed };
+  return { kind: "http", ports, protocol: answer.kind === "http" ? answer.protocol : "http", routes: found.routes };
 }
 
 const appHost = memoizeLast((app: App, address: string | undefined, domain: string, ...routed: readonly RoutedPort[]): Host => {

@@ -70,7 +70,37 @@ export interface Route {
 /** What answers on one port of a host. `ports` lists every number that callers may use for it. */
 export type HostPort =
   | { readonly kind: "http"; readonly ports: readonly number[]; readonly protocol: "http" | "http2" | "grpc"; readonly routes: readonly Route[] }
-  | { readonly kind: "tcp"; readonly ports: readonly number[]; readonly destinations: readonly WeightedBackend[] };
+  | {
+      readonly kind: "tcp";
+      readonly ports: readonly number[];
+      readonly destinations: readonly WeightedBackend[];
+      /** On a cluster: what decides in place of `destinations`, which are empty then. */
+      readonly routed?: RoutedConnections;
+    };
+
+/** A route of whole connections: by share alone, or by server name first (TLS passes through; connections without one of the names are closed). */
+export type RoutedConnections =
+  | { readonly kind: "tcp"; readonly target: PlannedTarget }
+  | {
+      readonly kind: "tls";
+      /** Unique in the plan: `web.default:443`, `team-a/web.default:443` for the callers of one namespace. */
+      readonly name: string;
+      readonly servers: readonly PlannedName[];
+    };
+
+/** Where connections go. */
+export interface PlannedTarget {
+  readonly destinations: readonly WeightedBackend[];
+  /** Basis points of the connections that are closed; the destinations share the rest. */
+  readonly refused: number;
+}
+
+/** Where connections go that ask for a server name. */
+export interface PlannedName {
+  /** As in `NamedTarget`. */
+  readonly domain: string;
+  readonly target: PlannedTarget;
+}
 
 /** A name that clients call. */
 export interface Host {

@@ -20,7 +20,7 @@ const hostWithRetries = memoize((host: Host): Host => ({ ...host, ports: host.po
 
 function portWithRetries(port: HostPort): HostPort {
   // All of gRPC is POST.
-  return port.kind === "tcp" || port.protocol === "grpc" ? port : { ...port, routes: port.routes.flatMap(splitBySafety) };
+  return port.kind !== "http" || port.protocol === "grpc" ? port : { ...port, routes: port.routes.flatMap(splitBySafety) };
 }
 
 /** A route as it is, or two: for its safe requests first, then for all that it matches. */

@@ -1,18 +1,20 @@
-/** Routes of apps' and versions' own ports: rules resolved to backends, for everybody and for the callers of one namespace. */
+/** Routes of apps' and versions' own ports: rules and shares resolved to backends, for everybody and for the callers of one namespace. */
 import { memoize, memoizeLast, shareList } from "../lib/memoize.ts";
+import type { GatewayTarget } from "../model/gateway.ts";
 import { type AppKey, type AppName, appKey, type Namespace } from "../model/names.ts";
-import type { DestinationRef, RouteRule, Service, ServiceRoute, WeightedDestination } from "../model/types.ts";
+import type { ServiceRoute } from "../model/service-route.ts";
+import type { DestinationRef, RouteRule, Service, WeightedDestination } from "../model/types.ts";
 import type { App, World } from "../model/world.ts";
 import { requestTimeoutMs, safeRetries } from "./defaults.ts";
 import { appDestinations, type RoutedPort, versionDestination, versionHostName, withRoutes } from "./hosts.ts";
-import type { Host, Route, WeightedBackend } from "./mesh-plan.ts";
+import type { Host, PlannedTarget, Route, WeightedBackend } from "./mesh-plan.ts";
 import { rescale } from "./weights.ts";
 
 /** Ports of an app's or version's name whose routes count for everybody. The same objects as before when nothing that they lead to changed. */
 export function routedPorts(namespace: Namespace, name: string, world: World): readonly RoutedPort[] {
   return routesOf(namespace, name, world)
     .filter(({ callers }) => callers === undefined)
-    .map((route) => routedPort(route, name, ...destinationsOf(route, world)));
+    .map((route) => routedPort(route, namespace, name, ...destinationsOf(route, world)));
 }
 
 /**
@@ -36,7 +38,7 @@ export function hostsForCallers(
 function hostFor(callers: Namespace, host: Host, world: World): Host {
   if (host.kind !== "app" && host.kind !== "version") return host;
   const own = routesOf(host.namespace, host.name, world).filter((route) => route.callers === callers);
-  const [first, ...rest] = own.map((route) => routedPort(route, host.name, ...destinationsOf(route, world)));
+  const [first, ...rest] = own.map((route) => routedPort(route, host.namespace, host.name, ...destinationsOf(route, world)));
   return first === undefined ? host : hostWith(first, host, ...rest);
 }
 
@@ -52,12 +54,22 @@ function routesOf(namespace: Namespace, name: string, { serviceRoutes }: World):
 /** What a rule's name leads to: an app by its weights, or one version by its own name. */
 export type Destination = App | Service;
 
-/** What a route's rules name, where it exists, each once. */
-function destinationsOf({ rules }: ServiceRoute, world: World): readonly Destination[] {
-  return destinationsNamed(
-    rules.flatMap(({ action }) => (action.kind === "forward" ? [...action.destinations, ...(action.mirrors ?? [])].map(({ to }) => to) : [])),
-    world,
-  );
+/** What a route names, where it exists, each once. */
+function destinationsOf(route: ServiceRoute, world: World): readonly Destination[] {
+  return destinationsNamed(refsOf(route), world);
+}
+
+function refsOf(route: ServiceRoute): readonly DestinationRef[] {
+  switch (route.kind) {
+    case "http":
+      return route.rules.flatMap(({ action }) => (action.kind === "forward" ? [...action.destinations, ...(action.mirrors ?? [])].map(({ to }) => to) : []));
+    case "tls":
+      return route.servers.flatMap(({ target }) => target.destinations.map(({ to }) => to));
+    case "tcp":
+      return route.target.destinations.map(({ to }) => to);
+    default:
+      return route satisfies never;
+  }
 }
 
 /** What references name, where it exists, each once. */
@@ -83,9 +95,27 @@ function keyOfDestination(to: Destination): AppKey {
   return appKey(to.namespace, "versions" in to ? to.name : (versionHostName(to.app, to.version) as AppName));
 }
 
-const routedPort = memoizeLast((route: ServiceRoute, name: string, ...destinations: readonly Destination[]): RoutedPort => {
+const routedPort = memoizeLast((route: ServiceRoute, namespace: Namespace, name: string, ...destinations: readonly Destination[]): RoutedPort => {
   const known = byKey(destinations);
-  return { port: route.port, routes: route.rules.map((rule, index) => compileRule(rule, `${name}:${route.port}#${index}`, known)) };
+  const { port, callers } = route;
+  switch (route.kind) {
+    case "http":
+      return { kind: "http", port, routes: route.rules.map((rule, index) => compileRule(rule, `${name}:${port}#${index}`, known)) };
+    case "tls":
+      return {
+        kind: "connections",
+        port,
+        routed: {
+          kind: "tls",
+          name: `${callers === undefined ? "" : `${callers}/`}${name}.${namespace}:${port}`,
+          servers: route.servers.map(({ domain, target }) => ({ domain, target: compileTarget(target, known) })),
+        },
+      };
+    case "tcp":
+      return { kind: "connections", port, routed: { kind: "tcp", target: compileTarget(route.target, known) } };
+    default:
+      return route satisfies never;
+  }
 });
 
 export type Known = ReadonlyMap<AppKey, Destination>;
@@ -110,8 +140,15 @@ export function compileRule({ match, requestHeaders, responseHeaders, action }: 
   };
 }
 
+/** Shares of connections, resolved to backends. What is not there keeps its share, and refuses it. */
+export function compileTarget({ destinations, refused }: GatewayTarget, known: Known): PlannedTarget {
+  const resolved = destinations.map((destination) => ({ destination, backends: weighted(destination, known) }));
+  const lost = resolved.filter(({ backends }) => backends.length === 0).reduce((sum, { destination: { weight } }) => sum + weight, 0);
+  return { destinations: rescale(resolved.flatMap(({ backends }) => backends)), refused: refused + lost };
+}
+
 /** One destination of several: its app's versions by the app's own weights. */
-export function weighted({ to, weight, requestHeaders, responseHeaders }: WeightedDestination, known: Known): readonly WeightedBackend[] {
+function weighted({ to, weight, requestHeaders, responseHeaders }: WeightedDestination, known: Known): readonly WeightedBackend[] {
   const headers = { ...(requestHeaders === undefined ? {} : { requestHeaders }), ...(responseHeaders === undefined ? {} : { responseHeaders }) };
   return backendsOf(to, known).map((one) => ({ ...one, weight: one.weight * weight, ...headers }));
 }

@@ -50,6 +50,10 @@ export function envoyBootstrap(options: BootstrapOptions): Json {
       lds_config: ads,
       cds_config: ads,
     },
+    // A node calls itself where the name that TLS asks for decides; a gateway where TLS of a backend goes through the mesh's own.
+    bootstrap_extensions: [
+      { name: "envoy.bootstrap.internal_listener", typed_config: type("envoy.extensions.bootstrap.internal_listener.v3.InternalListener") },
+    ],
     static_resources: { clusters: xdsClusters(options.xds) },
     overload_manager: overloadManager(options),
     stats_config: {

@@ -4,6 +4,8 @@ import type { InstallSettings } from "./settings.ts";
 
 /** Secret with the files of the authority that the user brings. */
 export const plugInSecret = "weir-plug-in-ca";
+/** Of the control plane's container; absent where there is no domain. */
+export const domainVariable = "WEIR_DOMAIN";
 const plugInDir = "/etc/weir/ca";
 
 /** The objects of the control plane. */
@@ -47,7 +49,7 @@ function deploymentSpec(settings: InstallSettings, selector: Readonly<Record<str
   };
 }
 
-function container({ image, trustDomain, plugIn }: InstallSettings): object {
+function container({ image, trustDomain, plugIn, domain }: InstallSettings): object {
   const probe = (path: string, periodSeconds: number): object => ({ httpGet: { path, port: "health" }, periodSeconds, timeoutSeconds: 3 });
   return {
     name: "control",
@@ -61,6 +63,7 @@ function container({ image, trustDomain, plugIn }: InstallSettings): object {
       // Gateways run the same.
       { name: "WEIR_IMAGE", value: image },
       ...(plugIn === undefined ? [] : [{ name: "WEIR_CA_DIR", value: plugInDir }]),
+      ...(domain === undefined ? [] : [{ name: domainVariable, value: domain }]),
     ],
     ports: [
       { name: "control", containerPort: controlPort, protocol: "TCP" },

@@ -9,6 +9,8 @@ export interface InstallSettings {
   readonly trustDomain: TrustDomain;
   /** A mark of the authority that the user brings: another one makes the control plane start anew. Absent: there is one of our own. */
   readonly plugIn?: string;
+  /** Below which what is public has its names; absent: below `localhost`, for who forwards a port. */
+  readonly domain?: string;
 }
 
 /** The image that belongs to a version. */

@@ -16,6 +16,11 @@ const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 export const defaultNamespace: Namespace = "default" as Namespace;
 
+/** Says whether `text` is a DNS name in lower case: labels with dots between them, 253 characters at most (RFC 1035, section 2.3.4). */
+export function isDomain(text: string): boolean {
+  return text.length <= 253 && text.split(".").every(isLabel);
+}
+
 /** Says whether `text` is an RFC 1123 label (1–63 of a-z, 0-9 and `-`, no `-` at the ends). */
 export function isLabel(text: string): boolean {
   return label.test(text);

@@ -210,6 +210,8 @@ export interface Retries {
   readonly perTryTimeoutMs?: number;
   /** Envoy's `retry_on` conditions, e.g. `5xx`, `connect-failure`. */
   readonly on: readonly string[];
+  /** Of answers, for `retriable-status-codes`. */
+  readonly codes?: readonly number[];
 }
 
 export interface Rewrite {
@@ -265,15 +267,6 @@ export interface Router {
   readonly public: boolean;
   readonly rules: readonly RouteRule[];
   readonly where?: SourcePlace;
-}
-
-/** Rules in front of one port of an app, in place of its weights: the first rule that matches wins, and what no rule matches is answered with 404. */
-export interface ServiceRoute {
-  /** The callers' port. */
-  readonly port: number;
-  /** Only callers of this namespace; absent: everybody who has no route of their own there. */
-  readonly callers?: Namespace;
-  readonly rules: readonly RouteRule[];
 }
 
 /** A service outside the mesh under a name of ours. `localhost` is the machine's own loopback. */

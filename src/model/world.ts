@@ -1,6 +1,7 @@
 /** All that is known at one moment; immutable. A change makes a new World that shares what did not change. */
 import type { AppKey, AppName, Namespace, ObjectKey, VersionKey, VersionName } from "./names.ts";
-import type { ExternalService, Router, Service, ServiceRoute } from "./types.ts";
+import type { ServiceRoute } from "./service-route.ts";
+import type { ExternalService, Router, Service } from "./types.ts";
 
 /** One running replica that may receive traffic. */
 export interface Endpoint {

@@ -86,6 +86,7 @@ test("a cluster that does not answer, no kubeconfig and a context that is not th
     [["--context", "moon"], 3, "kube-context-unknown"],
     [["--ca-dir", weir.home], 2, "ca-file-missing"],
     [["--trust-domain", "No Domain"], 1, "trust-domain-invalid"],
+    [["--domain", "No Domain"], 1, "domain-invalid"],
   ] as const) {
     const ended = await weir("install", ...words);
     assert.match(ended.stderr, new RegExp(`^error\\[${problem}\\]`), words.join(" "));
@@ -124,6 +125,11 @@ test("the second time there are no changes, and the certificate authority stays"
 });
 
 test("a plan names the fields that would change", async () => {
+  const named = await plan("--domain", "apps.example.com");
+  assert.deepEqual(
+    named.map(({ kind, fields }) => [kind, ...fields.map((field) => field.path)]),
+    [["Deployment", "spec.template.spec.containers[control].env[WEIR_DOMAIN]"]],
+  );
   const changes = await plan("--image", "weir.dev/weir:other");
   const fields = changes.map(({ kind, fields }) => [kind, ...fields.map((field) => field.path)]);
   assert.deepEqual(fields, [

@@ -137,9 +137,8 @@ const second = "http://db-v1-1.db-v1-pods:9000/";
 test("a version with volumes: each pod has a name, and its data over changes and deletions", { timeout: 20 * minutes }, async () => {
   assert.match(await up("store", database("one")), /1 service is ready/);
   assert.equal(await stateOf("db@v1"), "2/2 ready");
-  // By a pod's own name, moments after it is ready: the caller's node may not know yet that it is in the mesh (docs/roadmap.md).
-  await eventually(async () => assert.deepEqual([await ask("caller", first), await ask("caller", second)], ["0 one", "1 one"]));
-  await eventually(async () => assert.equal(await ask("db-v1-1", first), "0 one", "they reach each other by name"));
+  assert.deepEqual([await ask("caller", first), await ask("caller", second)], ["0 one", "1 one"]);
+  assert.equal(await ask("db-v1-1", first), "0 one", "they reach each other by name");
   assert.match(await ask("caller", "http://db/"), /^[01] one$/);
   await assert.rejects(ask("stranger", first), "it is in the mesh, and strict: who is not in it gets nothing");
 

@@ -12,8 +12,13 @@ export function staticBootstrap(resources: readonly EnvoyResource[], rest: JsonO
   const assignments = byType(typeUrls.endpoints);
   const listeners = [...byType(typeUrls.listener).values()].map((listener) => inlineRoutes(listener, routes));
   const clusters = [...byType(typeUrls.cluster).values()].map((cluster) => inlineEndpoints(cluster, assignments));
-  return { ...rest, staticResources: { listeners, clusters } };
+  return { bootstrapExtensions: [insideListeners], ...rest, staticResources: { listeners, clusters } };
 }
+
+const insideListeners = {
+  name: "envoy.bootstrap.internal_listener",
+  typedConfig: { "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener" },
+};
 
 function inlineRoutes(value: JsonValue, routes: ReadonlyMap<string, JsonObject>): JsonValue {
   if (Array.isArray(value)) return value.map((one) => inlineRoutes(one, routes));

@@ -6,13 +6,17 @@ import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { compileWorld } from "../../src/compile/compile.ts";
 import { compileNode } from "../../src/compile/node-plan.ts";
 import { emitEnvoy } from "../../src/emit/envoy/emit.ts";
 import { emitNodeProxy } from "../../src/emit/envoy/node-proxy.ts";
+import type { AppKey } from "../../src/model/names.ts";
+import type { ServiceRoute } from "../../src/model/service-route.ts";
 import { compileCase, goldenCases, readCase } from "../golden/golden.ts";
-import { meshOf, pinnedPod, planWith, replicas } from "../support/node-mesh.ts";
+import { meshOf, pinnedPod, replicas } from "../support/node-mesh.ts";
 import { temporaryFolder } from "../support/real.ts";
-import { port, service } from "../support/stacks.ts";
+import { runningWorld } from "../support/running-world.ts";
+import { destination, port, service, stack } from "../support/stacks.ts";
 import { staticBootstrap } from "../support/static-bootstrap.ts";
 
 const envoy = path.resolve(import.meta.dirname, "../../.cache/envoy/1.40.0/envoy");
@@ -59,7 +63,17 @@ test("Envoy accepts every golden configuration without a word", { timeout: 120_0
   assert.deepEqual(found, []);
 });
 
-/** What the proxy of a node of a cluster gets: pods in both modes (none on node c), a service by HTTP and by HTTP/2 and one by TCP, on nodes a and b. */
+/** Connections by share, and by their server name. */
+const toDb = { destinations: [{ to: { ...destination("db"), port: 5432 }, weight: 8_000 }], refused: 2_000 };
+const dbRoutes: readonly ServiceRoute[] = [
+  { kind: "tcp", port: 5432, target: toDb },
+  { kind: "tls", port: 443, servers: ["*", "*.example", "db.example"].map((domain) => ({ domain, target: toDb })) },
+];
+
+/**
+ * What the proxy of a node of a cluster gets: pods in both modes (none on node c), a service by HTTP and by HTTP/2 and one by TCP with routes of
+ * connections, on nodes a and b.
+ */
 function nodeOfCluster(on: string): string {
   const pods = [
     pinnedPod("web-1", "a", "10.1.0.1"),
@@ -67,22 +81,22 @@ function nodeOfCluster(on: string): string {
     pinnedPod("cart-2", "b", "10.2.0.1"),
     pinnedPod("db-1", "b", "10.2.0.2"),
   ];
-  const services = [service("web"), service("cart", { ports: [port("80:8080/http"), port("81:8081/http2")] }), service("db", { ports: [port("5432/tcp")] })];
+  const services = [
+    service("web"),
+    service("cart", { ports: [port("80:8080/http"), port("81:8081/http2")] }),
+    service("db", { ports: [port("5432/tcp"), port("443/tcp")] }),
+  ];
   const at = (app: string) =>
     replicas(
       app,
       pods.filter(({ name }) => name.startsWith(app)).map(({ address }) => ({ address })),
     );
-  const resources = emitNodeProxy(
-    compileNode(
-      planWith(
-        services,
-        services.map((one) => at(one.app)),
-      ),
-      meshOf(pods),
-      on,
-    ),
-  );
+  const world = {
+    ...runningWorld(stack({ services }), []),
+    endpoints: new Map(services.map((one) => at(one.app))),
+    serviceRoutes: new Map([["default/db" as AppKey, dbRoutes]]),
+  };
+  const resources = emitNodeProxy(compileNode(compileWorld(world).plan, meshOf(pods), on));
   const { staticResources, ...rest } = staticBootstrap(resources) as unknown as { readonly staticResources: { readonly clusters: readonly object[] } };
   const agent = {
     name: "sds",

@@ -2,6 +2,7 @@
 import { applySteps } from "../../install/cluster/apply.ts";
 import { prepareAuthority } from "../../install/cluster/authority-seed.ts";
 import { checkRights } from "../../install/cluster/connect.ts";
+import { chooseDomain } from "../../install/cluster/domain.ts";
 import { type InstallChange, type InstallStep, planInstall } from "../../install/cluster/plan.ts";
 import { type Progress, waitUntilReady } from "../../install/cluster/pods.ts";
 import { installObjects } from "../../install/manifests.ts";
@@ -50,7 +51,14 @@ async function planSteps(client: MeantCluster["client"], options: Options): Prom
     ...(caDir === undefined ? {} : { caDir }),
   };
   const { seeds, plugIn, trustDomain } = orFail(await prepareAuthority(client, wish));
-  const settings = { version, image: options.text("image") ?? imageOf(version), trustDomain, ...(plugIn === undefined ? {} : { plugIn: plugIn.mark }) };
+  const domain = orFail(await chooseDomain(client, options.text("domain")));
+  const settings = {
+    version,
+    image: options.text("image") ?? imageOf(version),
+    trustDomain,
+    ...(plugIn === undefined ? {} : { plugIn: plugIn.mark }),
+    ...(domain === undefined ? {} : { domain }),
+  };
   const [namespace, ...others] = installObjects(settings);
   const applied = [...(namespace === undefined ? [] : [namespace]), ...(plugIn === undefined ? [] : [plugIn.object]), ...others];
   return orFail(await planInstall(client, applied, seeds));

@@ -15,13 +15,20 @@ export const install: Command = {
     { flags: "--timeout <time>", description: "give up waiting after this; what is there stays (default: 3m)" },
     ...clusterOptions,
     { flags: "--image <ref>", description: "container image (default: weir.dev/weir of this version)" },
+    { flags: "--domain <name>", description: "what is public has names below it, at a load balancer (default: as installed, else localhost, in the cluster)" },
     { flags: "--trust-domain <name>", description: "first part of all identities (default: as installed, else weir.local)" },
     { flags: "--ca-dir <dir>", description: "your own certificate authority: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem" },
   ],
   namespaced: false,
   output: true,
   where: "anywhere",
-  examples: ["install --plan", "install --wait", "install --context production --image registry.example.com/weir:0.1.0", "install --ca-dir ./ca"],
+  examples: [
+    "install --plan",
+    "install --wait",
+    "install --domain apps.example.com",
+    "install --context production --image registry.example.com/weir:0.1.0",
+    "install --ca-dir ./ca",
+  ],
   run: async (invocation) => (await import("../cluster/run-install.ts")).runInstall(invocation),
 };
 

@@ -22,10 +22,11 @@ import { reservedPorts } from "../../providers/kubernetes/translate-gateway-list
 import { gatewayStatus } from "../../providers/kubernetes/translate-gateway-status.ts";
 import { gatewayObjectName, publicGatewayName } from "../../providers/kubernetes/translate-gateway-workloads.ts";
 import type { TranslatedGateway } from "../../providers/kubernetes/translate-gateways.ts";
+import { refusedSetStatus, setStatus } from "../../providers/kubernetes/translate-listener-sets.ts";
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
 import { clusterGateway, clusterWorld, nextChangeAt } from "./cluster-world.ts";
 import type { MeshFacts } from "./mesh-reports.ts";
-import { type ProxyLink, type Refusal } from "./proxy-link.ts";
+import type { Generations, ProxyLink, Refusal } from "./proxy-link.ts";
 
 export interface ClusterLoopOptions {
   readonly view: Readable<ClusterView | undefined>;
@@ -159,7 +160,7 @@ export class ClusterLoop {
     const translation = translateCluster(seen, this.#translation);
     this.#translation = translation;
     this.#gateways.set(translation.gateways);
-    const early: readonly GatewayApiStatus[] = [...translation.classStatuses, ...translation.routeStatuses];
+    const early: readonly GatewayApiStatus[] = [...translation.classStatuses, ...translation.routeStatuses, ...translation.policyStatuses];
     const running = runningPods(seen);
     this.#guarded = guardedPods(this.#guarded, reports, running);
     const wanted = wantedPods(translation, trustDomain, this.#guarded);
@@ -196,8 +197,8 @@ export class ClusterLoop {
     );
     this.#publicPlan = compilePublicGateway(this.#publicIdentity, plan, mesh, reservedPorts, this.#publicPlan);
     this.#publicPorts.set(this.#publicPlan?.ports.map(({ port }) => port) ?? []);
-    const works = [...this.#gatewayPlans.values()].map((one, index) => ({ plan: one, generation: translation.gateways[index]?.gateway.generation ?? 0 }));
-    const own = this.#publicPlan === undefined ? [] : [{ plan: this.#publicPlan, generation: 0 }];
+    const works = [...this.#gatewayPlans.values()].map((one, index) => ({ plan: one, generations: generationsOf(translation.gateways[index]) }));
+    const own = this.#publicPlan === undefined ? [] : [{ plan: this.#publicPlan, generations: new Map() }];
     proxies.publish(this.#plans, this.#round({ world, view: seen, declaredApps: translation.declaredApps }), [...works, ...own]);
     this.#acknowledge();
     this.#statuses.set([...early, ...this.#gatewayStatuses(translation.gateways, seen)]);
@@ -229,11 +230,16 @@ export class ClusterLoop {
 
   #gatewayStatuses(gateways: readonly TranslatedGateway[], { services }: ClusterView): readonly GatewayApiStatus[] {
     const { proxies, trustDomain } = this.#options;
-    return gateways.map(({ gateway, listeners, attachments }) => {
+    return gateways.flatMap((decided) => {
+      const { gateway, sets } = decided;
       const name = gatewayObjectName(gateway);
       const id = proxyIdOf(workloadId(trustDomain, gateway.namespace as Namespace, name as AppName));
       const service = services.get(`${gateway.namespace}/${name}`);
-      return gatewayStatus(gateway, listeners, attachments, service, proxies.stateOf(id, gateway.generation));
+      return [
+        gatewayStatus(decided, service, proxies.stateOf(id, gateway)),
+        ...sets.taken.map((set) => setStatus(set, decided, service, proxies.stateOf(id, set))),
+        ...sets.refused.map((set) => refusedSetStatus(set, gateway)),
+      ];
     });
   }
 
@@ -312,10 +318,14 @@ function isSameList(a: readonly GatewayApiStatus[], b: readonly GatewayApiStatus
   return a.length === b.length && a.every((one, index) => one === b[index] || canonicalJson(one) === canonicalJson(b[index]));
 }
 
-function gatewayOf({ gateway, ports }: TranslatedGateway, trustDomain: TrustDomain): Gateway {
+function gatewayOf({ gateway, ports, secured, clientCertificate }: TranslatedGateway, trustDomain: TrustDomain): Gateway {
   const { namespace, name } = gateway;
   const identity = workloadId(trustDomain, namespace as Namespace, gatewayObjectName(gateway) as AppName);
-  return { namespace: namespace as Namespace, name, identity, ports };
+  return { namespace: namespace as Namespace, name, identity, ports, secured, ...(clientCertificate === undefined ? {} : { clientCertificate }) };
+}
+
+function generationsOf(decided: TranslatedGateway | undefined): Generations {
+  return new Map(decided === undefined ? [] : [decided.gateway, ...decided.sets.taken].map(({ uid, generation }) => [uid, generation]));
 }
 
 function podOrder(member: Member, probePorts: readonly number[]): PodOrder {

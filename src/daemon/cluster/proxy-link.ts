@@ -20,16 +20,19 @@ interface Facts {
   readonly pods: ReadonlyMap<string, PinnedPod>;
   /** Addresses that are called by mutual TLS. */
   readonly tunnels: ReadonlySet<string>;
-  /** Of the Gateway that it was made for. */
-  readonly generation?: number;
+  /** Of the Gateway that it was made for, and of what else was asked to be in it. */
+  readonly generations?: Generations;
   /** The newest round that came to the same. */
   readonly round: number;
 }
 
-/** A gateway's plan, and which generation of its Gateway it does. */
+/** Uid of a Gateway or ListenerSet → its generation. */
+export type Generations = ReadonlyMap<string, number>;
+
+/** A gateway's plan, and which generations of its Gateway and ListenerSets it does. */
 export interface GatewayWork {
   readonly plan: GatewayPlan;
-  readonly generation: number;
+  readonly generations: Generations;
 }
 
 /** What an Envoy did not take of what it was sent. */
@@ -97,18 +100,21 @@ export class ProxyLink {
       const facts = { pods: new Map(plan.pods.map((pod) => [pod.uid, pod])), tunnels: new Set(plan.remote.map(({ address }) => address)), round };
       this.#send(this.#nodes.get(nodeProxyId(name)) ?? this.#add({ id: nodeProxyId(name), name }), emitNodeProxy(plan), facts);
     }
-    for (const { plan, generation } of gateways) {
+    for (const { plan, generations } of gateways) {
       const id = proxyIdOf(plan.identity);
-      this.#send(this.#nodes.get(id) ?? this.#add({ id }), emitClusterGateway(plan), { pods: new Map(), tunnels: plan.tunnels, generation, round });
+      this.#send(this.#nodes.get(id) ?? this.#add({ id }), emitClusterGateway(plan), { pods: new Map(), tunnels: plan.tunnels, generations, round });
     }
   }
 
-  /** How far a gateway's Envoys are with this generation of its Gateway. What changed since without one (endpoints, routes) does not count. */
-  stateOf(id: string, generation: number): ProxyState {
+  /**
+   * How far a gateway's Envoys are with this generation of its Gateway, or of one of its ListenerSets. What changed since without one (endpoints, routes) does
+   * not count.
+   */
+  stateOf(id: string, { uid, generation }: { readonly uid: string; readonly generation: number }): ProxyState {
     this.#look();
     const node = this.#nodes.get(id);
     if (node === undefined || !node.acked) return node?.awaySince === undefined || this.#isLost(node) ? { kind: "waiting" } : { kind: "unknown" };
-    if (node.sent[0]?.generation !== generation) return { kind: "waiting" };
+    if (node.sent[0]?.generations?.get(uid) !== generation) return { kind: "waiting" };
     if (node.refused.size > 0) return { kind: "refused", message: node.refusal };
     return this.#isLost(node) ? { kind: "waiting" } : { kind: "working" };
   }

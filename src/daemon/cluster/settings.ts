@@ -1,7 +1,7 @@
 /** Flags and environment of a cluster's control plane, read once into complete settings. */
 import { parseArgs } from "node:util";
 import { failed, ok, type Result } from "../../lib/problem.ts";
-import { isLabel } from "../../model/names.ts";
+import { isDomain } from "../../model/names.ts";
 import { defaultTrustDomain, parseTrustDomain, type TrustDomain } from "../../model/spiffe.ts";
 
 export interface ControlSettings {
@@ -43,7 +43,7 @@ export function readControlSettings(args: readonly string[], env: NodeJS.Process
       hint: usage,
     });
   const domain = value("domain") ?? "localhost";
-  if (!domain.split(".").every(isLabel)) return failed({ code: "settings-invalid", message: `${domain} is no name of a domain`, hint: usage });
+  if (!isDomain(domain)) return failed({ code: "settings-invalid", message: `${domain} is no name of a domain`, hint: usage });
   const namespace = value("namespace") ?? env["POD_NAMESPACE"] ?? "weir-system";
   return ok({
     trustDomain: trustDomain.value,

@@ -12,7 +12,7 @@ export type Choice = Matcher_OnMatch;
 /** The listener filter that brings back where a captured connection was going. */
 export const originalDst = { name: "envoy.filters.listener.original_dst", configType: { case: "typedConfig" as const, value: any(OriginalDstSchema, {}) } };
 
-type TcpPort = HostPort & { readonly kind: "tcp" };
+export type TcpPort = HostPort & { readonly kind: "tcp" };
 
 /** A TCP port without destinations has no chain. */
 export function isOpenTcp(port: HostPort): port is TcpPort {

@@ -1,16 +1,14 @@
 /** GatewayPlan → what the Envoys of one of a cluster's gateways should hold. Decides nothing: everything is in the plan. */
-import { ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { FilterChainSchema } from "../../../gen/envoy/config/listener/v3/listener_components_pb.js";
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
-import { TlsInspectorSchema } from "../../../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
 import { SecretSchema } from "../../../gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import { DownstreamTlsContextSchema } from "../../../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
-import type { GatewayPlan, PlannedPort, PlannedServer, PlannedTarget } from "../../compile/gateway-plan.ts";
-import type { WeightedBackend } from "../../compile/mesh-plan.ts";
+import type { GatewayPlan, PlannedPort, PlannedServer } from "../../compile/gateway-plan.ts";
 import type { NodeBackend } from "../../compile/node-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
-import type { ServerCertificate } from "../../model/gateway.ts";
+import type { ClientValidation, ServerCertificate } from "../../model/gateway.ts";
 import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
+import { clientValidation, rootsSecret, securedBackend } from "./backend-tls.ts";
 import { ads, type External, externalCluster, httpOptions, keepalive, socketAddress, versionCluster } from "./cluster.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { corsFilter } from "./cors.ts";
@@ -18,32 +16,30 @@ import { ownPeerSockets } from "./mutual-tls.ts";
 import { nodeAssignment, remoteConnectMs } from "./node-proxy.ts";
 import { any, duration, type EnvoyResource, type Init, resource } from "./resource.ts";
 import { plannedRouteConfiguration } from "./route-configuration.ts";
-import { tcpProxyByShare } from "./tcp-proxy.ts";
+import { matchDomain, refused, targetFilter, tlsInspector } from "./target.ts";
 
 type ChainInit = Init<typeof FilterChainSchema>;
 
-/** The cluster of connections that lead where they may not: nobody is in it, so they are closed. */
-const refusedCluster = "refused";
-
 /** Translates a plan for a gateway's Envoys. Equal plans give equal bytes in the same order; unchanged parts give the same objects. */
 export function emitClusterGateway(plan: GatewayPlan): readonly EnvoyResource[] {
-  const { identity, trustDomain } = plan;
+  const { identity, trustDomain, clientCertificate } = plan;
   return [
     ...plan.certificates.map(certificateSecret),
+    ...plan.roots.map(rootsSecret),
     ...plan.backends.map((backend) => gatewayCluster(backend, identity, trustDomain)),
     ...plan.externals.map(outsideCluster),
+    ...plan.secured.flatMap((secured) => securedBackend(secured, clientCertificate)),
     refused,
-    ...plan.backends.map(nodeAssignment),
+    ...assigned(plan).map(nodeAssignment),
     ...plan.ports.flatMap((port) => listener(port)),
     ...plan.ports.flatMap((port) => routeConfigurations(port)),
   ];
 }
 
-const refused = resource(ClusterSchema, refusedCluster, {
-  name: refusedCluster,
-  connectTimeout: duration(1_000),
-  loadAssignment: { clusterName: refusedCluster },
-});
+/** Backends whose places come by discovery, each once. */
+function assigned({ backends, secured }: GatewayPlan): readonly NodeBackend[] {
+  return [...new Set([...backends, ...secured.map(({ node }) => node)])];
+}
 
 /** A port that does not say what it speaks is called by HTTP/1.1 where routes lead to it; for whole connections that changes nothing. */
 const gatewayCluster = memoizeLast((node: NodeBackend, own: SpiffeId, trustDomain: TrustDomain) =>
@@ -71,8 +67,6 @@ function serverRoutes(server: PlannedServer): string {
   return `https/${server.name}`;
 }
 
-const tlsInspector = { name: "envoy.filters.listener.tls_inspector", configType: { case: "typedConfig" as const, value: any(TlsInspectorSchema, {}) } };
-
 /** One listener for each port. A change of what is behind a server name changes its chain alone: connections of all others stay. */
 const listener = memoize((port: PlannedPort): readonly EnvoyResource[] => {
   const chains = chainsOf(port);
@@ -93,7 +87,7 @@ function chainsOf(port: PlannedPort): readonly ChainInit[] {
     case "http":
       return [{ name: "http", filters: [httpConnectionManager("gateway", httpRoutes(port.port), [corsFilter])] }];
     case "tcp":
-      return [{ name: "tcp", filters: [targetFilter(port.target)] }];
+      return [{ name: "tcp", filters: [targetFilter("gateway", port.target)] }];
     case "tls":
       return port.servers.map(serverChain);
     default:
@@ -104,46 +98,39 @@ function chainsOf(port: PlannedPort): readonly ChainInit[] {
 function serverChain(server: PlannedServer): ChainInit {
   const common = {
     name: server.name,
-    filterChainMatch: { transportProtocol: "tls", ...(server.domain === "*" ? {} : { serverNames: [server.domain] }) },
+    filterChainMatch: matchDomain(server.domain),
   };
   switch (server.kind) {
     case "https":
       return {
         ...common,
         filters: [httpConnectionManager("gateway", serverRoutes(server), [corsFilter])],
-        transportSocket: ownSocket(server.certificates, ["h2", "http/1.1"]),
+        transportSocket: ownSocket(server.certificates, ["h2", "http/1.1"], server.clients),
         transportSocketConnectTimeout: duration(10_000),
       };
     case "terminate":
       return {
         ...common,
-        filters: [targetFilter(server.target)],
+        filters: [targetFilter("gateway", server.target)],
         transportSocket: ownSocket(server.certificates, []),
         transportSocketConnectTimeout: duration(10_000),
       };
     case "passthrough":
-      return { ...common, filters: [targetFilter(server.target)] };
+      return { ...common, filters: [targetFilter("gateway", server.target)] };
     default:
       return server satisfies never;
   }
 }
 
 /** Certificates come as secrets of their own: a renewed one is taken over without closing anything. */
-function ownSocket(certificates: readonly ServerCertificate[], alpnProtocols: string[]) {
+function ownSocket(certificates: readonly ServerCertificate[], alpnProtocols: string[], clients?: ClientValidation) {
   const tlsCertificateSdsSecretConfigs = certificates.map(({ name }) => ({ name, sdsConfig: ads }));
-  const context = any(DownstreamTlsContextSchema, { commonTlsContext: { alpnProtocols, tlsCertificateSdsSecretConfigs } });
+  const asked = clients === undefined ? {} : { validationContextType: clientValidation(clients) };
+  const context = any(DownstreamTlsContextSchema, {
+    commonTlsContext: { alpnProtocols, tlsCertificateSdsSecretConfigs, ...asked },
+    ...(clients === undefined ? {} : { requireClientCertificate: clients.isRequired }),
+  });
   return { name: "tls", configType: { case: "typedConfig" as const, value: context } };
-}
-
-function targetFilter({ destinations, refused: share }: PlannedTarget) {
-  const all: readonly WeightedBackend[] = destinations;
-  const nobody = { name: refusedCluster, weight: all.length === 0 ? 10_000 : share };
-  const left = 10_000 - nobody.weight;
-  const shares = all.map(({ backend, weight }) => ({ name: backend as string, weight: Math.round((weight * left) / 10_000) }));
-  return tcpProxyByShare(
-    "gateway",
-    [...shares, nobody].filter(({ weight }) => weight > 0),
-  );
 }
 
 const routeConfigurations = memoize((port: PlannedPort): readonly EnvoyResource[] => {

@@ -23,10 +23,11 @@ const certificateKey = "envoy.tls.certificate_mappers.on_demand_secret";
 
 /**
  * The same for a pod: the connection to the other side is made with this caller's certificate, and belongs to no other caller (`hashable`: it is part of
- * what chooses a pooled connection).
+ * what chooses a pooled connection). `through` a listener inside this Envoy the caller stays who it is.
  */
-export function callerFilter(caller: SpiffeId): FilterInit {
-  const shown = { ...text(certificateKey, "envoy.hashable_string", literal(caller)), sharedWithUpstream: FilterStateValue_SharedWithUpstream.ONCE };
+export function callerFilter(caller: SpiffeId, through = false): FilterInit {
+  const { ONCE, TRANSITIVE } = FilterStateValue_SharedWithUpstream;
+  const shown = { ...text(certificateKey, "envoy.hashable_string", literal(caller)), sharedWithUpstream: through ? TRANSITIVE : ONCE };
   return noting([text(identityKey, "envoy.string", literal(caller)), shown]);
 }
 

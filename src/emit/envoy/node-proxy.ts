@@ -10,6 +10,7 @@ import { directPeerSockets, peerSockets, tunnelMetadata } from "./mutual-tls.ts"
 import { directCluster, identitiesOf, inboundListener, outboundChains, outboundListener, peerCluster } from "./pod-listeners.ts";
 import { duration, type EnvoyResource, type Init, resource } from "./resource.ts";
 import { callersRoutes, meshRouteConfiguration, meshRoutes } from "./route-configuration.ts";
+import { refused } from "./target.ts";
 
 type ClusterInit = Init<typeof ClusterSchema>;
 
@@ -25,12 +26,16 @@ export function emitNodeProxy(plan: NodePlan): readonly EnvoyResource[] {
   const shared = outboundChains(plan.hosts, plan.remote, meshRoutes);
   const own = [...plan.hostsFor].filter(([callers]) => plan.pods.some((pod) => pod.namespace === callers));
   const ownChains = new Map(own.map(([callers, hosts]) => [callers, outboundChains(hosts, plan.remote, callersRoutes(callers))]));
+  const inside = [...new Set([shared, ...ownChains.values()].flatMap(({ chains }) => chains.flatMap((chain) => chain.inside ?? [])))];
   return [
     ...plan.backends.map((backend) => nodeCluster(backend, trustDomain)),
     ...plan.externals.map(outsideCluster),
     direct,
+    refused,
+    ...inside.map(({ cluster }) => cluster),
     ...peers(plan.remote, trustDomain),
     ...plan.backends.map(nodeAssignment),
+    ...inside.map(({ listener }) => listener),
     ...plan.pods.flatMap((pod) => [outboundListener(pod, ownChains.get(pod.namespace) ?? shared), inboundListener(pod, trustDomain)]),
     meshRouteConfiguration(plan.hosts),
     ...own.map(([callers, hosts]) => meshRouteConfiguration(hosts, callersRoutes(callers))),

@@ -6,18 +6,19 @@
 import { TrafficDirection } from "../../../gen/envoy/config/core/v3/base_pb.js";
 import { type FilterChainSchema, type FilterSchema } from "../../../gen/envoy/config/listener/v3/listener_components_pb.js";
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
-import { TlsInspectorSchema } from "../../../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
 import type { Matcher } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
-import type { Host } from "../../compile/mesh-plan.ts";
+import type { Host, HostPort } from "../../compile/mesh-plan.ts";
 import type { NodePlan } from "../../compile/node-plan.ts";
 import { memoizeLast } from "../../lib/memoize.ts";
 import type { PinnedPod } from "../../model/mesh-pod.ts";
 import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
-import { byAddress, byPort, type Choice, isOpenTcp, originalDst, tcpChainName, thenBy, useChain } from "./chain-matcher.ts";
+import { byAddress, byPort, type Choice, originalDst, type TcpPort, tcpChainName, thenBy, useChain } from "./chain-matcher.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { callerFilter } from "./identity.ts";
 import { meshAlpn, serverSocket } from "./mutual-tls.ts";
-import { any, duration, type EnvoyResource, type Init, resource } from "./resource.ts";
+import { duration, type EnvoyResource, type Init, resource } from "./resource.ts";
+import { type InsideListener, insideListener } from "./server-names.ts";
+import { targetFilter, tlsInspector } from "./target.ts";
 import { tcpProxy, tcpProxyTo } from "./tcp-proxy.ts";
 
 type FilterInit = Init<typeof FilterSchema>;
@@ -39,6 +40,8 @@ const httpChain = "http";
 interface Chain {
   readonly name: string;
   readonly filter: FilterInit;
+  /** Where it leads to, if that is a listener inside this Envoy. */
+  readonly inside?: InsideListener;
 }
 
 /** What all outbound listeners of a node share. */
@@ -51,9 +54,7 @@ export interface OutboundChains {
 export const outboundChains: (hosts: readonly Host[], remote: NodePlan["remote"], routes: string) => OutboundChains = memoizeLast(
   (hosts: readonly Host[], remote: NodePlan["remote"], routes: string): OutboundChains => {
     const addressed = hosts.filter((host): host is Host & { readonly address: string } => host.address !== undefined && host.ports.length > 0);
-    const tcp = addressed.flatMap((host) =>
-      host.ports.filter(isOpenTcp).map((port) => ({ name: tcpChainName(host, port), filter: tcpProxy("tcp", port.destinations) })),
-    );
+    const tcp = addressed.flatMap((host) => host.ports.filter(isChained).map((port) => tcpChain(tcpChainName(host, port), port)));
     const peers = identitiesOf(remote).map((identity) => ({ name: peerCluster(identity), filter: tcpProxyTo(peerCluster(identity)) }));
     const choices: Record<string, Choice> = Object.fromEntries([
       ...remote.map(({ address, identity }) => [address, useChain(peerCluster(identity))] as const),
@@ -65,6 +66,18 @@ export const outboundChains: (hosts: readonly Host[], remote: NodePlan["remote"]
   },
 );
 
+/** A TCP port that leads somewhere, or has routes, which may lead nowhere. */
+function isChained(port: HostPort): port is TcpPort {
+  return port.kind === "tcp" && (port.routed !== undefined || port.destinations.length > 0);
+}
+
+function tcpChain(name: string, { destinations, routed }: TcpPort): Chain {
+  if (routed === undefined) return { name, filter: tcpProxy("tcp", destinations) };
+  if (routed.kind === "tcp") return { name, filter: targetFilter("tcp", routed.target) };
+  const inside = insideListener(routed);
+  return { name, filter: tcpProxyTo(inside.cluster.name), inside };
+}
+
 /** Who answers on other nodes, each once, sorted. */
 export function identitiesOf(remote: NodePlan["remote"]): readonly SpiffeId[] {
   return [...new Set(remote.map(({ identity }) => identity))].sort();
@@ -73,7 +86,7 @@ export function identitiesOf(remote: NodePlan["remote"]): readonly SpiffeId[] {
 /** A port that the host does not have goes where it was going: whoever gave out the address answers for it. */
 function choosePort(host: Host): Matcher {
   const choices = host.ports.flatMap((port) => {
-    const chain = port.kind === "http" ? httpChain : isOpenTcp(port) ? tcpChainName(host, port) : directCluster;
+    const chain = port.kind === "http" ? httpChain : isChained(port) ? tcpChainName(host, port) : directCluster;
     return port.ports.map((number) => [String(number), useChain(chain)] as const);
   });
   return byPort(Object.fromEntries(choices), useChain(directCluster));
@@ -93,7 +106,7 @@ export const outboundListener: (pod: PinnedPod, shared: OutboundChains) => Envoy
     trafficDirection: TrafficDirection.OUTBOUND,
     address: addressIn(pod, outboundPort),
     listenerFilters: [originalDst],
-    filterChains: chains.map((chain) => ({ name: chain.name, filters: [callerFilter(pod.identity), chain.filter] })),
+    filterChains: chains.map((chain) => ({ name: chain.name, filters: [callerFilter(pod.identity, chain.inside !== undefined), chain.filter] })),
     filterChainMatcher: choose,
   });
 });
@@ -128,5 +141,3 @@ export const inboundListener: (pod: PinnedPod, trustDomain: TrustDomain) => Envo
 
 /** How long a permissive pod waits for a client's first bytes before it takes the server for the one that speaks first. */
 const inspectionMs = 100;
-
-const tlsInspector = { name: "envoy.filters.listener.tls_inspector", configType: { case: "typedConfig" as const, value: any(TlsInspectorSchema, {}) } };

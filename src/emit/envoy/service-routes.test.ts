@@ -13,8 +13,9 @@ import { compileNode } from "../../compile/node-plan.ts";
 import type { PinnedPod } from "../../model/mesh-pod.ts";
 import type { AppName } from "../../model/names.ts";
 import { type AppKey, defaultNamespace, type Namespace } from "../../model/names.ts";
+import type { ServiceRoute } from "../../model/service-route.ts";
 import { defaultTrustDomain, parseTrustDomain, workloadId } from "../../model/spiffe.ts";
-import type { RouteRule, ServiceRoute } from "../../model/types.ts";
+import type { RouteRule } from "../../model/types.ts";
 import { emitNodeProxy } from "./node-proxy.ts";
 import { meshRoutes } from "./route-configuration.ts";
 
@@ -31,7 +32,7 @@ function planWith(...routes: readonly ServiceRoute[]): MeshPlan {
 }
 
 function web(...rules: readonly RouteRule[]) {
-  return simulate(planWith({ port: 80, rules })).expectCall;
+  return simulate(planWith({ kind: "http", port: 80, rules })).expectCall;
 }
 
 const from = "caller";
@@ -49,7 +50,7 @@ test("they stand in place of the app's weights; what no rule matches is answered
 test("a version's own name is a destination, and may have routes itself", () => {
   const versions = [service("web"), service("web@v2"), service("one")];
   const world = runningWorld(stack({ services: versions }), [capturePoint("caller")]);
-  const route = (name: string, ...rules: readonly RouteRule[]) => [`default/${name}` as AppKey, [{ port: 80, rules }]] as const;
+  const route = (name: string, ...rules: readonly RouteRule[]) => [`default/${name}` as AppKey, [{ kind: "http", port: 80, rules }]] as const;
   const { plan } = compileWorld({ ...world, serviceRoutes: new Map([route("web", ruleTo("web-v2")), route("web-v1", ruleTo("one"))]) });
   const { expectCall } = simulate(plan);
   expectCall({ from, to: "http://web/" }).reaches("web@v2");
@@ -58,7 +59,7 @@ test("a version's own name is a destination, and may have routes itself", () => 
 });
 
 test("a TCP port with routes speaks HTTP", () => {
-  const { expectCall } = simulate(planWith({ port: 81, rules: [ruleTo("one")] }));
+  const { expectCall } = simulate(planWith({ kind: "http", port: 81, rules: [ruleTo("one")] }));
   expectCall({ from, to: "http://web:81/" }).reaches("one@v1");
   expectCall({ from, to: "http://web/" }).reaches("web@v1");
 });
@@ -87,11 +88,15 @@ function envoyRoutes(plan: MeshPlan, callers: string = meshRoutes) {
 }
 
 test("the refused have their share of 500 before the rest is shared; copies have theirs", () => {
-  const [refused, rest] = envoyRoutes(planWith({ port: 80, rules: [ruleTo("one", {}, { refused: 2_500, mirrors: [{ to: to("two"), share: 500 }] })] }));
+  const [refused, rest] = envoyRoutes(
+    planWith({ kind: "http", port: 80, rules: [ruleTo("one", {}, { refused: 2_500, mirrors: [{ to: to("two"), share: 500 }] })] }),
+  );
   assert.deepEqual([refused?.match?.runtimeFraction?.defaultValue?.numerator, refused?.action.case], [2_500, "directResponse"]);
   const copy = rest?.action.case === "route" ? rest.action.value.requestMirrorPolicies[0] : undefined;
   assert.deepEqual([copy?.cluster, copy?.runtimeFraction?.defaultValue?.numerator], ["two@v1.default:80", 500]);
-  const [all] = envoyRoutes(planWith({ port: 80, rules: [{ ...ruleTo("one"), action: { kind: "forward", destinations: [], refused: 10_000 } }] }));
+  const [all] = envoyRoutes(
+    planWith({ kind: "http", port: 80, rules: [{ ...ruleTo("one"), action: { kind: "forward", destinations: [], refused: 10_000 } }] }),
+  );
   assert.deepEqual([all?.match?.runtimeFraction, all?.action.value], [undefined, all?.action.value]);
   assert.equal(all?.action.case === "directResponse" ? all.action.value.status : 0, 500);
 });
@@ -113,7 +118,7 @@ function meshOf() {
 
 test("callers of a namespace that has routes of its own see those, and everybody else does not", () => {
   const far = "far" as Namespace;
-  const plan = planWith({ port: 80, callers: far, rules: [ruleTo("two")] }, { port: 80, rules: [ruleTo("one")] });
+  const plan = planWith({ kind: "http", port: 80, callers: far, rules: [ruleTo("two")] }, { kind: "http", port: 80, rules: [ruleTo("one")] });
   const proxy = decodeProxy(emitNodeProxy(compileNode(plan, meshOf(), "node-1")));
   const used = (listener: string): string | undefined => {
     const last = proxy.listeners
@@ -135,9 +140,9 @@ test("what did not change is the same object in the next plan", () => {
   const world = runningWorld(stack({ services }), []);
   const far = "far" as Namespace;
   const routes: readonly ServiceRoute[] = [
-    { port: 80, rules: [ruleTo("one")] },
-    { port: 80, callers: far, rules: [ruleTo("two")] },
-    { port: 80, callers: "near" as Namespace, rules: [ruleTo("two")] },
+    { kind: "http", port: 80, rules: [ruleTo("one")] },
+    { kind: "http", port: 80, callers: far, rules: [ruleTo("two")] },
+    { kind: "http", port: 80, callers: "near" as Namespace, rules: [ruleTo("two")] },
   ];
   const serviceRoutes = new Map([["default/web" as AppKey, routes]]);
   const before = compileWorld({ ...world, serviceRoutes });

@@ -37,6 +37,11 @@ export const installProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The file that remembers the chosen context is damaged or not yours, so it is not known where commands should act.",
     next: "Choose anew, for instance with `weir context use local`.",
   },
+  "domain-invalid": {
+    title: "no domain",
+    explanation: "The domain below which public apps have their names is no name that DNS could have.",
+    next: "Write it in lower case, like `apps.example.com`.",
+  },
   "install-not-ready": {
     title: "not ready in time",
     explanation: "A pod of Weir's is not ready; the message has the cluster's reason and the last lines of its log. What was applied stays.",

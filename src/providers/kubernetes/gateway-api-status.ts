@@ -1,4 +1,4 @@
-/** Statuses of Gateway API's objects as they are written: ours in a route's, with everybody else's kept; all of a Gateway's. */
+/** Statuses of Gateway API's objects as they are written: ours in a route's or a policy's, with everybody else's kept; all of a Gateway's. */
 import { canonicalJson } from "../../lib/canonical-json.ts";
 import { memoize } from "../../lib/memoize.ts";
 import { conditionSince } from "./conditions.ts";
@@ -7,11 +7,16 @@ import { isOurs } from "./read-routes.ts";
 import { list, optional, type Raw, record, text } from "./readers.ts";
 import { gatewayGroup, type KubeCondition } from "./route-objects.ts";
 import type { WantedStatus } from "./status-writer.ts";
+import type { PolicyStatus } from "./translate-backend-tls.ts";
 import type { ObjectStatus } from "./translate-gateway-status.ts";
 import type { RouteStatus } from "./translate-routes.ts";
 
 /** What the status of one object should say, and what it says. */
-export type GatewayApiStatus = RouteStatus | ObjectStatus;
+export type GatewayApiStatus = RouteStatus | PolicyStatus | ObjectStatus;
+
+/** What Gateway API calls the entries of a status: a policy's are of all Gateways above what it is for. */
+const routeWords = { list: "parents", ref: "parentRef" } as const;
+const policyWords = { list: "ancestors", ref: "ancestorRef" } as const;
 
 const resources: Readonly<Record<GatewayApiStatus["kind"], string>> = {
   HTTPRoute: "httproutes",
@@ -20,6 +25,8 @@ const resources: Readonly<Record<GatewayApiStatus["kind"], string>> = {
   TCPRoute: "tcproutes",
   GatewayClass: "gatewayclasses",
   Gateway: "gateways",
+  ListenerSet: "listenersets",
+  BackendTLSPolicy: "backendtlspolicies",
 };
 
 /** What to write; whoever writes over our words hears them again. */
@@ -55,17 +62,18 @@ function applied(wanted: GatewayApiStatus, now: Raw, at: string): object {
     apiVersion: now["apiVersion"] ?? `${gatewayGroup}/v1`,
     kind,
     metadata: { name, ...inNamespace(namespace), ...optional("resourceVersion", resourceVersion) },
-    status: "parents" in wanted ? { parents: mergedParents(wanted, before, at) } : withTimes(wanted, before, at),
+    status: "parents" in wanted ? merged(wanted, before, at) : withTimes(wanted, before, at),
   };
 }
 
-function mergedParents(wanted: RouteStatus, before: Raw, at: string): readonly object[] {
-  const parents = list(before["parents"]).map(record);
+function merged(wanted: RouteStatus | PolicyStatus, before: Raw, at: string): object {
+  const words = wanted.kind === "BackendTLSPolicy" ? policyWords : routeWords;
+  const there = list(before[words.list]).map(record);
   const ours = wanted.parents.map(({ parentRef, controller, conditions }) => {
-    const same = parents.find((one) => one["controllerName"] === controller && canonicalJson(one["parentRef"]) === canonicalJson(parentRef));
-    return { parentRef, controllerName: controller, conditions: written(conditions, same, at) };
+    const same = there.find((one) => one["controllerName"] === controller && canonicalJson(one[words.ref]) === canonicalJson(parentRef));
+    return { [words.ref]: parentRef, controllerName: controller, conditions: written(conditions, same, at) };
   });
-  return [...parents.filter((parent) => !isOurs(parent)), ...ours];
+  return { [words.list]: [...there.filter((one) => !isOurs(one)), ...ours] };
 }
 
 /** A Gateway's or class's status in the API's words. `before` is what is there. */

@@ -1,4 +1,10 @@
 /** Host names as Gateway API compares them: `web.example`, `*.example` for any number of labels in front, and `*` for all. */
+import type { KubeRoute } from "./route-objects.ts";
+
+/** The names that a route is for. */
+export function domainsOf({ kind, hostnames }: Pick<KubeRoute, "kind" | "hostnames">): readonly string[] {
+  return kind === "TCPRoute" || hostnames.length === 0 ? ["*"] : hostnames;
+}
 
 /** The names that both mean, as one; undefined: there are none. */
 export function intersection(a: string, b: string): string | undefined {

@@ -6,6 +6,7 @@ import { clusterView } from "../../../test/support/kube-objects.ts";
 import type { KubeGateway } from "./gateway-objects.ts";
 import { readGateway } from "./read-gateways.ts";
 import { gatewayClaims, gatewayObjectName } from "./translate-gateway-workloads.ts";
+import type { TranslatedGateway } from "./translate-gateways.ts";
 import { heldObjects, unwanted, wantedObjects } from "./translate-wanted.ts";
 import { type WrittenObject, writtenKey } from "./workload-objects.ts";
 
@@ -23,9 +24,13 @@ function gateway(): KubeGateway {
   return readGateway({ metadata: { name: "web", namespace: "shop", uid: "u1" }, spec: { gatewayClassName: "weir", infrastructure, listeners: [] } });
 }
 
-function made(numbers: readonly number[] = [80, 443]): readonly WrittenObject[] {
+function translated(one: KubeGateway, numbers: readonly number[]): TranslatedGateway {
   const ports = numbers.map((port) => ({ kind: "http" as const, port, hosts: [] }));
-  return gatewayClaims([{ gateway: gateway(), listeners: [], attachments: [], ports }], undefined, settings).claims.flatMap(({ objects }) => objects);
+  return { gateway: one, listeners: [], attachments: [], ports, secured: [], sets: { taken: [], refused: [] } };
+}
+
+function made(numbers: readonly number[] = [80, 443]): readonly WrittenObject[] {
+  return gatewayClaims([translated(gateway(), numbers)], undefined, settings).claims.flatMap(({ objects }) => objects);
 }
 
 interface Made {
@@ -116,7 +121,7 @@ test("a name that a declaration has already is not a Gateway's, too", () => {
     metadata: { name: "web", namespace: "shop", uid: "u1", creationTimestamp: new Date(9_000).toISOString() },
     spec: { gatewayClassName: "weir", listeners: [] },
   });
-  const gateways = gatewayClaims([{ gateway: young, listeners: [], attachments: [], ports: [{ kind: "http", port: 80, hosts: [] }] }], [], settings);
+  const gateways = gatewayClaims([translated(young, [80])], [], settings);
   const view = clusterView({ versions: [versionObject("web@weir", {}, { age: 5 })] });
   const { objects, reasons } = wantedObjects(view, (text) => text, { gateways });
   assert.deepEqual(objects.get("Deployment shop/web-weir")?.by, ["Version shop/web-weir"]);

@@ -1,8 +1,8 @@
 /** Rules of Gateway API's routes in our words. */
 import { parseDuration } from "../../lib/duration.ts";
-import type { GatewayRule } from "../../model/gateway.ts";
+import type { GatewayRule, GatewayTarget } from "../../model/gateway.ts";
 import type { Namespace } from "../../model/names.ts";
-import type { DestinationRef, HeaderChanges, Mirror, Redirect, Rewrite, RouteAction, WeightedDestination } from "../../model/types.ts";
+import type { DestinationRef, HeaderChanges, Mirror, Redirect, Retries, Rewrite, RouteAction, WeightedDestination } from "../../model/types.ts";
 import { fullWeight, splitInProportion } from "../../model/weights.ts";
 import { optional } from "./readers.ts";
 import type { KubeBackendRef, KubeFilter, KubeObjectRef, KubePath, KubeRoute, KubeRouteRule } from "./route-objects.ts";
@@ -24,6 +24,13 @@ export interface RankedRule {
   readonly rule: GatewayRule;
 }
 
+/** For sorting routes: the older one first; then the first by name. */
+export function byAge(a: KubeRoute, b: KubeRoute): number {
+  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
+  const [left, right] = [a, b].map(({ namespace, name }) => `${namespace}/${name}`) as [string, string];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
 /** For sorting rules: the more special first. */
 export function byRank(a: readonly number[], b: readonly number[]): number {
   const at = a.findIndex((value, index) => value !== b[index]);
@@ -40,6 +47,12 @@ export function translateRules(route: KubeRoute, resolve: Resolve): TranslatedRu
   const translated = all(route.rules, (rule) => translateRule(route.kind, rule, resolve));
   if (translated instanceof Unsupported) return translated;
   return { rules: translated.flatMap(({ rules }) => rules), problems: translated.flatMap(({ problems }) => problems) };
+}
+
+/** Where a route of whole connections leads, which has one rule. */
+export function translateTarget(route: KubeRoute, resolve: Resolve): { readonly target: GatewayTarget; readonly problems: readonly RefProblem[] } {
+  const { destinations, refused, problems } = shareOf(route.rules[0]?.backends ?? [], resolve);
+  return { target: { destinations, refused }, problems };
 }
 
 function translateRule(kind: KubeRoute["kind"], rule: KubeRouteRule, resolve: Resolve): TranslatedRules | Unsupported {
@@ -106,6 +119,7 @@ function forward(rule: KubeRouteRule, said: Kind<"rewrite"> | undefined, resolve
   if (unfit !== undefined) return new Unsupported("filters of a single backend may change headers only");
   const times = timesOf(rule);
   if (times instanceof Unsupported) return times;
+  if (rule.retry?.hasBackoff === true) return new Unsupported("retry.backoff is not known: Envoy's own waits have a longest time, and no shortest");
   const { destinations, refused, problems } = shareOf(rule.backends, resolve);
   const copies = filtersOf(rule.filters, "mirror").map(({ to, share: part }) => ({ part, resolved: resolve(to) }));
   const mirrors = copies.flatMap(({ part, resolved }): readonly Mirror[] => (resolved.ok ? [{ to: resolved.to, share: part }] : []));
@@ -115,12 +129,20 @@ function forward(rule: KubeRouteRule, said: Kind<"rewrite"> | undefined, resolve
       kind: "forward",
       destinations,
       ...times,
+      ...optional("retries", rule.retry && retriesOf(rule.retry)),
       ...optional("rewrite", rewrite),
       ...optional("mirrors", mirrors.length === 0 ? undefined : mirrors),
       ...optional("refused", refused === 0 ? undefined : refused),
     },
     problems: [...problems, ...copies.flatMap(({ resolved }) => (resolved.ok ? [] : [resolved.problem]))],
   };
+}
+
+const usualAttempts = 3;
+
+/** Who asks for retries has them also for requests that have no answer, whatever their method: no connection, or a time that is over. */
+function retriesOf({ codes, attempts = usualAttempts }: NonNullable<KubeRouteRule["retry"]>): Retries {
+  return { attempts, on: ["connect-failure", "refused-stream", "reset", "retriable-status-codes"], codes };
 }
 
 function timesOf({ requestTimeout, backendTimeout }: KubeRouteRule): Pick<RouteAction & { kind: "forward" }, "timeoutMs" | "tryTimeoutMs"> | Unsupported {
@@ -131,7 +153,7 @@ function timesOf({ requestTimeout, backendTimeout }: KubeRouteRule): Pick<RouteA
 }
 
 /** Where a route's traffic goes, by share. */
-export interface Shares {
+interface Shares {
   readonly destinations: readonly WeightedDestination[];
   /** Basis points of the requests that go nowhere. */
   readonly refused: number;
@@ -139,7 +161,7 @@ export interface Shares {
 }
 
 /** The shares of backends. No backend, or none with a weight: all is refused. */
-export function shareOf(backends: readonly KubeBackendRef[], resolve: Resolve): Shares {
+function shareOf(backends: readonly KubeBackendRef[], resolve: Resolve): Shares {
   const resolved = backends.map((backend) => ({ backend, resolved: resolve(backend) }));
   const problems = resolved.flatMap(({ resolved: one }) => (one.ok ? [] : [one.problem]));
   const weights = new Map(backends.map(({ weight }, index) => [String(index), weight] as const).filter(([, weight]) => weight > 0));

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { FakeObject } from "../../../test/support/fake-kube-api.ts";
 import { clusterView, serviceObject } from "../../../test/support/kube-objects.ts";
 import type { AppKey } from "../../model/names.ts";
-import type { ServiceRoute } from "../../model/types.ts";
+import type { ServiceRoute } from "../../model/service-route.ts";
 import { type ClusterTranslation, translateCluster } from "./translate.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -47,7 +47,7 @@ function routesOf(translation: ClusterTranslation): readonly ServiceRoute[] {
 
 /** `prefix /a > v1 100%, refused 20%` */
 function told(one: ServiceRoute | undefined): readonly string[] {
-  return (one?.rules ?? []).map(({ match: [match], action }) => {
+  return (one?.kind === "http" ? one.rules : []).map(({ match: [match], action }) => {
     const path = match?.path === undefined ? "all" : `${match.path.kind} ${match.path.value}`;
     const more = [...(match?.methods ?? []), ...(match?.headers ?? []).map(({ name }) => name), ...(match?.query ?? []).map(({ name }) => name)];
     if (action.kind === "redirect") return [path, ...more, "redirect"].join(" ");
@@ -60,6 +60,18 @@ function told(one: ServiceRoute | undefined): readonly string[] {
 function said(translation: ClusterTranslation): readonly string[] {
   return translation.routeStatuses.flatMap(({ parents }) => parents.map(({ conditions }) => conditions.map(({ reason }) => reason).join(", ")));
 }
+
+test("retries are those that a rule asks for, also of what may have begun; a shortest wait cannot be kept", () => {
+  const at = (retry: Fields): ClusterTranslation => translate([route("shop/r", [{ backendRefs: [to("v1")], retry }])]);
+  const [one] = routesOf(at({ codes: [500, 503], attempts: 2 }));
+  const action = one?.kind === "http" ? one.rules[0]?.action : undefined;
+  assert.deepEqual(action?.kind === "forward" ? action.retries : undefined, {
+    attempts: 2,
+    on: ["connect-failure", "refused-stream", "reset", "retriable-status-codes"],
+    codes: [500, 503],
+  });
+  assert.deepEqual(said(at({ backoff: "1s" })), ["UnsupportedValue, ResolvedRefs"]);
+});
 
 test("rules of all routes count in Gateway API's order: exact, longest prefix, method, headers, query, then age, name, and where they stand", () => {
   const rules = [
@@ -220,7 +232,7 @@ test("filters become changes of headers, redirects, rewrites, copies; times beco
     filters: [{ type: "RequestRedirect", requestRedirect: { scheme: "https", port: 8443, statusCode: 308, path: { type: "ReplacePrefixMatch" } } }],
   };
   const [one] = routesOf(translate([route("shop/r", [{ matches: [onPath("/a")], ...rule }, redirect])]));
-  const [first, second] = one?.rules ?? [];
+  const [first, second] = one?.kind === "http" ? one.rules : [];
   const changes = (name: string) => ({ add: [], set: [{ name, value: "1" }], remove: [] });
   assert.deepEqual([first?.requestHeaders, first?.responseHeaders], [changes("a"), { add: [], set: [], remove: ["b"] }]);
   const at = (name: string) => ({ kind: "app", namespace: "shop", name, port: 80 });

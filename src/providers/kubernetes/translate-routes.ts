@@ -1,15 +1,17 @@
 /** Gateway API's routes that are attached to Services → routes of the apps' ports, and what to say of each route in its status. */
 import { memoizeLast } from "../../lib/memoize.ts";
+import type { GatewayTarget } from "../../model/gateway.ts";
 import { type AppKey, type AppName, appKey, type Namespace } from "../../model/names.ts";
-import type { ServiceRoute } from "../../model/types.ts";
+import type { ServiceRoute } from "../../model/service-route.ts";
 import type { KubeService, Objects } from "./objects.ts";
 import { optional } from "./readers.ts";
 import { type KubeParentRef, type KubeParentStatus, type KubeReferenceGrant, type KubeRoute, meshController } from "./route-objects.ts";
 import type { TranslatedGateways } from "./translate-gateways.ts";
+import { type Claim, type Settled, settle } from "./translate-route-claims.ts";
 import { Unsupported } from "./translate-route-match.ts";
-import { attachedPorts } from "./translate-route-parents.ts";
+import { attachedPorts, isOfConnections } from "./translate-route-parents.ts";
 import { resolverFor } from "./translate-route-refs.ts";
-import { byRank, type RankedRule, type RefProblem, translateRules } from "./translate-route-rules.ts";
+import { type RefProblem, translateRules, translateTarget } from "./translate-route-rules.ts";
 import { shareEqual } from "./translate-share.ts";
 
 /** What a route's status should say of the parents that are ours. */
@@ -29,16 +31,16 @@ export interface TranslatedRoutes {
 }
 
 /** One of a route's parents that is a Service. */
-interface Attachment {
-  readonly route: KubeRoute;
+interface Attachment extends Claim {
   readonly parent: KubeParentRef;
   readonly callers?: Namespace;
   /** Empty: it is not accepted. */
   readonly ports: readonly number[];
-  readonly rules: readonly RankedRule[];
   readonly problem?: { readonly reason: string; readonly message: string };
   readonly refs: readonly RefProblem[];
 }
+
+const nowhere: GatewayTarget = { destinations: [], refused: 10_000 };
 
 type GatewayParents = TranslatedGateways["gatewayParents"];
 type World = readonly [
@@ -50,21 +52,17 @@ type World = readonly [
   gateways: GatewayParents,
 ];
 
-/**
- * All routes. What two kinds of routes want at one port, the more special kind gets: GRPCRoutes. `gateways` is what is to be said of parents that are
- * Gateways.
- */
+/** All routes. `gateways` is what is to be said of parents that are Gateways. */
 export const translateRoutes: (http: Objects<KubeRoute>, ...world: World) => TranslatedRoutes = memoizeLast((http: Objects<KubeRoute>, ...world: World) => {
   const [grpc, tls, tcp, grants, services, gateways] = world;
   const known = [grpc, http, tls, tcp].flatMap((kind) => [...kind.values()]);
   const routes = known.filter((route) => isOurBusiness(route, gateways)).toSorted(byName);
   const attachments = routes.flatMap((route) => servicesOf(route).map((parent) => attach(route, parent, grants, services)));
   const groups = Map.groupBy(attachments.flatMap(perPort), ({ key }) => key);
-  const taken = new Set([...groups].flatMap(([key, members]) => (members.some(({ from }) => from.route.kind === "GRPCRoute") ? [key] : [])));
-  const all = [...groups].map(([key, members]) => serviceRoute(members.filter(({ from }) => !isBeaten(from, key, taken))));
+  const ports = new Map([...groups].map(([key, members]) => [key, settlePort(members)]));
   return {
-    serviceRoutes: new Map([...Map.groupBy(all, ({ app }) => app)].map(([app, list]) => [app, list.map(({ route }) => route)])),
-    routeStatuses: routes.map((route) => statusOf(route, attachments, taken, gateways)),
+    serviceRoutes: new Map([...Map.groupBy(ports.values(), ({ app }) => app)].map(([app, list]) => [app, list.map(({ route }) => route)])),
+    routeStatuses: routes.map((route) => statusOf(route, attachments, ports, gateways)),
   };
 });
 
@@ -76,9 +74,9 @@ export function shareRoutes(before: TranslatedRoutes | undefined, after: Transla
   return { serviceRoutes: isSame ? before.serviceRoutes : shared, routeStatuses: shareEqual(before.routeStatuses, after.routeStatuses) };
 }
 
-/** A route's parents that are Services. The mesh's own routes speak HTTP. */
-function servicesOf({ kind, parents }: KubeRoute): readonly KubeParentRef[] {
-  return kind === "HTTPRoute" || kind === "GRPCRoute" ? parents.filter((parent) => parent.group === "" && parent.kind === "Service") : [];
+/** A route's parents that are Services. */
+function servicesOf({ parents }: KubeRoute): readonly KubeParentRef[] {
+  return parents.filter((parent) => parent.group === "" && parent.kind === "Service");
 }
 
 /** What was ours once has words of ours in its status that must go. */
@@ -97,10 +95,15 @@ function nameOf({ kind, namespace, name }: KubeRoute): string {
 function attach(route: KubeRoute, parent: KubeParentRef, grants: Objects<KubeReferenceGrant>, services: Objects<KubeService>): Attachment {
   // In another namespace than the Service's it speaks for the callers of its own.
   const callers = optional("callers", parent.namespace === route.namespace ? undefined : (route.namespace as Namespace));
-  const none = { route, parent, ...callers, ports: [], rules: [], refs: [] };
+  const none = { route, parent, ...callers, ports: [], rules: [], target: nowhere, refs: [] };
   const found = attachedPorts(route.kind, parent, services.get(`${parent.namespace}/${parent.name}`));
   if (!found.ok) return { ...none, problem: { reason: "NoMatchingParent", message: found.message } };
-  const translated = translateRules(route, resolverFor(route, parent.namespace, grants, services));
+  const resolve = resolverFor(route, parent.namespace, grants, services);
+  if (isOfConnections(route.kind)) {
+    const { target, problems } = translateTarget(route, resolve);
+    return { ...none, ports: found.ports, target, refs: problems };
+  }
+  const translated = translateRules(route, resolve);
   if (translated instanceof Unsupported) return { ...none, problem: { reason: "UnsupportedValue", message: translated.message } };
   if (translated.rules.some(({ rule }) => rule.cors !== undefined))
     return { ...none, problem: { reason: "UnsupportedValue", message: "the mesh has no filter CORS: calls inside it come from no pages" } };
@@ -121,38 +124,36 @@ function perPort(from: Attachment): readonly AtPort[] {
   return from.ports.map((port) => ({ key: keyOf(from, port), port, from }));
 }
 
-function isBeaten({ route }: Attachment, key: string, taken: ReadonlySet<string>): boolean {
-  return route.kind === "HTTPRoute" && taken.has(key);
+/** One port of a Service, for everybody or for the callers of one namespace. */
+interface SettledPort extends Pick<Settled, "beaten"> {
+  readonly app: AppKey;
+  readonly route: ServiceRoute;
 }
 
-/** The rules of all routes at one port, in the order in which they count. There is at least one. */
-function serviceRoute(members: readonly AtPort[]): { readonly app: AppKey; readonly route: ServiceRoute } {
-  const [first] = members as readonly [AtPort, ...AtPort[]];
+function settlePort(members: readonly AtPort[]): SettledPort {
+  const [first, ...rest] = members as readonly [AtPort, ...AtPort[]];
   const { parent, callers } = first.from;
-  const routes = [...new Map(members.map(({ from }) => [from.route, from])).values()].toSorted(byAge);
-  const rules = routes.flatMap((one) => one.rules).toSorted((a, b) => byRank(a.rank, b.rank));
-  const route: ServiceRoute = { port: first.port, ...optional("callers", callers), rules: rules.map(({ rule }) => rule) };
-  return { app: appKey(parent.namespace as Namespace, parent.name as AppName), route };
+  const { rules, beaten } = settle([first.from, ...rest.map(({ from }) => from)]);
+  return {
+    app: appKey(parent.namespace as Namespace, parent.name as AppName),
+    route: { port: first.port, ...optional("callers", callers), ...rules },
+    beaten,
+  };
 }
 
-/** Where rules are equally special: the older route, then the first by name, then as they stand in the route (sorting is stable). */
-function byAge({ route: a }: Attachment, { route: b }: Attachment): number {
-  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
-  return nameOf(a) < nameOf(b) ? -1 : 1;
-}
+type Ports = ReadonlyMap<string, SettledPort>;
 
-function statusOf(route: KubeRoute, attachments: readonly Attachment[], taken: ReadonlySet<string>, gateways: GatewayParents): RouteStatus {
+function statusOf(route: KubeRoute, attachments: readonly Attachment[], ports: Ports, gateways: GatewayParents): RouteStatus {
   const { kind, namespace, name, reported } = route;
-  const own = new Map(attachments.filter((one) => one.route === route).map((one) => [one.parent, parentStatus(one, taken)]));
+  const own = new Map(attachments.filter((one) => one.route === route).map((one) => [one.parent, parentStatus(one, ports)]));
   return { kind, namespace, name, reported, parents: route.parents.flatMap((parent) => own.get(parent) ?? gateways.get(parent) ?? []) };
 }
 
-const conflict = { reason: "Conflicted", message: "a GRPCRoute is attached to the same port, and only one kind of route can be" };
-
-function parentStatus(from: Attachment, taken: ReadonlySet<string>): KubeParentStatus {
+function parentStatus(from: Attachment, settled: Ports): KubeParentStatus {
   const { route, parent, ports, refs } = from;
-  const isOut = ports.length > 0 && ports.every((port) => isBeaten(from, keyOf(from, port), taken));
-  const problem = from.problem ?? (isOut ? conflict : undefined);
+  const conflicts = ports.map((port) => settled.get(keyOf(from, port))?.beaten.get(route));
+  // One port that is its own is enough.
+  const problem = from.problem ?? (conflicts.includes(undefined) ? undefined : conflicts[0]);
   const [ref] = refs;
   const condition = (type: string, bad: { readonly reason: string; readonly message: string } | undefined) => ({
     type,

@@ -11,7 +11,7 @@ import type { ClusterView } from "./objects.ts";
 import { ClusterWatch } from "./watch.ts";
 
 /** That a cluster is watched for. */
-const kinds = 30;
+const kinds = 33;
 
 interface Rig {
   readonly api: FakeKubeApi;

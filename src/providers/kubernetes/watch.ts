@@ -7,8 +7,9 @@ import { sameFields } from "../../lib/memoize.ts";
 import { clusterKinds } from "../../model/declared-kinds.ts";
 import type { KubeClient } from "./client.ts";
 import type { ClusterView, DeclarationKind, KubeWritten, Objects } from "./objects.ts";
+import { readBackendTlsPolicy, readRoots } from "./read-backend-tls.ts";
 import { contentReader, declarationReader, readAutoscaler, runnerReader, writtenReader } from "./read-declarations.ts";
-import { readGateway, readGatewayClass, readTlsSecret } from "./read-gateways.ts";
+import { readGateway, readGatewayClass, readListenerSet, readTlsSecret } from "./read-gateways.ts";
 import { readJob } from "./read-jobs.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "./read-objects.ts";
 import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "./read-routes.ts";
@@ -70,7 +71,8 @@ export class ClusterWatch {
       tcpRoutes: new Reflector({ ...options, ...gateway("v1", "tcproutes"), read: readTcpRoute }),
       gatewayClasses: new Reflector({ ...options, ...gateway("v1", "gatewayclasses"), read: readGatewayClass }),
       gateways: new Reflector({ ...options, ...gateway("v1", "gateways"), read: readGateway }),
-      // The only Secrets that are read; whoever takes that right away has no HTTPS at gateways.
+      listenerSets: new Reflector({ ...options, ...gateway("v1", "listenersets"), read: readListenerSet }),
+      // The only Secrets whose contents are kept; whoever takes that right away has no HTTPS at gateways.
       tlsSecrets: new Reflector({
         ...options,
         kind: core("secrets"),
@@ -78,6 +80,9 @@ export class ClusterWatch {
         mayBeMissing: true,
         read: readTlsSecret,
       }),
+      backendTlsPolicies: new Reflector({ ...options, ...gateway("v1", "backendtlspolicies"), read: readBackendTlsPolicy }),
+      // Of all ConfigMaps only `ca.crt` stays; whoever takes that right away has neither TLS to backends nor client certificates at gateways.
+      roots: new Reflector({ ...options, kind: core("configmaps"), mayBeMissing: true, read: readRoots }),
       referenceGrants: new Reflector({ ...options, ...gateway("v1beta1", "referencegrants"), read: readReferenceGrant }),
       apps: new Reflector({ ...options, ...declared("app") }),
       versions: new Reflector({ ...options, ...declared("service") }),
