@@ -1,6 +1,18 @@
 /** What the proxies of one of a cluster's gateways do: its ports with everything resolved, and the backends that they lead to. */
-import { memoizeLast, shareList } from "../lib/memoize.ts";
-import type { Gateway, GatewayHost, GatewayPort, GatewayRule, GatewayTarget, ServerCertificate, TlsServer } from "../model/gateway.ts";
+import { memoizeLast, sameFields, shareList } from "../lib/memoize.ts";
+import type {
+  BackendTls,
+  ClientValidation,
+  Gateway,
+  GatewayHost,
+  GatewayPort,
+  GatewayRule,
+  GatewayTarget,
+  RootCertificates,
+  SecuredPort,
+  ServerCertificate,
+  TlsServer,
+} from "../model/gateway.ts";
 import type { MeshPods } from "../model/mesh-pod.ts";
 import type { SpiffeId, TrustDomain } from "../model/spiffe.ts";
 import type { DestinationRef } from "../model/types.ts";
@@ -8,6 +20,7 @@ import type { World } from "../model/world.ts";
 import type { BackendId, MeshPlan, PlannedTarget, Route } from "./mesh-plan.ts";
 import { type ExternalBackend, isExternal, isVersion, type NodeBackend, placedBackends } from "./node-plan.ts";
 import { splitBySafety } from "./safe-methods.ts";
+import { type SecuredUse, securePort, securityOf } from "./secured.ts";
 import { byKey, compileRule, compileTarget, type Destination, destinationsNamed, type Known } from "./service-routes.ts";
 
 /** What answers for one domain of a port; what no route matches is answered with 404. */
@@ -20,6 +33,7 @@ export type PlannedServer = { readonly name: string; readonly domain: string } &
   | {
       readonly kind: "https";
       readonly certificates: readonly ServerCertificate[];
+      readonly clients?: ClientValidation;
       readonly hosts: readonly PlannedHost[];
       readonly misdirected: readonly string[];
     }
@@ -39,11 +53,25 @@ export interface GatewayPlan {
   readonly ports: readonly PlannedPort[];
   /** Only those that the ports lead to. */
   readonly backends: readonly NodeBackend[];
+  /** What is called by TLS. What is in the mesh is so inside of the mesh's own, and then among `backends` too. */
+  readonly secured: readonly SecuredBackend[];
   readonly externals: readonly ExternalBackend[];
   /** Each once, by name. */
   readonly certificates: readonly ServerCertificate[];
+  /** Each once, by name. */
+  readonly roots: readonly RootCertificates[];
+  /** Among `certificates`: the name of the one that is shown to those who are called by TLS. */
+  readonly clientCertificate?: string;
   /** Addresses of all pods that are called by mutual TLS from here, if they are called. */
   readonly tunnels: ReadonlySet<string>;
+}
+
+/** A backend as it is called by TLS, under a name of its own. */
+export interface SecuredBackend {
+  readonly id: BackendId;
+  readonly node: NodeBackend;
+  readonly carries: "http" | "tcp";
+  readonly tls: BackendTls;
 }
 
 /**
@@ -51,28 +79,77 @@ export interface GatewayPlan {
  * objects.
  */
 export function compileGateway(gateway: Gateway, world: World, plan: MeshPlan, mesh: MeshPods, before?: GatewayPlan): GatewayPlan {
-  const ports = gateway.ports.map((port) => compilePort(port, ...destinationsNamed(refsOf(port), world)));
-  const certificates = new Map(gateway.ports.flatMap(certificatesOf).map((certificate) => [certificate.name, certificate]));
+  const { identity, secured, clientCertificate } = gateway;
+  const security = securityOf(secured, ...destinationsNamed(secured.map(refOf), world));
+  const ports = gateway.ports.map((port) => securePort(compilePort(port, ...destinationsNamed(refsOf(port), world)), security));
+  const uses = new Map(ports.flatMap((port) => port.uses.map((use) => [use.id, use] as const)));
+  const shown = uses.size === 0 ? undefined : clientCertificate;
+  const named = {
+    certificates: byName([...gateway.ports.flatMap(certificatesOf), ...(shown === undefined ? [] : [shown])]),
+    roots: byName([...gateway.ports.flatMap(clientRootsOf), ...rootsOf(uses)]),
+  };
   return {
-    ...gatewayPlan(gateway.identity, ports, plan, mesh, before),
-    certificates: [...certificates.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    ...gatewayPlan(
+      identity,
+      ports.map(({ port }) => port),
+      plan,
+      mesh,
+      before,
+      [...uses.values()],
+    ),
+    ...named,
+    ...(shown === undefined ? {} : { clientCertificate: shown.name }),
   };
 }
 
-/** The plan of a gateway that does what its ports say. */
-export function gatewayPlan(identity: SpiffeId, ports: readonly PlannedPort[], plan: MeshPlan, mesh: MeshPods, before?: GatewayPlan): GatewayPlan {
-  const used = new Set(ports.flatMap(backendsOf));
+function refOf({ namespace, name, port }: SecuredPort): DestinationRef {
+  return { kind: "app", namespace, name, port };
+}
+
+function rootsOf(uses: ReadonlyMap<BackendId, SecuredUse>): readonly RootCertificates[] {
+  return [...uses.values()].flatMap(({ tls: { roots } }) => (roots === "system" ? [] : [roots]));
+}
+
+function byName<Named extends { readonly name: string }>(list: readonly Named[]): readonly Named[] {
+  return [...new Map(list.map((one) => [one.name, one])).values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The plan of a gateway that does what its ports say. `uses` are names in them that mean backends by TLS. */
+export function gatewayPlan(
+  identity: SpiffeId,
+  ports: readonly PlannedPort[],
+  plan: MeshPlan,
+  mesh: MeshPods,
+  before?: GatewayPlan,
+  uses: readonly SecuredUse[] = [],
+): GatewayPlan {
+  const plain = new Set(ports.flatMap(backendsOf));
+  const used = new Set([...plain, ...uses.map(({ backend }) => backend)]);
   const meant = plan.backends.filter(({ id }) => used.has(id));
-  const backends = placedBackends(plan, meant.filter(isVersion), mesh, undefined, before?.backends);
+  const known = before === undefined ? [] : [...before.backends, ...before.secured.map(({ node }) => node)];
+  const placed = placedBackends(plan, meant.filter(isVersion), mesh, undefined, known);
+  const knownSecured = new Map(before?.secured.map((one) => [one.id, one]));
+  const secured = uses.flatMap((use) => placed.filter(({ backend }) => backend.id === use.backend).map((node) => securedBackend(node, use, knownSecured)));
+  const carriers = new Set(secured.filter(({ node }) => node.peers.length > 0).map(({ node }) => node));
   return {
     identity,
     trustDomain: mesh.trustDomain,
     ports: shareList(before?.ports, ports),
-    backends: shareList(before?.backends, backends),
+    backends: shareList(
+      before?.backends,
+      placed.filter((node) => plain.has(node.backend.id) || carriers.has(node)),
+    ),
+    secured: shareList(before?.secured, secured),
     externals: shareList(before?.externals, meant.filter(isExternal)),
     certificates: [],
+    roots: [],
     tunnels: new Set(mesh.joined.keys()),
   };
+}
+
+function securedBackend(node: NodeBackend, { id, carries, tls }: SecuredUse, before: ReadonlyMap<BackendId, SecuredBackend>): SecuredBackend {
+  const [known, next] = [before.get(id), { id, node, carries, tls }];
+  return known !== undefined && sameFields(known, next) ? known : next;
 }
 
 /** What a port's rules and targets name. */
@@ -96,6 +173,10 @@ function refsOfHost({ rules }: GatewayHost): readonly DestinationRef[] {
 
 function certificatesOf(port: GatewayPort): readonly ServerCertificate[] {
   return port.kind === "tls" ? port.servers.flatMap((server) => (server.kind === "passthrough" ? [] : server.certificates)) : [];
+}
+
+function clientRootsOf(port: GatewayPort): readonly RootCertificates[] {
+  return port.kind === "tls" ? port.servers.flatMap((server) => (server.kind === "https" && server.clients !== undefined ? [server.clients.roots] : [])) : [];
 }
 
 const compilePort = memoizeLast((port: GatewayPort, ...list: readonly Destination[]): PlannedPort => {

@@ -44,8 +44,8 @@ export const clusterRules: readonly Rule[] = [
 ];
 
 /**
- * Contents of configs and secrets: pods that use them are replaced when they change, and gateways have the certificates that Gateways name. Roles know no labels, so this is the right to read all of them;
- * a role of its own, so that whoever does not want that can take its binding away.
+ * Contents of configs and secrets: pods that use them are replaced when they change, and gateways have the certificates and roots that Gateways and
+ * policies name. Roles know no labels, so this is the right to read all of them; a role of its own, so that whoever does not want that can take its binding away.
  */
 export const contentRules: readonly Rule[] = [{ apiGroups: [""], resources: ["configmaps", "secrets"], verbs: ["list", "watch"] }];
 export const contentRole = "weir-control-contents";

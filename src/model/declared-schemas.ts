@@ -188,7 +188,9 @@ const rewrite = of<Rewrite>()(
     regex: z.object({ pattern: text, substitution: text }).exactOptional(),
   }),
 );
-const retries = of<Retries>()(z.object({ attempts: count, perTryTimeoutMs: count.exactOptional(), on: texts }));
+const retries = of<Retries>()(
+  z.object({ attempts: count, perTryTimeoutMs: count.exactOptional(), on: texts, codes: z.array(count).readonly().exactOptional() }),
+);
 const redirect = of<Redirect>()(
   z.object({
     scheme: z.enum(["http", "https"]).exactOptional(),

@@ -15,6 +15,39 @@ export interface ServerCertificate {
   readonly key: string;
 }
 
+/** Whom a certificate must be signed by. */
+export interface RootCertificates {
+  /** Stable name: `NAMESPACE/CONFIGMAP`. */
+  readonly name: string;
+  readonly pem: string;
+}
+
+/** A name that a certificate may be for: a host's, or a URI (a SPIFFE ID). */
+export interface PeerName {
+  readonly kind: "dns" | "uri";
+  readonly name: string;
+}
+
+/** TLS towards a service outside the mesh's own, as the service's owner says it. */
+export interface BackendTls {
+  /** Server name (SNI). */
+  readonly serverName: string;
+  /** `system`: those that the proxy's own system trusts. */
+  readonly roots: RootCertificates | "system";
+  /** The service's certificate must be for one of these. */
+  readonly names: readonly PeerName[];
+}
+
+/** One port of a service that is called by TLS. */
+export interface SecuredPort {
+  readonly namespace: Namespace;
+  /** As rules name it: an app, or a version by its own name. */
+  readonly name: string;
+  readonly port: number;
+  /** `refused`: by TLS, but nobody can say whom to trust. */
+  readonly tls: BackendTls | "refused";
+}
+
 /** Who may call from pages of other origins (the Fetch standard's CORS). `*` stands for all. */
 export interface Cors {
   /** `https://web.example`, `https://*.example`, `*`. */
@@ -45,6 +78,13 @@ export interface GatewayTarget {
   readonly refused: number;
 }
 
+/** Certificates that callers show. */
+export interface ClientValidation {
+  readonly roots: RootCertificates;
+  /** Else whoever shows none, or another's, is served all the same. */
+  readonly isRequired: boolean;
+}
+
 /** What is behind one server name of a TLS port. */
 export type TlsServer = {
   /** Unique at its gateway. */
@@ -55,6 +95,8 @@ export type TlsServer = {
   | {
       readonly kind: "https";
       readonly certificates: readonly ServerCertificate[];
+      /** Absent: callers are not asked who they are. */
+      readonly clients?: ClientValidation;
       readonly hosts: readonly GatewayHost[];
       /** Domains that other servers of the port answer for: a request for them came on the wrong connection (421). */
       readonly misdirected: readonly string[];
@@ -76,4 +118,8 @@ export interface Gateway {
   readonly identity: SpiffeId;
   /** Sorted by number. */
   readonly ports: readonly GatewayPort[];
+  /** What HTTP and terminated TLS go to by TLS. A version's own port counts before its app's. */
+  readonly secured: readonly SecuredPort[];
+  /** Shown to those that are called by TLS and ask for it. */
+  readonly clientCertificate?: ServerCertificate;
 }

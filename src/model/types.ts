@@ -212,6 +212,8 @@ export interface Retries {
   readonly perTryTimeoutMs?: number;
   /** Envoy's `retry_on` conditions, e.g. `5xx`, `connect-failure`. */
   readonly on: readonly string[];
+  /** Of answers, for `retriable-status-codes`. */
+  readonly codes?: readonly number[];
 }
 
 export interface Rewrite {

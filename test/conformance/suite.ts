@@ -1,6 +1,6 @@
 /** Gateway API's own conformance suite, as a program that tests run. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { conformanceModule } from "../cluster/build.ts";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -32,10 +32,14 @@ export function suiteFolder(): Promise<string> {
   return conformanceModule("sigs.k8s.io/gateway-api/conformance");
 }
 
+/** The channel of the CRDs: `standard`, or `experimental` where WEIR_CONFORMANCE_CHANNEL says so. */
+export const channel = process.env["WEIR_CONFORMANCE_CHANNEL"] ?? "standard";
+
 /** Installs the CRDs that belong to the suite. */
 export async function applyCrds(cluster: Cluster): Promise<void> {
-  const crds = path.join(await conformanceModule("sigs.k8s.io/gateway-api"), "config/crd/standard");
-  await cluster.kubectl(["apply", "--server-side", "-f", crds]);
+  const folder = path.join(await conformanceModule("sigs.k8s.io/gateway-api"), "config/crd", channel);
+  const files = globSync("gateway.networking.*.yaml", { cwd: folder }).flatMap((file) => ["-f", path.join(folder, file)]);
+  await cluster.kubectl(["apply", "--server-side", ...files]);
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * What is declared on a real cluster, by kubectl alone: versions run, callers get them by weight, every change of them loses no request, and what is deleted
- * or edited by hand is as declared. WEIR_LOAD_COUNT (default 1 500) bounds every load under which something changes; WEIR_SHARE_COUNT (default 5 000) is how
- * many requests shares are counted over.
+ * or edited by hand is as declared. WEIR_LOAD_COUNT (default 1 500) bounds every load under which something changes, WEIR_LOAD_RATE (100) is how many requests
+ * go in a second; WEIR_SHARE_COUNT (default 5 000) is how many requests shares are counted over.
  */
 import assert from "node:assert/strict";
 import path from "node:path";
@@ -15,7 +15,7 @@ import { pod } from "./support/objects.ts";
 
 const usual = Number(process.env["WEIR_LOAD_COUNT"] ?? 1_500);
 const shareCount = Number(process.env["WEIR_SHARE_COUNT"] ?? 5_000);
-const rate = 100;
+const rate = Number(process.env["WEIR_LOAD_RATE"] ?? 100);
 const namespace = ["-n", "shop"];
 
 let cluster: Cluster;
@@ -223,8 +223,8 @@ test("routers and external services have addresses, and answer", { timeout: 180_
     requestHeaders: headers,
     responseHeaders: headers,
   });
-  // Outside is what the mesh knows nothing of: here the address of a version's pod.
-  const host = await field("pods -l weir.dev/version=v2", "{.items[0].status.podIP}");
+  // Outside is what the mesh knows nothing of: here the address of a version's pod, of one that is not on its way out.
+  const host = await field("endpointslices -l kubernetes.io/service-name=web-v2", "{.items[0].endpoints[?(@.conditions.ready==true)].addresses[0]}");
   await apply(
     declared("ExternalService", "outside", { endpoints: [{ host, port: 8080 }], ports: [{ port: 80, containerPort: 80, protocol: "http" }] }),
     declared("Router", "www", {

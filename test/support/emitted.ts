@@ -16,8 +16,12 @@ export function references(resource: EnvoyResource): readonly string[] {
       for (const one of value) visit(one, name);
     } else if (typeof value === "object" && value !== null) {
       for (const [inner, one] of Object.entries(value)) visit(one, inner);
-      const { type, edsClusterConfig, clusters } = value as { type?: string; edsClusterConfig?: unknown; clusters?: readonly { readonly name: string }[] };
-      if (type === "EDS" && edsClusterConfig !== undefined) found.push(`ClusterLoadAssignment ${resource.name}`);
+      const { type, edsClusterConfig, clusters } = value as {
+        type?: string;
+        edsClusterConfig?: { readonly serviceName?: string };
+        clusters?: readonly { readonly name: string }[];
+      };
+      if (type === "EDS" && edsClusterConfig !== undefined) found.push(`ClusterLoadAssignment ${edsClusterConfig.serviceName ?? resource.name}`);
       if (name === "weightedClusters") for (const cluster of clusters ?? []) found.push(`Cluster ${cluster.name}`);
     } else if (name === "cluster") found.push(`Cluster ${String(value)}`);
     else if (name === "routeConfigName") found.push(`RouteConfiguration ${String(value)}`);

@@ -1,7 +1,8 @@
 /** Kubernetes objects as an API server sends them, with only what a test cares about said. */
 import type { ClusterView, Objects } from "../../src/providers/kubernetes/objects.ts";
+import { readBackendTlsPolicy, readRoots } from "../../src/providers/kubernetes/read-backend-tls.ts";
 import { contentReader, declarationReader, readAutoscaler, runnerReader, writtenReader } from "../../src/providers/kubernetes/read-declarations.ts";
-import { readGateway, readGatewayClass, readTlsSecret } from "../../src/providers/kubernetes/read-gateways.ts";
+import { readGateway, readGatewayClass, readListenerSet, readTlsSecret } from "../../src/providers/kubernetes/read-gateways.ts";
 import { readJob } from "../../src/providers/kubernetes/read-jobs.ts";
 import { readEndpointSlice, readNamespace, readNode, readPod, readService } from "../../src/providers/kubernetes/read-objects.ts";
 import { readGrpcRoute, readHttpRoute, readReferenceGrant, readTcpRoute, readTlsRoute } from "../../src/providers/kubernetes/read-routes.ts";
@@ -77,8 +78,12 @@ export interface Raw {
   readonly tcpRoutes?: readonly FakeObject[];
   readonly gatewayClasses?: readonly FakeObject[];
   readonly gateways?: readonly FakeObject[];
+  readonly listenerSets?: readonly FakeObject[];
   readonly tlsSecrets?: readonly FakeObject[];
   readonly grants?: readonly FakeObject[];
+  readonly backendTlsPolicies?: readonly FakeObject[];
+  /** ConfigMaps with root certificates. */
+  readonly roots?: readonly FakeObject[];
   readonly apps?: readonly FakeObject[];
   readonly versions?: readonly FakeObject[];
   readonly declaredJobs?: readonly FakeObject[];
@@ -94,6 +99,8 @@ export interface Raw {
   readonly autoscalers?: readonly FakeObject[];
   readonly accounts?: readonly FakeObject[];
   readonly budgets?: readonly FakeObject[];
+  /** Those that Weir wrote. */
+  readonly configMaps?: readonly FakeObject[];
 }
 
 /** A view of these objects, as it is after they were listed in this order. */
@@ -110,8 +117,11 @@ export function clusterView(raw: Raw): ClusterView {
     tcpRoutes: read(raw.tcpRoutes, readTcpRoute),
     gatewayClasses: read(raw.gatewayClasses, readGatewayClass),
     gateways: read(raw.gateways, readGateway),
+    listenerSets: read(raw.listenerSets, readListenerSet),
     tlsSecrets: read(raw.tlsSecrets, readTlsSecret),
     referenceGrants: read(raw.grants, readReferenceGrant),
+    backendTlsPolicies: read(raw.backendTlsPolicies, readBackendTlsPolicy),
+    roots: read(raw.roots, readRoots),
     apps: read(raw.apps, declarationReader("app")),
     versions: read(raw.versions, declarationReader("service")),
     declaredJobs: read(raw.declaredJobs, declarationReader("job")),
@@ -128,6 +138,7 @@ export function clusterView(raw: Raw): ClusterView {
     ownServices: read(raw.services?.filter(isManaged), writtenReader("Service")),
     ownAccounts: read(raw.accounts, writtenReader("ServiceAccount")),
     ownBudgets: read(raw.budgets, writtenReader("PodDisruptionBudget")),
+    ownConfigMaps: read(raw.configMaps, writtenReader("ConfigMap")),
     connected: true,
   };
 }

@@ -8,7 +8,7 @@ import { runningWorld } from "../../../test/support/running-world.ts";
 import { port, service, stack } from "../../../test/support/stacks.ts";
 import { compileWorld } from "../../compile/compile.ts";
 import { compileGateway } from "../../compile/gateway-plan.ts";
-import type { Gateway, GatewayHost, GatewayPort, GatewayTarget, ServerCertificate } from "../../model/gateway.ts";
+import type { BackendTls, Gateway, GatewayHost, GatewayPort, GatewayTarget, SecuredPort, ServerCertificate } from "../../model/gateway.ts";
 import type { MeshPods } from "../../model/mesh-pod.ts";
 import { defaultNamespace } from "../../model/names.ts";
 import { messageToJson } from "../../xds/descriptors.ts";
@@ -48,8 +48,8 @@ const ports: readonly GatewayPort[] = [
   { kind: "tcp", port: 5432, target: { destinations: [], refused: 10_000 } },
 ];
 
-function emitted(mesh: MeshPods = nobody, some: readonly GatewayPort[] = ports): readonly EnvoyResource[] {
-  const gateway: Gateway = { namespace: defaultNamespace, name: "gw", identity: identityOf("gw-weir"), ports: some };
+function emitted(mesh: MeshPods = nobody, some: readonly GatewayPort[] = ports, more: Partial<Gateway> = {}): readonly EnvoyResource[] {
+  const gateway: Gateway = { namespace: defaultNamespace, name: "gw", identity: identityOf("gw-weir"), ports: some, secured: [], ...more };
   return emitClusterGateway(compileGateway(gateway, world, plan, mesh));
 }
 
@@ -153,6 +153,104 @@ test("who may call from pages of other origins stands at the route", () => {
   assert.deepEqual([deep(policy, "exact"), deep(policy, "regex")], [["https://a.example"], ["https://[^/]+\\.b\\.example"]]);
 });
 
+const tls: BackendTls = { serverName: "db.example", roots: { name: "shop/ca", pem: "ROOTS" }, names: [{ kind: "uri", name: "spiffe://x/db" }] };
+const securedAt = (name: string, at: number, how: SecuredPort["tls"] = tls): SecuredPort => ({ namespace: defaultNamespace, name, port: at, tls: how });
+
+test("what is called by TLS has a cluster of its own: HTTP and terminated TLS go there, other connections as they came", () => {
+  const secured = [securedAt("web", 80), securedAt("db", 5432)];
+  const shown = { name: "shop/own", chain: "OWN", key: "OWN KEY" };
+  const resources = emitted(nobody, ports, { secured, clientCertificate: shown });
+  assertConsistent(resources);
+  assert.deepEqual(
+    resources
+      .map(resourceKey)
+      .filter((key) => /^(Cluster|ClusterLoadAssignment|Secret) /.test(key))
+      .toSorted(),
+    [
+      "Cluster cart@v1.default:80",
+      "Cluster db@v1.default:5432",
+      "Cluster db@v1.default:5432/tls",
+      "Cluster refused",
+      "Cluster web@v1.default:80/https",
+      "ClusterLoadAssignment cart@v1.default:80",
+      "ClusterLoadAssignment db@v1.default:5432",
+      "ClusterLoadAssignment web@v1.default:80",
+      "Secret roots/shop/ca",
+      "Secret shop/cert",
+      "Secret shop/own",
+    ],
+  );
+  const web = json(resources, "Cluster web@v1.default:80/https");
+  assert.deepEqual(
+    [deep(web, "sni"), deep(web, "alpnProtocols"), deep(web, "exact"), deep(web, "sanType")],
+    [["db.example"], [["http/1.1"]], ["spiffe://x/db"], ["URI"]],
+  );
+  assert.deepEqual(
+    deep(web, "tlsCertificateSdsSecretConfigs").flatMap((list) => (list as readonly JsonObject[]).map(({ name }) => name)),
+    ["shop/own"],
+  );
+  assert.deepEqual(deep(json(resources, "Cluster db@v1.default:5432/tls"), "alpnProtocols"), []);
+  const chains = json(resources, "Listener port/443")["filterChains"] as readonly JsonObject[];
+  assert.deepEqual(
+    chains.slice(2).map((chain) => deep(chain, "cluster").concat(deep(chain, "weightedClusters").flatMap((one) => deep(one, "name")))),
+    [["db@v1.default:5432/tls"], ["db@v1.default:5432", "refused"]],
+  );
+});
+
+test("pods of the mesh get their TLS inside of the mesh's own", () => {
+  const resources = emitted(meshOf([pinnedPod("web-1", "a", "10.0.0.1")]), ports, { secured: [securedAt("web", 80)] });
+  assertConsistent(resources);
+  const [address] = deep(json(resources, "Cluster web@v1.default:80/https"), "serverListenerName");
+  assert.equal(address, "web@v1.default:80/https");
+  assert.deepEqual(deep(json(resources, `Listener ${address}`), "cluster"), ["web@v1.default:80"]);
+  assert.deepEqual(deep(json(resources, "Cluster web@v1.default:80"), "exact"), [identityOf("web"), identityOf("web")]);
+});
+
+test("what nobody can say whom to trust for is not called; other destinations keep their shares", () => {
+  const some = [{ to: { kind: "app" as const, namespace: defaultNamespace, name: "cart", port: 80 }, weight: 2_500 }];
+  const [first = assert.fail()] = host("*", "web", 2_500).rules;
+  assert.ok(first.action.kind === "forward");
+  const rule = {
+    ...first,
+    action: { ...first.action, destinations: [...first.action.destinations.map((one) => ({ ...one, weight: 5_000 })), ...some], refused: 2_500 },
+  };
+  const resources = emitted(nobody, [{ kind: "http", port: 80, hosts: [{ domain: "*", rules: [rule] }] }], { secured: [securedAt("web", 80, "refused")] });
+  assertConsistent(resources);
+  assert.deepEqual(deep(json(resources, "RouteConfiguration http/80"), "cluster"), ["cart@v1.default:80", "cart@v1.default:80"]);
+  assert.deepEqual(deep(json(resources, "RouteConfiguration http/80"), "numerator"), [7_500, 7_500]);
+});
+
+test("a version's own name counts before its app's", () => {
+  const [own, other] = [
+    { ...tls, serverName: "v1.example" },
+    { ...tls, serverName: "app.example" },
+  ];
+  const resources = emitted(nobody, ports, { secured: [securedAt("web-v1", 80, own), securedAt("web", 80, other)] });
+  assert.deepEqual(deep(json(resources, "Cluster web@v1.default:80/https"), "sni"), ["v1.example"]);
+});
+
+test("callers are asked for certificates of the roots that are said; where they need show none, whoever comes is taken", () => {
+  const clients = (isRequired: boolean): readonly GatewayPort[] => {
+    const server = { kind: "https", name: "all", domain: "*", certificates: [certificate], hosts: [], misdirected: [] } as const;
+    return [{ kind: "tls", port: 443, servers: [{ ...server, clients: { roots: { name: "shop/ca", pem: "ROOTS" }, isRequired } }] }];
+  };
+  const said = (isRequired: boolean): readonly unknown[] => {
+    const resources = emitted(nobody, clients(isRequired));
+    assertConsistent(resources);
+    assert.deepEqual(deep(json(resources, "Secret roots/shop/ca"), "inlineString"), ["ROOTS"]);
+    const context = json(resources, "Listener port/443");
+    return [...deep(context, "requireClientCertificate"), ...deep(context, "trustChainVerification")];
+  };
+  assert.deepEqual([said(true), said(false)], [[true], [false, "ACCEPT_UNTRUSTED"]]);
+});
+
+test("new roots change their secret alone", () => {
+  const secured = (pem: string) => [securedAt("web", 80, { ...tls, roots: { name: "shop/ca", pem } })];
+  const before = new Map(emitted(nobody, ports, { secured: secured("A") }).map((one) => [resourceKey(one), Buffer.from(one.body).toString("base64")]));
+  const after = emitted(nobody, ports, { secured: secured("B") });
+  assert.deepEqual(after.filter((one) => before.get(resourceKey(one)) !== Buffer.from(one.body).toString("base64")).map(resourceKey), ["Secret roots/shop/ca"]);
+});
+
 test("a renewed certificate changes its secret alone", () => {
   const renewed = ports.map((one) =>
     one.kind === "tls"
@@ -168,7 +266,7 @@ test("a renewed certificate changes its secret alone", () => {
 });
 
 test("what a plan says as before is the same object", () => {
-  const gateway: Gateway = { namespace: defaultNamespace, name: "gw", identity: identityOf("gw-weir"), ports };
+  const gateway: Gateway = { namespace: defaultNamespace, name: "gw", identity: identityOf("gw-weir"), ports, secured: [] };
   const first = compileGateway(gateway, world, plan, nobody);
   const second = compileGateway(gateway, world, plan, nobody, first);
   assert.equal(second.ports, first.ports);

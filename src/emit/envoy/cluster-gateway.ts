@@ -6,8 +6,9 @@ import { DownstreamTlsContextSchema } from "../../../gen/envoy/extensions/transp
 import type { GatewayPlan, PlannedPort, PlannedServer } from "../../compile/gateway-plan.ts";
 import type { NodeBackend } from "../../compile/node-plan.ts";
 import { memoize, memoizeLast } from "../../lib/memoize.ts";
-import type { ServerCertificate } from "../../model/gateway.ts";
+import type { ClientValidation, ServerCertificate } from "../../model/gateway.ts";
 import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
+import { clientValidation, rootsSecret, securedBackend } from "./backend-tls.ts";
 import { ads, type External, externalCluster, httpOptions, keepalive, socketAddress, versionCluster } from "./cluster.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { corsFilter } from "./cors.ts";
@@ -21,16 +22,23 @@ type ChainInit = Init<typeof FilterChainSchema>;
 
 /** Translates a plan for a gateway's Envoys. Equal plans give equal bytes in the same order; unchanged parts give the same objects. */
 export function emitClusterGateway(plan: GatewayPlan): readonly EnvoyResource[] {
-  const { identity, trustDomain } = plan;
+  const { identity, trustDomain, clientCertificate } = plan;
   return [
     ...plan.certificates.map(certificateSecret),
+    ...plan.roots.map(rootsSecret),
     ...plan.backends.map((backend) => gatewayCluster(backend, identity, trustDomain)),
     ...plan.externals.map(outsideCluster),
+    ...plan.secured.flatMap((secured) => securedBackend(secured, clientCertificate)),
     refused,
-    ...plan.backends.map(nodeAssignment),
+    ...assigned(plan).map(nodeAssignment),
     ...plan.ports.flatMap((port) => listener(port)),
     ...plan.ports.flatMap((port) => routeConfigurations(port)),
   ];
+}
+
+/** Backends whose places come by discovery, each once. */
+function assigned({ backends, secured }: GatewayPlan): readonly NodeBackend[] {
+  return [...new Set([...backends, ...secured.map(({ node }) => node)])];
 }
 
 /** A port that does not say what it speaks is called by HTTP/1.1 where routes lead to it; for whole connections that changes nothing. */
@@ -97,7 +105,7 @@ function serverChain(server: PlannedServer): ChainInit {
       return {
         ...common,
         filters: [httpConnectionManager("gateway", serverRoutes(server), [corsFilter])],
-        transportSocket: ownSocket(server.certificates, ["h2", "http/1.1"]),
+        transportSocket: ownSocket(server.certificates, ["h2", "http/1.1"], server.clients),
         transportSocketConnectTimeout: duration(10_000),
       };
     case "terminate":
@@ -115,9 +123,13 @@ function serverChain(server: PlannedServer): ChainInit {
 }
 
 /** Certificates come as secrets of their own: a renewed one is taken over without closing anything. */
-function ownSocket(certificates: readonly ServerCertificate[], alpnProtocols: string[]) {
+function ownSocket(certificates: readonly ServerCertificate[], alpnProtocols: string[], clients?: ClientValidation) {
   const tlsCertificateSdsSecretConfigs = certificates.map(({ name }) => ({ name, sdsConfig: ads }));
-  const context = any(DownstreamTlsContextSchema, { commonTlsContext: { alpnProtocols, tlsCertificateSdsSecretConfigs } });
+  const asked = clients === undefined ? {} : { validationContextType: clientValidation(clients) };
+  const context = any(DownstreamTlsContextSchema, {
+    commonTlsContext: { alpnProtocols, tlsCertificateSdsSecretConfigs, ...asked },
+    ...(clients === undefined ? {} : { requireClientCertificate: clients.isRequired }),
+  });
   return { name: "tls", configType: { case: "typedConfig" as const, value: context } };
 }
 

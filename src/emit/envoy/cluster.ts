@@ -50,15 +50,22 @@ export const backendCluster: (backend: Backend, socketDir: string) => EnvoyResou
   }
 });
 
-/** The cluster of a version's port, whose endpoints come by discovery; `more` is what the place where it stands adds. */
+/** The cluster of a version's port, whose endpoints come by discovery; `more` is what the place where it stands adds, also another name. */
 export function versionCluster(backend: Version, more: ClusterInit = {}): EnvoyResource {
-  return resource(ClusterSchema, backend.id, {
+  return resource(ClusterSchema, more.name ?? backend.id, {
     ...commonOptions(backend),
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { edsConfig: ads },
     outlierDetection,
     ...more,
   });
+}
+
+/** The cluster of a version's port that leads to a listener inside this Envoy, which has the same name as the cluster. */
+export function insideCluster(backend: Version, name: string, more: ClusterInit): EnvoyResource {
+  const addressNameSpecifier = { case: "serverListenerName" as const, value: name };
+  const address = create(AddressSchema, { address: { case: "envoyInternalAddress", value: { addressNameSpecifier } } });
+  return resource(ClusterSchema, name, { ...commonOptions(backend), ...staticEndpoint(name, address), ...more });
 }
 
 /** The cluster of an external service's port where Envoy itself can reach what is outside; `more` is what the place where it stands adds. */
@@ -169,9 +176,10 @@ export function httpOptions(protocol: Protocol): NonNullable<ClusterInit["typedE
 }
 
 /** Debian's and most others' bundle of roots. Envoy's `system_root_certs` would find it anywhere, but refuses to check names with it (1.40: "without configuring a trusted CA"). */
-const systemRoots = "/etc/ssl/certs/ca-certificates.crt";
+export const systemRoots = "/etc/ssl/certs/ca-certificates.crt";
 
-const applicationProtocols: Readonly<Record<Protocol, readonly string[]>> = { http: ["http/1.1"], http2: ["h2"], grpc: ["h2"], tcp: [] };
+/** What a TLS handshake says that is inside. */
+export const applicationProtocols: Readonly<Record<Protocol, readonly string[]>> = { http: ["http/1.1"], http2: ["h2"], grpc: ["h2"], tcp: [] };
 
 /** TLS towards an external service: the machine's own roots, the name checked. */
 function tlsSocket(serverName: string, protocol: Protocol) {

@@ -110,6 +110,7 @@ function retryPolicy(retries: Retries) {
   return {
     retryOn: retries.on.join(","),
     numRetries: retries.attempts,
+    retriableStatusCodes: [...(retries.codes ?? [])],
     retryBackOff: { baseInterval: duration(25), maxInterval: duration(250) },
     ...(retries.perTryTimeoutMs === undefined ? {} : { perTryTimeout: duration(retries.perTryTimeoutMs) }),
   };

@@ -1,7 +1,8 @@
 /** Kubernetes objects as far as we read them, and one consistent look at all of them. */
 import type { Problem } from "../../lib/problem.ts";
 import type { Kinds } from "../../model/declared.ts";
-import type { KubeGateway, KubeGatewayClass, KubeTlsSecret } from "./gateway-objects.ts";
+import type { KubeBackendTlsPolicy, KubeRoots } from "./backend-tls-objects.ts";
+import type { KubeGateway, KubeGatewayClass, KubeListenerSet, KubeTlsSecret } from "./gateway-objects.ts";
 import type { KubeReferenceGrant, KubeRoute } from "./route-objects.ts";
 import type { Labels, RunnerKind, WrittenKind } from "./workload-objects.ts";
 
@@ -202,9 +203,13 @@ export interface ClusterView {
   readonly tcpRoutes: Objects<KubeRoute>;
   readonly gatewayClasses: Objects<KubeGatewayClass>;
   readonly gateways: Objects<KubeGateway>;
+  readonly listenerSets: Objects<KubeListenerSet>;
   /** Of the type `kubernetes.io/tls`; empty where we may not read them. */
   readonly tlsSecrets: Objects<KubeTlsSecret>;
   readonly referenceGrants: Objects<KubeReferenceGrant>;
+  readonly backendTlsPolicies: Objects<KubeBackendTlsPolicy>;
+  /** ConfigMaps; empty where we may not read them. */
+  readonly roots: Objects<KubeRoots>;
   /** What is declared: empty where a cluster does not have the kinds. */
   readonly apps: Objects<KubeDeclaration<"app">>;
   readonly versions: Objects<KubeDeclaration<"service">>;
@@ -213,7 +218,7 @@ export interface ClusterView {
   readonly externals: Objects<KubeDeclaration<"external">>;
   readonly configs: Objects<KubeContent>;
   readonly secrets: Objects<KubeContent>;
-  /** What Weir wrote for it. */
+  /** What Weir wrote for it, and for Gateways. */
   readonly deployments: Objects<KubeRunner>;
   readonly statefulSets: Objects<KubeRunner>;
   readonly daemonSets: Objects<KubeRunner>;
@@ -223,6 +228,8 @@ export interface ClusterView {
   readonly ownServices: Objects<KubeWritten>;
   readonly ownAccounts: Objects<KubeWritten>;
   readonly ownBudgets: Objects<KubeWritten>;
+  /** Empty where we may not read ConfigMaps. */
+  readonly ownConfigMaps: Objects<KubeWritten>;
   /** False: what is here was true when the API server was last heard of. */
   readonly connected: boolean;
   /** One line why not, when it is not connected. */

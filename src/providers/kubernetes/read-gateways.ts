@@ -1,7 +1,19 @@
 /** Gateway API's classes and Gateways, and TLS Secrets, from the API server's JSON. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { canonicalJson } from "../../lib/canonical-json.ts";
-import type { KubeGateway, KubeGatewayClass, KubeListener, KubeSelector, KubeTlsSecret } from "./gateway-objects.ts";
+import type {
+  KubeClientValidation,
+  KubeGateway,
+  KubeGatewayClass,
+  KubeGatewayTls,
+  KubeListener,
+  KubeListenerSet,
+  KubeReported,
+  KubeSecretRef,
+  KubeSelector,
+  KubeTlsSecret,
+} from "./gateway-objects.ts";
+import { readRootsRefs } from "./read-backend-tls.ts";
 import { readMeta } from "./read-objects.ts";
 import { readCondition } from "./read-routes.ts";
 import { list, number, optional, type Raw, record, text, textMap, texts } from "./readers.ts";
@@ -33,6 +45,7 @@ export function readGateway(value: unknown): KubeGateway {
     createdAt: text(record(raw["metadata"])["creationTimestamp"]) ?? "",
     className: text(spec["gatewayClassName"]) ?? "",
     listeners: list(spec["listeners"]).map((listener) => readListener(record(listener), meta.namespace)),
+    tls: readGatewayTls(record(spec["tls"]), meta.namespace),
     addresses: list(spec["addresses"])
       .map(record)
       .map((address) => ({ type: text(address["type"]) ?? "IPAddress", value: text(address["value"]) ?? "" })),
@@ -41,7 +54,39 @@ export function readGateway(value: unknown): KubeGateway {
       annotations: textMap(infrastructure["annotations"]),
       hasParameters: infrastructure["parametersRef"] !== undefined,
     },
-    reported: { text: statusText(status), conditions: list(status["conditions"]).map((one) => readCondition(record(one))) },
+    allowedListeners: readAllowedListeners(record(record(spec["allowedListeners"])["namespaces"])),
+    reported: readStatus(status),
+  };
+}
+
+function readAllowedListeners(raw: Raw): KubeGateway["allowedListeners"] {
+  const from = text(raw["from"]);
+  const known = from === "Same" || from === "All" || from === "Selector" ? from : "None";
+  return { from: known, selector: readSelector(record(raw["selector"])) };
+}
+
+function readStatus(status: Raw): KubeReported {
+  return { text: statusText(status), conditions: list(status["conditions"]).map((one) => readCondition(record(one))) };
+}
+
+/** Reads a ListenerSet. */
+export function readListenerSet(value: unknown): KubeListenerSet {
+  const raw = record(value);
+  const [meta, spec] = [readMeta(raw), record(raw["spec"])];
+  const parent = record(spec["parentRef"]);
+  return {
+    kind: "ListenerSet",
+    ...meta,
+    generation: generationOf(raw),
+    createdAt: text(record(raw["metadata"])["creationTimestamp"]) ?? "",
+    parent: {
+      group: typeof parent["group"] === "string" ? parent["group"] : gatewayGroup,
+      kind: text(parent["kind"]) ?? "Gateway",
+      namespace: text(parent["namespace"]) ?? meta.namespace,
+      name: text(parent["name"]) ?? "",
+    },
+    listeners: list(spec["listeners"]).map((listener) => readListener(record(listener), meta.namespace)),
+    reported: readStatus(record(raw["status"])),
   };
 }
 
@@ -88,15 +133,34 @@ function readListener(raw: Raw, namespace: string): KubeListener {
 }
 
 function readTls(raw: Raw, namespace: string): NonNullable<KubeListener["tls"]> {
-  const certificates = list(raw["certificateRefs"])
-    .map(record)
-    .map((ref) => ({
-      group: text(ref["group"]) ?? "",
-      kind: text(ref["kind"]) ?? "Secret",
-      namespace: text(ref["namespace"]) ?? namespace,
-      name: text(ref["name"]) ?? "",
-    }));
-  return { mode: text(raw["mode"]) ?? "Terminate", certificates };
+  return { mode: text(raw["mode"]) ?? "Terminate", certificates: list(raw["certificateRefs"]).map((ref) => readSecretRef(record(ref), namespace)) };
+}
+
+function readSecretRef(raw: Raw, namespace: string): KubeSecretRef {
+  return {
+    group: text(raw["group"]) ?? "",
+    kind: text(raw["kind"]) ?? "Secret",
+    namespace: text(raw["namespace"]) ?? namespace,
+    name: text(raw["name"]) ?? "",
+  };
+}
+
+function readGatewayTls(raw: Raw, namespace: string): KubeGatewayTls {
+  const [frontend, ref] = [record(raw["frontend"]), record(raw["backend"])["clientCertificateRef"]];
+  return {
+    ...optional("clientCertificate", ref === undefined ? undefined : readSecretRef(record(ref), namespace)),
+    ...optional("clients", readClients(frontend["default"], namespace)),
+    clientsAt: list(frontend["perPort"])
+      .map(record)
+      .map((one) => ({ port: number(one["port"]) ?? 0, ...optional("clients", readClients(one["tls"], namespace)) })),
+  };
+}
+
+function readClients(value: unknown, namespace: string): KubeClientValidation | undefined {
+  const validation = record(value)["validation"];
+  if (validation === undefined) return undefined;
+  const raw = record(validation);
+  return { roots: readRootsRefs(raw["caCertificateRefs"], namespace), isInsecure: raw["mode"] === "AllowInsecureFallback" };
 }
 
 function readSelector(raw: Raw): KubeSelector {

@@ -71,7 +71,10 @@ function readRoute(kind: KubeRoute["kind"], raw: Raw): KubeRoute {
     hostnames: texts(spec["hostnames"]).map((name) => name.toLowerCase()),
     parents: list(spec["parentRefs"]).map((parent) => readParent(record(parent), meta.namespace)),
     rules: list(spec["rules"]).map((rule) => readRule(kind, record(rule), meta.namespace)),
-    reported: list(record(raw["status"])["parents"]).map(record).filter(isOurs).map(readReported),
+    reported: list(record(raw["status"])["parents"])
+      .map(record)
+      .filter(isOurs)
+      .map((one) => readReported(one, "parentRef")),
   };
 }
 
@@ -97,9 +100,10 @@ function readSaid(raw: Raw): KubeParentRef["said"] {
   return Object.fromEntries(Object.entries(raw).filter(isSaid));
 }
 
-function readReported(raw: Raw): KubeParentStatus {
+/** Reads what a status says of one parent of a route, or one ancestor of a policy. */
+export function readReported(raw: Raw, ref: "parentRef" | "ancestorRef"): KubeParentStatus {
   const controller = raw["controllerName"] === gatewayController ? gatewayController : meshController;
-  return { parentRef: readSaid(record(raw["parentRef"])), controller, conditions: list(raw["conditions"]).map((one) => readCondition(record(one))) };
+  return { parentRef: readSaid(record(raw[ref])), controller, conditions: list(raw["conditions"]).map((one) => readCondition(record(one))) };
 }
 
 /** Reads a condition of any status. */
@@ -121,7 +125,13 @@ function readRule(kind: KubeRoute["kind"], raw: Raw, namespace: string): KubeRou
     backends: list(raw["backendRefs"]).map((backend) => readBackend(record(backend), namespace)),
     ...optional("requestTimeout", text(timeouts["request"])),
     ...optional("backendTimeout", text(timeouts["backendRequest"])),
+    ...optional("retry", raw["retry"] === undefined ? undefined : readRetry(record(raw["retry"]))),
   };
+}
+
+function readRetry(raw: Raw): NonNullable<KubeRouteRule["retry"]> {
+  const codes = list(raw["codes"]).flatMap((code) => number(code) ?? []);
+  return { codes, ...optional("attempts", number(raw["attempts"])), hasBackoff: raw["backoff"] !== undefined };
 }
 
 function readHttpMatch(raw: Raw): KubeRouteMatch {

@@ -68,6 +68,8 @@ export interface KubeRouteRule {
   /** As written: `10s`, `1m30s`. */
   readonly requestTimeout?: string;
   readonly backendTimeout?: string;
+  /** Only where a cluster has the experimental kinds. */
+  readonly retry?: { readonly codes: readonly number[]; readonly attempts?: number; readonly hasBackoff: boolean };
 }
 
 export interface KubeCondition {

@@ -1,10 +1,11 @@
 /** Which routes are attached to which listeners of a Gateway, and what to say of those that are not. */
 import type { GatewayTarget } from "../../model/gateway.ts";
-import { gatewayController, type KubeGateway, type KubeSelector } from "./gateway-objects.ts";
+import { gatewayController, type KubeSelector } from "./gateway-objects.ts";
 import type { KubeNamespace, KubeService, Objects } from "./objects.ts";
 import { gatewayGroup, type KubeParentRef, type KubeParentStatus, type KubeReferenceGrant, type KubeRoute } from "./route-objects.ts";
+import { type Because, because } from "./translate-because.ts";
 import { domainsOf, intersection } from "./translate-gateway-hostnames.ts";
-import type { Because, JudgedListener } from "./translate-gateway-listeners.ts";
+import { isOwn, type JudgedListener, type ListenerOwner } from "./translate-gateway-listeners.ts";
 import { Unsupported } from "./translate-route-match.ts";
 import { resolverFor } from "./translate-route-refs.ts";
 import { type RankedRule, type RefProblem, translateRules, translateTarget } from "./translate-route-rules.ts";
@@ -39,20 +40,20 @@ export interface AttachWorld {
 
 const nowhere: GatewayTarget = { destinations: [], refused: 10_000 };
 
-/** Says whether a parent is this Gateway. */
-export function isParent({ group, kind, namespace, name }: KubeParentRef, gateway: KubeGateway): boolean {
-  return group === gatewayGroup && kind === "Gateway" && namespace === gateway.namespace && name === gateway.name;
+/** Says whether a parent is this Gateway or ListenerSet. */
+export function isParent({ group, kind, namespace, name }: Omit<KubeParentRef, "said">, owner: ListenerOwner): boolean {
+  return group === gatewayGroup && kind === owner.kind && namespace === owner.namespace && name === owner.name;
 }
 
-/** Attaches a route to the listeners that its parent means. */
+/** Attaches a route to the listeners that its parent, the Gateway itself or one of its ListenerSets, means. */
 export function attachToGateway(
   route: KubeRoute,
   parent: KubeParentRef,
-  gateway: KubeGateway,
+  owner: ListenerOwner,
   listeners: readonly JudgedListener[],
   world: AttachWorld,
 ): GatewayAttachment {
-  const found = findListeners(route, parent, gateway, listeners, world);
+  const found = findListeners(route, parent, owner, listeners, world);
   const none = { route, parent, at: [], rules: [], target: nowhere, refs: [] };
   if ("reason" in found) return { ...none, problem: found };
   const resolve = resolverFor(route, route.namespace, world.grants, world.services);
@@ -68,15 +69,17 @@ export function attachToGateway(
 function findListeners(
   route: KubeRoute,
   { section, port }: KubeParentRef,
-  gateway: KubeGateway,
+  owner: ListenerOwner,
   listeners: readonly JudgedListener[],
   { namespaces }: AttachWorld,
 ): { readonly at: readonly AtListener[] } | Because {
-  const name = `Gateway ${gateway.namespace}/${gateway.name}`;
-  const meant = listeners.filter((one) => (section === undefined || one.name === section) && (port === undefined || one.port === port));
+  const name = `${owner.kind} ${owner.namespace}/${owner.name}`;
+  const own = listeners.filter((one) => isOwn(one, owner));
+  if (own.length === 0) return { reason: "NoMatchingParent", message: `${name} is not accepted by its Gateway` };
+  const meant = own.filter((one) => (section === undefined || one.name === section) && (port === undefined || one.port === port));
   if (meant.length === 0) return { reason: "NoMatchingParent", message: `${name} has no such listener` };
   const labels = namespaces.get(route.namespace)?.labels ?? {};
-  const open = meant.filter((one) => one.kinds.includes(route.kind) && takesFrom(one, route.namespace, labels, gateway));
+  const open = meant.filter((one) => one.kinds.includes(route.kind) && takesFrom(one.said, route.namespace, labels, owner.namespace));
   if (open.length === 0)
     return { reason: "NotAllowedByListeners", message: `no listener of ${name} that is meant takes a ${route.kind} of ${route.namespace}` };
   const at = open.map((listener) => ({ listener, domains: domainsAt(route, listener) })).filter(({ domains }) => domains.length > 0);
@@ -84,9 +87,16 @@ function findListeners(
   return { at };
 }
 
-function takesFrom({ said }: JudgedListener, namespace: string, labels: Readonly<Record<string, string>>, gateway: KubeGateway): boolean {
-  if (said.from === "All") return true;
-  return said.from === "Same" ? namespace === gateway.namespace : selects(said.selector, labels);
+/** Whether what is in `namespace`, which has these labels, may be attached. */
+export function takesFrom(
+  { from, selector }: { readonly from: "None" | "Same" | "All" | "Selector"; readonly selector: KubeSelector },
+  namespace: string,
+  labels: Readonly<Record<string, string>>,
+  own: string,
+): boolean {
+  if (from === "All") return true;
+  if (from === "None") return false;
+  return from === "Same" ? namespace === own : selects(selector, labels);
 }
 
 function selects({ labels: wanted, expressions }: KubeSelector, labels: Readonly<Record<string, string>>): boolean {
@@ -114,12 +124,7 @@ function domainsAt(route: KubeRoute, { domain }: JudgedListener): readonly strin
 
 /** What a route's status says of a Gateway. */
 export function gatewayParentStatus({ route, parent, problem, refs: [ref] }: GatewayAttachment): KubeParentStatus {
-  const condition = (type: string, bad: Because | undefined) => ({
-    type,
-    status: bad === undefined ? "True" : "False",
-    reason: bad?.reason ?? type,
-    message: bad?.message ?? "",
-    generation: route.generation,
-  });
-  return { controller: gatewayController, parentRef: parent.said, conditions: [condition("Accepted", problem), condition("ResolvedRefs", ref)] };
+  const { generation } = route;
+  const conditions = [because("Accepted", generation, problem), because("ResolvedRefs", generation, ref)];
+  return { controller: gatewayController, parentRef: parent.said, conditions };
 }

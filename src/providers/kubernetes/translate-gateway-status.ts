@@ -2,12 +2,15 @@
 import type { KubeGateway, KubeGatewayClass } from "./gateway-objects.ts";
 import type { KubeService } from "./objects.ts";
 import { gatewayGroup, type KubeCondition } from "./route-objects.ts";
+import { type Because, because } from "./translate-because.ts";
 import type { GatewayAttachment } from "./translate-gateway-attach.ts";
-import { type Because, isServed, type JudgedListener } from "./translate-gateway-listeners.ts";
+import { isInsecure } from "./translate-gateway-clients.ts";
+import { isOwn, isServed, type JudgedListener } from "./translate-gateway-listeners.ts";
+import type { FoundSets } from "./translate-listener-sets.ts";
 
 /** What an object's status should say, without the times of its conditions. */
 export interface ObjectStatus {
-  readonly kind: "GatewayClass" | "Gateway";
+  readonly kind: "GatewayClass" | "Gateway" | "ListenerSet";
   /** Empty: of no namespace. */
   readonly namespace: string;
   readonly name: string;
@@ -16,6 +19,7 @@ export interface ObjectStatus {
     readonly addresses?: readonly { readonly type: string; readonly value: string }[];
     readonly supportedFeatures?: readonly { readonly name: string }[];
     readonly listeners?: readonly ListenerStatus[];
+    readonly attachedListenerSets?: number;
   };
   /** What it says now, as `statusText` tells it. */
   readonly reported: string;
@@ -38,10 +42,15 @@ export type ProxyState =
 
 /** What is optional in Gateway API and is there, as GatewayClasses tell it. */
 export const gatewayFeatures: readonly string[] = [
+  "BackendTLSPolicy",
+  "BackendTLSPolicySANValidation",
   "GRPCRoute",
   "GRPCRouteNamedRouteRule",
   "Gateway",
   "GatewayAddressEmpty",
+  "GatewayBackendClientCertificate",
+  "GatewayFrontendClientCertificateValidation",
+  "GatewayFrontendClientCertificateValidationInsecureFallback",
   "GatewayHTTPListenerIsolation",
   "GatewayHTTPSListenerDetectMisdirectedRequests",
   "GatewayInfrastructure",
@@ -70,6 +79,7 @@ export const gatewayFeatures: readonly string[] = [
   "HTTPRouteRequestTimeout",
   "HTTPRouteResponseHeaderModification",
   "HTTPRouteSchemeRedirect",
+  "ListenerSet",
   "ReferenceGrant",
   "TCPRoute",
   "TLSRoute",
@@ -96,32 +106,60 @@ export function gatewayProblem({ infrastructure, addresses }: KubeGateway, liste
   const wished = addresses.find(({ value }) => value !== "");
   if (wished !== undefined)
     return { reason: "UnsupportedAddress", message: `the address ${wished.value} cannot be asked for: addresses come from the Service's load balancer` };
-  const isAnyGood = listeners.some(({ problem }) => problem === undefined);
+  const isAnyGood = listeners.some(({ problem, owner }) => problem === undefined && owner.kind === "Gateway");
   return isAnyGood ? undefined : { reason: "ListenersNotValid", message: "no listener can be accepted" };
 }
 
+/** What a Gateway's status is made from. */
+export interface DecidedGateway {
+  readonly gateway: KubeGateway;
+  readonly listeners: readonly JudgedListener[];
+  readonly attachments: readonly GatewayAttachment[];
+  readonly sets: FoundSets;
+  /** Why it shows no certificate to backends although it names one. */
+  readonly clientProblem?: Because;
+}
+
 /** The status of a Gateway of ours. `service` is the one that was made for it. */
-export function gatewayStatus(
-  gateway: KubeGateway,
-  listeners: readonly JudgedListener[],
-  attachments: readonly GatewayAttachment[],
-  service: KubeService | undefined,
-  proxies: ProxyState,
-): ObjectStatus {
+export function gatewayStatus(decided: DecidedGateway, service: KubeService | undefined, proxies: ProxyState): ObjectStatus {
+  const { gateway, attachments } = decided;
+  const listeners = decided.listeners.filter((listener) => isOwn(listener, gateway));
+  const sets = attachedSets(decided);
   const { generation, namespace, name, reported } = gateway;
   const problem = gatewayProblem(gateway, listeners);
   const addresses = problem === undefined ? addressesOf(service) : [];
   const before = reported.conditions.find(({ type, generation: seen }) => type === "Programmed" && seen === generation);
   const programmed =
     proxies.kind === "unknown" && before !== undefined && problem === undefined ? before : programmedCondition(generation, problem, addresses, proxies);
-  const conditions = [acceptedCondition(generation, problem, listeners), programmed];
+  const refs = because("ResolvedRefs", generation, refsProblem(listeners, decided.clientProblem));
+  const insecure = isInsecure(gateway) ? [condition("InsecureFrontendValidationMode", generation, true, fallback)] : [];
+  const conditions = [acceptedCondition(generation, problem, listeners), programmed, refs, ...insecure];
   return {
     kind: "Gateway",
     namespace,
     name,
     reported: reported.text,
-    status: { ...(addresses.length === 0 ? {} : { addresses }), conditions, listeners: listeners.map((one) => listenerStatus(one, generation, attachments)) },
+    status: {
+      ...(addresses.length === 0 ? {} : { addresses }),
+      conditions,
+      listeners: listeners.map((one) => listenerStatus(one, generation, attachments)),
+      ...(sets === 0 ? {} : { attachedListenerSets: sets }),
+    },
   };
+}
+
+/** How many of its ListenerSets add something to a Gateway. */
+function attachedSets({ gateway, listeners, sets }: DecidedGateway): number {
+  if (gatewayProblem(gateway, listeners) !== undefined) return 0;
+  return sets.taken.filter((set) => listeners.some((listener) => isOwn(listener, set) && isServed(listener))).length;
+}
+
+const fallback = { reason: "ConfigurationChanged", message: "callers by HTTPS are served whatever certificate they show: AllowInsecureFallback" };
+
+function refsProblem(listeners: readonly JudgedListener[], clientProblem: Because | undefined): Because | undefined {
+  if (clientProblem !== undefined) return clientProblem;
+  const bad = listeners.filter(({ refs }) => refs !== undefined).map(({ name }) => name);
+  return bad.length === 0 ? undefined : { reason: "ListenersNotResolved", message: `listener ${bad.join(", ")}: what it names is not all there` };
 }
 
 function acceptedCondition(generation: number, problem: Because | undefined, listeners: readonly JudgedListener[]): KubeCondition {
@@ -132,12 +170,13 @@ function acceptedCondition(generation: number, problem: Because | undefined, lis
 }
 
 /** Where the load balancer takes calls; without one, inside the cluster. */
-function addressesOf(service: KubeService | undefined): readonly { readonly type: string; readonly value: string }[] {
+export function addressesOf(service: KubeService | undefined): readonly { readonly type: string; readonly value: string }[] {
   if (service === undefined) return [];
   return service.ingress.length > 0 ? service.ingress : service.addresses.map((value) => ({ type: "IPAddress", value }));
 }
 
-function programmedCondition(generation: number, problem: Because | undefined, addresses: readonly unknown[], proxies: ProxyState): KubeCondition {
+/** Whether what is said is true in Envoy. */
+export function programmedCondition(generation: number, problem: Because | undefined, addresses: readonly unknown[], proxies: ProxyState): KubeCondition {
   if (problem !== undefined) return condition("Programmed", generation, false, { reason: "Invalid", message: problem.message });
   if (proxies.kind === "refused") return condition("Programmed", generation, false, { reason: "Invalid", message: `Envoy refused it: ${proxies.message}` });
   if (addresses.length === 0) return condition("Programmed", generation, false, { reason: "AddressNotAssigned", message: "its Service has no address yet" });
@@ -145,21 +184,21 @@ function programmedCondition(generation: number, problem: Because | undefined, a
   return condition("Programmed", generation, false, { reason: "Pending", message: "its proxies do not have it yet; see its Deployment" });
 }
 
-function listenerStatus(listener: JudgedListener, generation: number, attachments: readonly GatewayAttachment[]): ListenerStatus {
+/** What is said of one listener. */
+export function listenerStatus(listener: JudgedListener, generation: number, attachments: readonly GatewayAttachment[]): ListenerStatus {
   const { name, problem, refs, kinds, isConflicted } = listener;
-  const because = (bad: Because | undefined, good: string): Because => bad ?? { reason: good, message: "" };
   const served = isServed(listener);
-  const unserved = { reason: "Invalid", message: problem?.message ?? refs?.message ?? "" };
+  const unserved = { reason: isConflicted ? (problem?.reason ?? "") : "Invalid", message: problem?.message ?? refs?.message ?? "" };
   const isAttached = ({ at }: GatewayAttachment): boolean => at.some((one) => one.listener === listener);
   return {
     name,
     attachedRoutes: new Set(attachments.filter(isAttached).map(({ route }) => route)).size,
     supportedKinds: kinds.map((kind) => ({ group: gatewayGroup, kind })),
     conditions: [
-      condition("Accepted", generation, problem === undefined, because(problem, "Accepted")),
-      condition("Conflicted", generation, isConflicted, because(isConflicted ? problem : undefined, "NoConflicts")),
-      condition("Programmed", generation, served, served ? because(undefined, "Programmed") : unserved),
-      condition("ResolvedRefs", generation, refs === undefined, because(refs, "ResolvedRefs")),
+      because("Accepted", generation, problem),
+      condition("Conflicted", generation, isConflicted, (isConflicted ? problem : undefined) ?? { reason: "NoConflicts", message: "" }),
+      because("Programmed", generation, served ? undefined : unserved),
+      because("ResolvedRefs", generation, refs),
     ],
   };
 }

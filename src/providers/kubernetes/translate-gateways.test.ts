@@ -1,12 +1,9 @@
 /** Gateways: which listeners are served, which routes are at them, what answers on which port, and what statuses say. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { test } from "node:test";
 import type { FakeObject } from "../../../test/support/fake-kube-api.ts";
 import { clusterView, namespaceObject, type Raw, serviceObject } from "../../../test/support/kube-objects.ts";
+import { selfSigned } from "../../../test/support/self-signed.ts";
 import type { GatewayHost, GatewayPort } from "../../model/gateway.ts";
 import { readService } from "./read-objects.ts";
 import { type ClusterTranslation, translateCluster } from "./translate.ts";
@@ -89,7 +86,7 @@ function said({ routeStatuses }: ClusterTranslation): Readonly<Record<string, st
 
 function statusOf(found: TranslatedGateway, proxies: ProxyState = { kind: "working" }, ingress: readonly Fields[] = []): ObjectStatus {
   const service = readService({ ...serviceObject("shop/gw-weir", ports), status: { loadBalancer: { ingress } } });
-  return gatewayStatus(found.gateway, found.listeners, found.attachments, service, proxies);
+  return gatewayStatus(found, service, proxies);
 }
 
 /** `http: Accepted NoConflicts Programmed ResolvedRefs, 1 route` */
@@ -100,15 +97,8 @@ function listeners({ status }: ObjectStatus): readonly string[] {
 }
 
 /** A pair that fits, made once. */
-const pair = ((): { readonly crt: string; readonly key: string } => {
-  const dir = mkdtempSync(path.join(tmpdir(), "weir-pair-"));
-  const made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=web.example"];
-  execFileSync("openssl", [...made, "-keyout", path.join(dir, "key"), "-out", path.join(dir, "crt")], { stdio: "ignore" });
-  const read = (name: string): string => readFileSync(path.join(dir, name), "base64");
-  const found = { crt: read("crt"), key: read("key") };
-  rmSync(dir, { recursive: true, force: true });
-  return found;
-})();
+const made = selfSigned("web.example");
+const pair = { crt: Buffer.from(made.certificate).toString("base64"), key: Buffer.from(made.key).toString("base64") };
 
 function secret(place: string, data: Fields = { "tls.crt": pair.crt, "tls.key": pair.key }): FakeObject {
   const [namespace = "", name = ""] = place.split("/");
@@ -233,6 +223,59 @@ test("HTTPS: the certificate must be there, fit its key, and be allowed", () => 
   }
 });
 
+test("callers by HTTPS are asked for certificates: by default, or as their port says; who could not be told from others is not served", () => {
+  const ref = (name: string, more: Fields = {}): Fields => ({ group: "", kind: "ConfigMap", name, ...more });
+  const validation = (refs: readonly Fields[], mode = "AllowValidOnly"): Fields => ({ validation: { mode, caCertificateRefs: refs } });
+  const roots = [{ metadata: { namespace: "shop", name: "ca" }, data: { "ca.crt": made.certificate } }];
+  const all = [http(), https(), https({ name: "other", port: 8443 })];
+  const at = (frontend: Fields): TranslatedGateway => only(translate([gateway(all, { tls: { frontend } })], { tlsSecrets: [secret("shop/cert")], roots }));
+  const asked = ({ ports: found }: TranslatedGateway): readonly string[] =>
+    found.flatMap((port) => {
+      if (port.kind !== "tls") return [];
+      return port.servers.map((server) => {
+        const clients = server.kind === "https" ? server.clients : undefined;
+        return `${port.port} ${clients === undefined ? "nobody" : `${clients.roots.name} ${clients.isRequired}`}`;
+      });
+    });
+  const conditions = (found: TranslatedGateway): readonly string[] => statusOf(found).status.conditions.map(({ type, status }) => `${type} ${status}`);
+  assert.deepEqual(asked(at({ default: validation([ref("ca")]) })), ["443 shop/ca true", "8443 shop/ca true"]);
+  const off = at({ default: validation([ref("ca")]), perPort: [{ port: 8443, tls: {} }] });
+  assert.deepEqual([asked(off), conditions(off).length], [["443 shop/ca true", "8443 nobody"], 3]);
+  const open = at({ default: {}, perPort: [{ port: 8443, tls: validation([ref("ca")], "AllowInsecureFallback") }] });
+  assert.deepEqual([asked(open), conditions(open).at(-1)], [["443 nobody", "8443 shop/ca false"], "InsecureFrontendValidationMode True"]);
+  const rows: readonly (readonly [Fields, string])[] = [
+    [ref("gone"), "InvalidCACertificateRef"],
+    [ref("ca", { kind: "Secret" }), "InvalidCACertificateKind"],
+    [ref("ca", { namespace: "far" }), "RefNotPermitted"],
+  ];
+  for (const [one, reason] of rows) {
+    const found = at({ default: validation([one]) });
+    assert.deepEqual(listeners(statusOf(found)).slice(0, 2), [
+      "http: Accepted NoConflicts Programmed ResolvedRefs, 0",
+      `https: NoValidCACertificate NoConflicts Invalid ${reason}, 0`,
+    ]);
+    assert.deepEqual(
+      found.ports.map(({ port }) => port),
+      [80],
+    );
+  }
+  const half = at({ default: validation([ref("gone"), ref("ca")]) });
+  assert.deepEqual([asked(half)[0], listeners(statusOf(half))[1]], ["443 shop/ca true", "https: Accepted NoConflicts Programmed InvalidCACertificateRef, 0"]);
+});
+
+test("a Gateway's own certificate must be there and be allowed; without it the Gateway is served all the same", () => {
+  const at = (clientCertificateRef: Fields): TranslatedGateway =>
+    only(translate([gateway([http()], { tls: { backend: { clientCertificateRef } } })], { tlsSecrets: [secret("shop/cert"), secret("far/cert")] }));
+  const refs = (found: TranslatedGateway): string =>
+    statusOf(found)
+      .status.conditions.map(({ reason }) => reason)
+      .join();
+  assert.deepEqual([at({ name: "cert" }).clientCertificate?.name, refs(at({ name: "cert" }))], ["shop/cert", "Accepted,Programmed,ResolvedRefs"]);
+  assert.equal(refs(at({ name: "gone" })), "Accepted,Programmed,InvalidClientCertificateRef");
+  assert.equal(refs(at({ name: "cert", kind: "Other" })), "Accepted,Programmed,InvalidClientCertificateRef");
+  assert.equal(refs(at({ name: "cert", namespace: "far" })), "Accepted,Programmed,RefNotPermitted");
+});
+
 test("HTTPS listeners of one port are told apart by server name, and know each other's names", () => {
   const all = [https(), https({ name: "web", hostname: "web.example" })];
   const found = only(translate([gateway(all)], { httpRoutes: [route("v1")], tlsSecrets: [secret("shop/cert")] }));
@@ -272,15 +315,15 @@ test("what cannot be served says why, and takes nothing else with it", () => {
     "http: Accepted NoConflicts Programmed ResolvedRefs, 1",
     "odd: UnsupportedProtocol NoConflicts Invalid ResolvedRefs, 0",
     "own: PortUnavailable NoConflicts Invalid ResolvedRefs, 1",
-    "twin: HostnameConflict HostnameConflict Invalid ResolvedRefs, 1",
-    "twin2: HostnameConflict HostnameConflict Invalid ResolvedRefs, 1",
-    "mixed: ProtocolConflict ProtocolConflict Invalid ResolvedRefs, 1",
-    "mixed2: ProtocolConflict ProtocolConflict Invalid ResolvedRefs, 1",
+    "twin: HostnameConflict HostnameConflict HostnameConflict ResolvedRefs, 1",
+    "twin2: HostnameConflict HostnameConflict HostnameConflict ResolvedRefs, 1",
+    "mixed: ProtocolConflict ProtocolConflict ProtocolConflict ResolvedRefs, 1",
+    "mixed2: ProtocolConflict ProtocolConflict ProtocolConflict ResolvedRefs, 1",
     "kinds: Accepted NoConflicts Programmed InvalidRouteKinds, 1",
   ]);
   assert.deepEqual(
     status.status.conditions.map(({ status: is, reason }) => `${is} ${reason}`),
-    ["True ListenersNotValid", "True Programmed"],
+    ["True ListenersNotValid", "True Programmed", "False ListenersNotResolved"],
   );
   assert.deepEqual(
     found.ports.map(({ port }) => port),
@@ -298,7 +341,7 @@ test("a Gateway of which nothing can be served has no ports", () => {
     assert.deepEqual(found.ports, []);
     assert.deepEqual(
       statusOf(found).status.conditions.map(({ status, reason: why }) => `${status} ${why}`),
-      [`False ${reason}`, "False Invalid"],
+      [`False ${reason}`, "False Invalid", "True ResolvedRefs"],
     );
   }
   assert.equal(only(translate([gateway([http()], { addresses: [{ type: "IPAddress" }] })])).ports.length, 1);
@@ -313,7 +356,7 @@ test("programmed is what Envoys have; addresses are the load balancer's, else th
   assert.equal(programmed({ kind: "refused", message: "bad" }), "False Invalid");
   assert.deepEqual(statusOf(found).status.addresses, [{ type: "IPAddress", value: "10.96.0.7" }]);
   assert.deepEqual(statusOf(found, { kind: "working" }, [{ hostname: "lb.example" }]).status.addresses, [{ type: "Hostname", value: "lb.example" }]);
-  assert.equal(gatewayStatus(found.gateway, found.listeners, [], undefined, { kind: "working" }).status.conditions[1]?.reason, "AddressNotAssigned");
+  assert.equal(gatewayStatus(found, undefined, { kind: "working" }).status.conditions[1]?.reason, "AddressNotAssigned");
 });
 
 test("while nobody heard of its Envoys, a status keeps what it said of this generation", () => {

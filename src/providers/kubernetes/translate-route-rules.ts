@@ -2,7 +2,7 @@
 import { parseDuration } from "../../lib/duration.ts";
 import type { GatewayRule, GatewayTarget } from "../../model/gateway.ts";
 import type { Namespace } from "../../model/names.ts";
-import type { DestinationRef, HeaderChanges, Mirror, Redirect, Rewrite, RouteAction, WeightedDestination } from "../../model/types.ts";
+import type { DestinationRef, HeaderChanges, Mirror, Redirect, Retries, Rewrite, RouteAction, WeightedDestination } from "../../model/types.ts";
 import { fullWeight, splitInProportion } from "../../model/weights.ts";
 import { optional } from "./readers.ts";
 import type { KubeBackendRef, KubeFilter, KubeObjectRef, KubePath, KubeRoute, KubeRouteRule } from "./route-objects.ts";
@@ -119,6 +119,7 @@ function forward(rule: KubeRouteRule, said: Kind<"rewrite"> | undefined, resolve
   if (unfit !== undefined) return new Unsupported("filters of a single backend may change headers only");
   const times = timesOf(rule);
   if (times instanceof Unsupported) return times;
+  if (rule.retry?.hasBackoff === true) return new Unsupported("retry.backoff is not known: Envoy's own waits have a longest time, and no shortest");
   const { destinations, refused, problems } = shareOf(rule.backends, resolve);
   const copies = filtersOf(rule.filters, "mirror").map(({ to, share: part }) => ({ part, resolved: resolve(to) }));
   const mirrors = copies.flatMap(({ part, resolved }): readonly Mirror[] => (resolved.ok ? [{ to: resolved.to, share: part }] : []));
@@ -128,12 +129,20 @@ function forward(rule: KubeRouteRule, said: Kind<"rewrite"> | undefined, resolve
       kind: "forward",
       destinations,
       ...times,
+      ...optional("retries", rule.retry && retriesOf(rule.retry)),
       ...optional("rewrite", rewrite),
       ...optional("mirrors", mirrors.length === 0 ? undefined : mirrors),
       ...optional("refused", refused === 0 ? undefined : refused),
     },
     problems: [...problems, ...copies.flatMap(({ resolved }) => (resolved.ok ? [] : [resolved.problem]))],
   };
+}
+
+const usualAttempts = 3;
+
+/** Who asks for retries has them also for requests that have no answer, whatever their method: no connection, or a time that is over. */
+function retriesOf({ codes, attempts = usualAttempts }: NonNullable<KubeRouteRule["retry"]>): Retries {
+  return { attempts, on: ["connect-failure", "refused-stream", "reset", "retriable-status-codes"], codes };
 }
 
 function timesOf({ requestTimeout, backendTimeout }: KubeRouteRule): Pick<RouteAction & { kind: "forward" }, "timeoutMs" | "tryTimeoutMs"> | Unsupported {

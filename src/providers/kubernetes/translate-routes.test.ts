@@ -61,6 +61,18 @@ function said(translation: ClusterTranslation): readonly string[] {
   return translation.routeStatuses.flatMap(({ parents }) => parents.map(({ conditions }) => conditions.map(({ reason }) => reason).join(", ")));
 }
 
+test("retries are those that a rule asks for, also of what may have begun; a shortest wait cannot be kept", () => {
+  const at = (retry: Fields): ClusterTranslation => translate([route("shop/r", [{ backendRefs: [to("v1")], retry }])]);
+  const [one] = routesOf(at({ codes: [500, 503], attempts: 2 }));
+  const action = one?.kind === "http" ? one.rules[0]?.action : undefined;
+  assert.deepEqual(action?.kind === "forward" ? action.retries : undefined, {
+    attempts: 2,
+    on: ["connect-failure", "refused-stream", "reset", "retriable-status-codes"],
+    codes: [500, 503],
+  });
+  assert.deepEqual(said(at({ backoff: "1s" })), ["UnsupportedValue, ResolvedRefs"]);
+});
+
 test("rules of all routes count in Gateway API's order: exact, longest prefix, method, headers, query, then age, name, and where they stand", () => {
   const rules = [
     { matches: [onPath("/"), onPath("/a/b"), onPath("/a", "Exact")], backendRefs: [to("v1")] },
