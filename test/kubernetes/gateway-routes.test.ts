@@ -3,13 +3,11 @@
  * connections by share and by server name, callers with routes of their own, and what the statuses say.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { conformanceModule } from "../cluster/build.ts";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
-import { type OpensslCa, opensslCa } from "../support/openssl.ts";
+import { selfSigned } from "../support/self-signed.ts";
 import { create, startTestCluster } from "./support/cluster.ts";
 import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
 import { type Echo, pod } from "./support/objects.ts";
@@ -26,10 +24,8 @@ before(
     const echo = (name: string, node: string): object => pod(name, node, { image: "echo", labels: { app: name, set: "all" } });
     const stranger = { ...(pod("caller", "node-2") as { readonly metadata: object }), metadata: { name: "caller", namespace: "far" } };
     const services = [service("v1", { app: "v1" }), service("v2", { app: "v2" }), service("web", { set: "all" })];
-    const folder = mkdtempSync(path.join(tmpdir(), "weir-routes-"));
-    const certificate = opensslCa(folder, { name: "db.example" });
-    rmSync(folder, { recursive: true });
-    const secure = [secureServer("s1", "node-1", certificate), secureServer("s2", "node-2", certificate)];
+    const pair = selfSigned("db.example");
+    const secure = [secureServer("s1", "node-1", pair), secureServer("s2", "node-2", pair)];
     const databases = [database("db", { set: "secure" }), database("s1", { app: "s1" }), database("s2", { app: "s2" })];
     const pods = [echo("v1", "node-1"), echo("v2", "node-2"), pod("caller", "node-1"), stranger, ...secure];
     await create(cluster, [...pods, ...services, ...databases], "v1", "v2", "s1", "s2", "caller");
@@ -54,7 +50,7 @@ function service(name: string, selector: object): object {
 }
 
 /** A pod that answers with its name and the server name that it was asked for, by HTTP on 8080 and by HTTPS on 8443. */
-function secureServer(name: string, node: string, { certificate, key }: OpensslCa): object {
+function secureServer(name: string, node: string, { certificate, key }: ReturnType<typeof selfSigned>): object {
   const answer = "JSON.stringify({ hostname: os.hostname(), asked: request.socket.servername ?? '' })";
   const script = `const os = require("node:os"); const answer = (request, response) => response.end(${answer});
     require("node:http").createServer(answer).listen(8080);

@@ -63,9 +63,7 @@ export function versionCluster(backend: Version, more: ClusterInit = {}): EnvoyR
 
 /** The cluster of a version's port that leads to a listener inside this Envoy, which has the same name as the cluster. */
 export function insideCluster(backend: Version, name: string, more: ClusterInit): EnvoyResource {
-  const addressNameSpecifier = { case: "serverListenerName" as const, value: name };
-  const address = create(AddressSchema, { address: { case: "envoyInternalAddress", value: { addressNameSpecifier } } });
-  return resource(ClusterSchema, name, { ...commonOptions(backend), ...staticEndpoint(name, address), ...more });
+  return resource(ClusterSchema, name, { ...commonOptions(backend), ...staticEndpoint(name, insideAddress(name)), ...more });
 }
 
 /** The cluster of an external service's port where Envoy itself can reach what is outside; `more` is what the place where it stands adds. */
@@ -148,6 +146,12 @@ export function pipe(path: string): Address {
 /** An IP address and port. */
 export function socketAddress(address: string, port: number): Address {
   return create(AddressSchema, { address: { case: "socketAddress", value: { address, portSpecifier: { case: "portValue", value: port } } } });
+}
+
+/** A listener inside this Envoy, by its name. */
+export function insideAddress(name: string): Address {
+  const addressNameSpecifier = { case: "serverListenerName" as const, value: name };
+  return create(AddressSchema, { address: { case: "envoyInternalAddress", value: { addressNameSpecifier } } });
 }
 
 /** The parts of a cluster that always has the same single endpoint. */

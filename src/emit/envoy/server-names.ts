@@ -2,15 +2,13 @@
  * A port whose connections are told apart by the server name that their TLS asks for. The name is in the first bytes, and no listener of a pod waits for
  * bytes (docs/decisions/0003); so the port's chain leads to a listener inside this Envoy that does, for this port alone.
  */
-import { create } from "@bufbuild/protobuf";
 import { ClusterSchema } from "../../../gen/envoy/config/cluster/v3/cluster_pb.js";
-import { AddressSchema } from "../../../gen/envoy/config/core/v3/address_pb.js";
 import { ListenerSchema } from "../../../gen/envoy/config/listener/v3/listener_pb.js";
 import { InternalUpstreamTransportSchema } from "../../../gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js";
 import { RawBufferSchema } from "../../../gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js";
 import type { PlannedName, RoutedConnections } from "../../compile/mesh-plan.ts";
 import { memoize } from "../../lib/memoize.ts";
-import { staticEndpoint } from "./cluster.ts";
+import { insideAddress, staticEndpoint } from "./cluster.ts";
 import { any, duration, type EnvoyResource, resource } from "./resource.ts";
 import { matchDomain, targetFilter, tlsInspector } from "./target.ts";
 
@@ -33,7 +31,7 @@ export const insideListener: (routed: RoutedByName) => InsideListener = memoize(
   const name = `names/${routed.name}`;
   const chain = ({ domain, target }: PlannedName) => ({ name: domain, filterChainMatch: matchDomain(domain), filters: [targetFilter("names", target)] });
   return {
-    cluster: insideCluster(name),
+    cluster: namesCluster(name),
     listener: resource(ListenerSchema, name, {
       name,
       statPrefix: "names",
@@ -50,13 +48,11 @@ const plain = { name: "plain", configType: { case: "typedConfig" as const, value
 /** Hands on what stands in the caller's connection for those behind it: who calls. */
 const handingOn = { name: "inside", configType: { case: "typedConfig" as const, value: any(InternalUpstreamTransportSchema, { transportSocket: plain }) } };
 
-function insideCluster(name: string): EnvoyResource {
-  const addressNameSpecifier = { case: "serverListenerName" as const, value: name };
-  const address = create(AddressSchema, { address: { case: "envoyInternalAddress", value: { addressNameSpecifier } } });
+function namesCluster(name: string): EnvoyResource {
   return resource(ClusterSchema, name, {
     name,
     connectTimeout: duration(1_000),
-    ...staticEndpoint(name, address),
+    ...staticEndpoint(name, insideAddress(name)),
     transportSocket: handingOn,
     // One cluster for all callers of the node.
     circuitBreakers: { thresholds: [{ maxConnections: 65_536, maxPendingRequests: 65_536, maxRequests: 65_536 }] },

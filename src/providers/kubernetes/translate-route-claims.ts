@@ -2,6 +2,7 @@
 import type { GatewayTarget } from "../../model/gateway.ts";
 import type { PortRules } from "../../model/service-route.ts";
 import type { KubeRoute } from "./route-objects.ts";
+import type { Because } from "./translate-because.ts";
 import { domainsOf } from "./translate-gateway-hostnames.ts";
 import { byAge, byRank, type RankedRule } from "./translate-route-rules.ts";
 
@@ -14,15 +15,10 @@ export interface Claim {
   readonly target: GatewayTarget;
 }
 
-/** Why a route does not have a port that it wants. */
-export interface Conflict {
-  readonly reason: "Conflicted";
-  readonly message: string;
-}
-
 export interface Settled {
   readonly rules: PortRules;
-  readonly beaten: ReadonlyMap<KubeRoute, Conflict>;
+  /** Routes that do not have the port, and why. */
+  readonly beaten: ReadonlyMap<KubeRoute, Because>;
 }
 
 /** The more special kind first, as the Gateway API says for routes of one Service's port (GEP-1294, "Route types"). */
@@ -41,7 +37,7 @@ export function settle(claims: readonly [Claim, ...Claim[]]): Settled {
   return { rules, beaten: new Map([...lost, ...late]) };
 }
 
-type Between = { readonly rules: PortRules; readonly late: readonly (readonly [KubeRoute, Conflict])[] };
+type Between = { readonly rules: PortRules; readonly late: readonly (readonly [KubeRoute, Because])[] };
 
 /** `claims` are of one kind, the oldest first. */
 function between(kind: KubeRoute["kind"], claims: readonly [Claim, ...Claim[]]): Between {
@@ -74,7 +70,7 @@ function byServerName(claims: readonly Claim[]): Between {
   return { rules: { kind: "tls", servers }, late };
 }
 
-function conflict(message: string): Conflict {
+function conflict(message: string): Because {
   return { reason: "Conflicted", message };
 }
 

@@ -6,6 +6,7 @@ import type { ServiceRoute } from "../../model/service-route.ts";
 import type { KubeService, Objects } from "./objects.ts";
 import { optional } from "./readers.ts";
 import { type KubeParentRef, type KubeParentStatus, type KubeReferenceGrant, type KubeRoute, meshController } from "./route-objects.ts";
+import { type Because, because } from "./translate-because.ts";
 import type { TranslatedGateways } from "./translate-gateways.ts";
 import { type Claim, type Settled, settle } from "./translate-route-claims.ts";
 import { Unsupported } from "./translate-route-match.ts";
@@ -36,7 +37,7 @@ interface Attachment extends Claim {
   readonly callers?: Namespace;
   /** Empty: it is not accepted. */
   readonly ports: readonly number[];
-  readonly problem?: { readonly reason: string; readonly message: string };
+  readonly problem?: Because;
   readonly refs: readonly RefProblem[];
 }
 
@@ -155,12 +156,7 @@ function parentStatus(from: Attachment, settled: Ports): KubeParentStatus {
   // One port that is its own is enough.
   const problem = from.problem ?? (conflicts.includes(undefined) ? undefined : conflicts[0]);
   const [ref] = refs;
-  const condition = (type: string, bad: { readonly reason: string; readonly message: string } | undefined) => ({
-    type,
-    status: bad === undefined ? "True" : "False",
-    reason: bad?.reason ?? type,
-    message: bad?.message ?? "",
-    generation: route.generation,
-  });
-  return { controller: meshController, parentRef: parent.said, conditions: [condition("Accepted", problem), condition("ResolvedRefs", ref)] };
+  const { generation } = route;
+  const conditions = [because("Accepted", generation, problem), because("ResolvedRefs", generation, ref)];
+  return { controller: meshController, parentRef: parent.said, conditions };
 }

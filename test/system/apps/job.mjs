@@ -11,7 +11,8 @@ if (CALL !== undefined) {
   if (!answer.ok) process.exit(4);
 }
 await new Promise((resolve) => setTimeout(resolve, Number(SLEEP_MS)));
-while (WAIT_FILE !== undefined && !existsSync(WAIT_FILE)) {
+const mayEnd = () => WAIT_FILE === undefined || existsSync(WAIT_FILE);
+while (!mayEnd()) {
   console.log("waits");
   await new Promise((resolve) => setTimeout(resolve, 200));
 }
