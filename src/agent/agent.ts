@@ -5,6 +5,7 @@ import path from "node:path";
 import { Envoy, type EnvoyState } from "../dataplane/envoy.ts";
 import { isRunning } from "../dataplane/proc.ts";
 import { enterFromHost } from "../dataplane/sandbox.ts";
+import { backoffMs } from "../lib/backoff.ts";
 import { Cell, type Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -26,6 +27,8 @@ type NodePart = AgentStatus["node"];
 /** A node that does not answer for so long is replaced. */
 const silenceMs = 20_000;
 const stableMs = 10_000;
+/** After nodes that ended soon. */
+const nodeWaits = { firstMs: 500, longestMs: 10_000 };
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -198,7 +201,7 @@ export class Agent {
       log.warn("the node ended", { lastWords: lastWords(paths) });
       this.#inside = undefined;
       if (clock.now() - startedAt > stableMs) this.#quickEnds = 0;
-      const waitMs = this.#quickEnds === 0 ? 0 : Math.min(10_000, 250 * 2 ** this.#quickEnds);
+      const waitMs = backoffMs(nodeWaits, this.#quickEnds);
       this.#quickEnds += 1;
       this.#node = { ...this.#node, restarts: this.#node.restarts + 1 };
       this.#process = undefined;

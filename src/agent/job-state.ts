@@ -1,7 +1,7 @@
 /** The life of a job's run as a pure state machine: started until it succeeds, or has failed once more than it is tried again, or takes too long. */
 import { formatDuration } from "../lib/duration.ts";
 import type { WorkloadExit } from "./contract.ts";
-import { backoffMs, enter, exitReason, type Machine, type Rules, type Step, type WorkloadEvent } from "./supervisor-state.ts";
+import { enter, exitReason, type Machine, type Rules, restartDelayMs, type Step, type WorkloadEvent } from "./supervisor-state.ts";
 
 /** How often a run is tried again, and how long all of it may take. */
 export interface JobRules {
@@ -85,7 +85,7 @@ function onFailed(machine: Machine, reason: string, job: JobRules, now: number):
   if (machine.stage.kind === "exited") return same(machine);
   const times = machine.restarts + 1;
   if (machine.restarts >= job.retries) return finished(machine, "failed", now, times === 1 ? reason : `${reason}, ${times} times`);
-  const inMs = backoffMs(machine.restarts);
+  const inMs = restartDelayMs(machine.restarts);
   return { machine: enter(machine, { kind: "backoff", until: now + inMs }, now, reason), effects: [{ kind: "wake", inMs }] };
 }
 

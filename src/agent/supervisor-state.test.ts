@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { WorkloadProbe } from "./contract.ts";
-import { aliveMs, backoffMs, type Effect, type Machine, newMachine, phaseOf, type Rules, stableMs, step, type WorkloadEvent } from "./supervisor-state.ts";
+import { aliveMs, type Effect, type Machine, newMachine, phaseOf, type Rules, restartDelayMs, stableMs, step, type WorkloadEvent } from "./supervisor-state.ts";
 
 const probe: WorkloadProbe = {
   check: { kind: "tcp", port: 8080 },
@@ -146,7 +146,7 @@ test("live: begins with the first ready, ends and restarts after its threshold, 
 });
 
 test("back-off: quick, then 1 s, 2 s, ... 60 s; a stable life starts over", () => {
-  assert.deepEqual([0, 1, 2, 3, 6, 7, 50].map(backoffMs), [100, 1_000, 2_000, 4_000, 32_000, 60_000, 60_000]);
+  assert.deepEqual([0, 1, 2, 3, 6, 7, 50].map(restartDelayMs), [100, 1_000, 2_000, 4_000, 32_000, 60_000, 60_000]);
   const one = new Driver().started();
   for (const expected of [100, 1_000, 2_000, 4_000]) {
     one.send({ kind: "exited", code: 1, signal: null }, 50);

@@ -2,6 +2,7 @@
  * The life of one workload as a pure state machine: events and moments in, the next state and what to do out.
  * Time is an argument (milliseconds since the epoch); nothing here waits or looks.
  */
+import { backoffMs } from "../lib/backoff.ts";
 import type { WorkloadExit, WorkloadHealth, WorkloadPhase, WorkloadPort, WorkloadProbe } from "./contract.ts";
 
 /** What the machine must know of a workload. */
@@ -83,7 +84,7 @@ export const stableMs = 10_000;
 /** Without ports nothing can be asked: alive for so long means ready. */
 export const aliveMs = 1_000;
 const fastestProbeMs = 50;
-const longestBackoffMs = 60_000;
+const restartWaits = { firstMs: 1_000, longestMs: 60_000 };
 
 const noStreaks: Readonly<Record<ProbeName, Streak>> = { start: { good: 0, bad: 0 }, ready: { good: 0, bad: 0 }, live: { good: 0, bad: 0 } };
 
@@ -93,8 +94,8 @@ export function newMachine(now: number): Machine {
 }
 
 /** How long to wait before the start after `quickEnds` that did not last: 0.1 s, then 1 s, 2 s, 4 s, ... 60 s. */
-export function backoffMs(quickEnds: number): number {
-  return quickEnds === 0 ? 100 : Math.min(longestBackoffMs, 1000 * 2 ** (quickEnds - 1));
+export function restartDelayMs(quickEnds: number): number {
+  return quickEnds === 0 ? 100 : backoffMs(restartWaits, quickEnds);
 }
 
 /** The readiness check in force: the declared one, else TCP to the first port; undefined when there is nothing to ask. */
@@ -210,7 +211,7 @@ const codeHints: Readonly<Record<number, string>> = { 125: "cannot enter its fol
 
 function restartLater(machine: Machine, livedMs: number, reason: string, now: number): Step {
   const quickEnds = livedMs >= stableMs ? 0 : machine.quickEnds;
-  const inMs = backoffMs(quickEnds);
+  const inMs = restartDelayMs(quickEnds);
   const next = enter(machine, { kind: "backoff", until: now + inMs }, now, reason);
   return { machine: { ...next, quickEnds: quickEnds + 1 }, effects: [{ kind: "wake", inMs }] };
 }

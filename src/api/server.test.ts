@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { startFakeDaemon } from "../../test/support/fake-daemon.ts";
+import { silentLog } from "../../test/support/real.ts";
 import { runs } from "../../test/support/runs.ts";
 import type { Clock } from "../lib/clock.ts";
 import { heartbeatMs, ndjson } from "./ndjson.ts";
@@ -10,7 +11,6 @@ import { Refusal } from "./refusal.ts";
 import { allRoutes } from "./routes.ts";
 
 const decoder = new TextDecoder();
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** A clock whose sleeps end when the test says. */
 function handClock(): Clock & { readonly sleeping: { readonly ms: number; readonly wake: () => void }[] } {
@@ -28,7 +28,7 @@ test("values are made only when somebody reads, and no more after the reader lef
       ended = true;
     }
   }
-  const response = await ndjson(numbers(), { signal: new AbortController().signal, clock: handClock(), log });
+  const response = await ndjson(numbers(), { signal: new AbortController().signal, clock: handClock(), log: silentLog });
   const reader = response.body?.getReader();
   assert.equal(made, 1);
   assert.equal(decoder.decode((await reader?.read())?.value), "1\n");
@@ -47,7 +47,7 @@ test("silence has a heartbeat, and no value is lost to it", async () => {
     await new Promise<void>((resolve) => (say = resolve));
     yield "second";
   }
-  const response = await ndjson(slow(), { signal: new AbortController().signal, clock, log });
+  const response = await ndjson(slow(), { signal: new AbortController().signal, clock, log: silentLog });
   const reader = response.body?.getReader();
   assert.equal(decoder.decode((await reader?.read())?.value), '"first"\n');
   const beat = reader?.read();
@@ -62,7 +62,7 @@ test("silence has a heartbeat, and no value is lost to it", async () => {
 });
 
 test("a refusal before the first value has its status; what breaks later breaks the stream only", async () => {
-  const options = { signal: new AbortController().signal, clock: handClock(), log };
+  const options = { signal: new AbortController().signal, clock: handClock(), log: silentLog };
   async function* refusing(known: readonly number[]): AsyncGenerator<number> {
     if (known.length === 0) throw new Refusal(404, [{ code: "not-found", message: "no" }]);
     yield* known;

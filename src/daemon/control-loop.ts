@@ -3,6 +3,7 @@ import type { Observed } from "../api/context.ts";
 import { Cell, type Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { runLoop } from "../lib/loop.ts";
 import type { DeclaredSnapshot, LocalStore, Write } from "../model/declared.ts";
 import type { AppKey } from "../model/names.ts";
 import type { Weights } from "../model/weights.ts";
@@ -13,7 +14,6 @@ import type { Registry } from "../registry/registry.ts";
 import { type JobsInput, jobNow, nextJobLookAt, stepJobs, wishFor } from "../release/jobs.ts";
 import { type Replica, replace, servingReplicas } from "../release/replace.ts";
 import { nextTickAt, weightsAt } from "../release/rollout.ts";
-import { Alarm } from "./alarm.ts";
 import { capturedNow, type EnvoyState, knowledgeOf } from "./envoy-link.ts";
 import { WantedJobs } from "./wanted-jobs.ts";
 import { templateKey, WantedVersions } from "./wanted-versions.ts";
@@ -28,21 +28,16 @@ export interface ControlOptions {
   readonly log: Log;
 }
 
-const retryMs = 1000;
-
 export class ControlLoop {
   readonly #options: ControlOptions;
   readonly #wanted = new WantedVersions();
   readonly #jobs = new WantedJobs();
   readonly #observed = new Cell<Observed | undefined>(undefined);
-  readonly #wakes = new Cell(0);
-  readonly #alarm: Alarm;
   #replicas: ReadonlyMap<string, Replica> = new Map();
   #ordered = { text: "", generation: 0 };
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    this.#alarm = new Alarm(options.clock, () => this.#wakes.update((count) => count + 1));
   }
 
   /** What every step left behind; undefined until the platform was heard of. */
@@ -51,38 +46,17 @@ export class ControlLoop {
   }
 
   /** Works until `signal` aborts. */
-  async start(signal: AbortSignal): Promise<void> {
-    const { store, provider, envoy } = this.#options;
-    await Promise.all([
-      this.#follow(store.snapshot, signal),
-      this.#follow(provider.state, signal),
-      this.#follow(envoy.state, signal),
-      this.#alarm.start(signal),
-      this.#run(signal),
-    ]);
+  start(signal: AbortSignal): Promise<void> {
+    const { store, provider, envoy, clock, log } = this.#options;
+    return runLoop({ sources: [store.snapshot, provider.state, envoy.state], clock, log, step: () => this.#step() }, signal);
   }
 
-  async #follow(source: Readable<unknown>, signal: AbortSignal): Promise<void> {
-    for await (const _ of source.watch(signal)) this.#wakes.update((count) => count + 1);
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    for await (const _ of this.#wakes.watch(signal)) {
-      try {
-        this.#step();
-      } catch (error) {
-        // A full disk, or a bug: what runs goes on, and the next step may succeed.
-        this.#options.log.error("a step failed", { error: error instanceof Error ? error.stack : String(error) });
-        this.#alarm.set(this.#options.clock.now() + retryMs);
-      }
-    }
-  }
-
-  #step(): void {
+  /** Answers when to look again although nothing happened. */
+  #step(): number | undefined {
     const { provider, clock, registry, envoy, gateway } = this.#options;
     const platform = provider.state.get();
     // Without knowing what runs, a World would have no endpoints: Envoy would be told to forget everything.
-    if (platform === undefined) return;
+    if (platform === undefined) return undefined;
     const now = clock.now();
     const { workloads, runs = none } = platform;
     const before = this.#options.store.snapshot.get();
@@ -107,7 +81,6 @@ export class ControlLoop {
     });
     this.#order(declared, jobs);
     const ticks = [...apps.map((app) => nextTickAt(app, now)), replacement.wakeAt, nextJobLookAt(jobs)].filter((at) => at !== undefined);
-    this.#alarm.set(ticks.length === 0 ? undefined : Math.min(...ticks));
     const { connected, reason, generation } = platform;
     const replicas = { wanted, replicas: this.#replicas, workloads, envoy: knowledge };
     const upToDate = connected && generation >= this.#ordered.generation;
@@ -121,6 +94,7 @@ export class ControlLoop {
       refusals: envoy.state.get().refusals,
       platform: { connected, upToDate, ...(reason === undefined ? {} : { reason }) },
     });
+    return ticks.length === 0 ? undefined : Math.min(...ticks);
   }
 
   /** Writes down what replicas and runs are made from before any of them starts: they may outlive their declaration, and us. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { service } from "../../test/support/declared.ts";
+import { silentLog } from "../../test/support/real.ts";
 import { Cell } from "../lib/cell.ts";
 import { appKey, type VersionKey, type VersionName, versionKey } from "../model/names.ts";
 import type { World } from "../model/world.ts";
@@ -9,7 +10,6 @@ import type { Snapshot } from "../xds/snapshot.ts";
 import { typeUrls } from "../xds/type-urls.ts";
 import { EnvoyLink, type EnvoyState, knowledgeOf } from "./envoy-link.ts";
 
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const web = service("web");
 const key: VersionKey = versionKey(web.namespace, web.app, web.version);
 
@@ -69,7 +69,7 @@ class FakeAds implements Pick<AdsServer, "publish" | "waitAcked" | "changes"> {
 
 async function started(work: (link: EnvoyLink, ads: FakeAds) => Promise<void>): Promise<void> {
   const ads = new FakeAds();
-  const link = new EnvoyLink(ads as unknown as AdsServer, log);
+  const link = new EnvoyLink(ads as unknown as AdsServer, silentLog);
   const stop = new AbortController();
   const running = link.start(stop.signal);
   try {

@@ -5,16 +5,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
-import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
+import { realClock, silentLog } from "../../test/support/real.ts";
 import { Envoy } from "./envoy.ts";
 import { loadFamily, saveFamily } from "./envoy-family.ts";
 import { identify, isRunning } from "./proc.ts";
-
-const nothing = (): void => undefined;
-const log: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
-const clock: Clock = { now: () => Date.now(), sleep: (ms, signal) => wait(ms, undefined, signal === undefined ? {} : { signal }).catch(nothing) };
 
 /** Answers /server_info on the admin socket of its bootstrap; `fail` in its folder lets it end at once. */
 const standIn = `#!${process.execPath}
@@ -46,8 +40,8 @@ function make(t: TestContext): { readonly envoy: Envoy; readonly folder: string;
       maxDownstreamConnections: 10,
       drainSeconds: 1,
       parentSeconds: 2,
-      clock,
-      log,
+      clock: realClock,
+      log: silentLog,
     });
   const envoy = again();
   t.after(async () => {
@@ -58,7 +52,7 @@ function make(t: TestContext): { readonly envoy: Envoy; readonly folder: string;
 }
 
 async function until(envoy: Envoy, what: string, check: (envoy: Envoy) => boolean): Promise<void> {
-  for (const end = Date.now() + 10_000; !check(envoy); await clock.sleep(10)) assert.ok(Date.now() < end, `${what}: ${JSON.stringify(envoy.state.get())}`);
+  for (const end = Date.now() + 10_000; !check(envoy); await realClock.sleep(10)) assert.ok(Date.now() < end, `${what}: ${JSON.stringify(envoy.state.get())}`);
 }
 
 test("runs, comes back when it dies, ends when told; nothing is left", async (t) => {

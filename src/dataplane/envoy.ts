@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import path from "node:path";
+import { backoffMs } from "../lib/backoff.ts";
 import { Cell, type Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -46,6 +47,8 @@ export interface EnvoyState {
 const pollMs = 200;
 /** A process that lived so long had no fault at start: the next restart is immediate again. */
 const stableMs = 10_000;
+/** After processes that ended soon. */
+const restartWaits = { firstMs: 500, longestMs: 10_000 };
 const replaceTimeoutMs = 30_000;
 const logLimitBytes = 10_000_000;
 
@@ -178,7 +181,7 @@ export class Envoy {
     forgetFamily(this.#familyFile, family.baseId);
     this.#family = undefined;
     this.#state.update((state) => ({ ...state, restarts: state.restarts + 1 }));
-    const waitMs = this.#quickDeaths === 0 ? 0 : Math.min(10_000, 250 * 2 ** this.#quickDeaths);
+    const waitMs = backoffMs(restartWaits, this.#quickDeaths);
     this.#quickDeaths += 1;
     this.#change("backoff", { reason: `ended; last words: ${this.#lastWords()}` });
     await clock.sleep(waitMs, this.#stopping.signal);

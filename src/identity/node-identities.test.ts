@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { memoryStore, someAuthority, spiffe } from "../../test/support/certificates.ts";
 import { eventually, silentLog } from "../../test/support/real.ts";
-import { createVirtualClock } from "../../test/support/stepped-clock.ts";
+import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { Cell } from "../lib/cell.ts";
 import type { SpiffeId } from "../model/spiffe.ts";
 import { type CertificateClient, createLocalClient, type SvidRequest } from "./certificate-client.ts";
@@ -37,14 +37,14 @@ function spied(client: CertificateClient, seen: Seen): CertificateClient {
 }
 
 async function keeper(t: TestContext, wanted: Cell<ReadonlySet<SpiffeId>>, more: Partial<NodeIdentitiesOptions> = {}) {
-  const clock = createVirtualClock(Date.UTC(2027, 0, 1));
+  const clock = new VirtualClock({ now: Date.UTC(2027, 0, 1), atRest: 1 });
   const authority = await someAuthority(clock, memoryStore());
   const seen: Seen = { calls: [], reports: [], isAway: false, refused: new Set() };
   const ended = new AbortController();
   t.after(() => ended.abort());
   const client = spied(createLocalClient(authority, "one"), seen);
   const held = keepNodeIdentities({ clock, log: silentLog, wanted, client, random: () => 0.5, ...more }, ended.signal);
-  await clock.idle();
+  await clock.rest();
   return { clock, authority, seen, held };
 }
 
@@ -70,7 +70,7 @@ test("renewed at half of its life with a new key, also a week long", async (t) =
   await clock.advance(11 * hourMs);
   assert.equal(held.get().svids.get(web), first);
   await clock.advance(2 * hourMs);
-  await clock.idle();
+  await clock.rest();
   const second = held.get().svids.get(web);
   assert.notEqual(second?.key, first?.key);
   for (let day = 0; day < 7; day += 1) {
@@ -90,7 +90,7 @@ test("a new wish is asked for at once and alone; what is no longer wanted goes a
     seen.calls.at(-1)?.map(({ id }) => id),
     [cart],
   );
-  await clock.idle();
+  await clock.rest();
   wanted.set(ids(cart));
   await eventually(() => !held.get().svids.has(web), "the old one gone");
 });
@@ -103,28 +103,28 @@ test("while the authority is away what is held stays until it expires; then it i
   assert.equal(held.get().svids.get(web), first, "still shown");
   assert.ok(seen.calls.length < 6_000, `${seen.calls.length} calls in a day without an authority`);
   await clock.advance(2 * hourMs);
-  await clock.idle();
+  await clock.rest();
   assert.equal(held.get().svids.size, 0, "expired");
   assert.notEqual(held.get().bundle, undefined, "still knows whom to trust");
   seen.isAway = false;
   await clock.advance(10 * 60_000);
-  await clock.idle();
+  await clock.rest();
   assert.equal(held.get().svids.size, 1);
 });
 
 test("one that is refused does not keep the others waiting, and is asked for again", async (t) => {
   const wanted = new Cell(ids(web, cart));
-  const clock = createVirtualClock(Date.UTC(2027, 0, 1));
+  const clock = new VirtualClock({ now: Date.UTC(2027, 0, 1), atRest: 1 });
   const authority = await someAuthority(clock);
   const seen: Seen = { calls: [], reports: [], isAway: false, refused: new Set([cart]) };
   const ended = new AbortController();
   t.after(() => ended.abort());
   const held = keepNodeIdentities({ clock, log: silentLog, wanted, client: spied(createLocalClient(authority, "one"), seen), random: () => 0.5 }, ended.signal);
-  await clock.idle();
+  await clock.rest();
   assert.deepEqual([...held.get().svids.keys()], [web]);
   seen.refused.clear();
   await clock.advance(2000);
-  await clock.idle();
+  await clock.rest();
   assert.deepEqual([...held.get().svids.keys()], [web, cart]);
 });
 
@@ -152,7 +152,7 @@ test("a root is replaced in about half a day, and the node trusts both while bot
   await clock.advance(13 * hourMs);
   await authority.tick();
   await clock.advance(6 * 60_000);
-  await clock.idle();
+  await clock.rest();
   assert.equal(authority.state.get().rotation.phase, "stable");
   assert.deepEqual(
     held.get().bundle?.own.roots.map(({ id }) => id === old),

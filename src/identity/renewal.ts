@@ -1,5 +1,7 @@
 /** When a node asks for what. Pure: time and chance are arguments. */
 
+import { backoffMs } from "../lib/backoff.ts";
+
 export interface Lifetime {
   readonly notBefore: number;
   readonly notAfter: number;
@@ -29,7 +31,7 @@ export function renewAt({ notBefore, notAfter }: Lifetime, chance: number): numb
  * @param chance from 0 to 1, evenly
  */
 export function retryDelayMs(failures: number, chance: number): number {
-  const whole = Math.min(maxRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 20));
+  const whole = backoffMs({ firstMs: firstRetryMs, longestMs: maxRetryMs }, failures);
   return whole * (0.5 + 0.5 * chance);
 }
 
@@ -41,7 +43,7 @@ export function retryDelayMs(failures: number, chance: number): number {
  * @param chance from 0 to 1, evenly
  */
 export function redialDelayMs(failures: number, chance: number): number {
-  const slow = Math.min(maxRedialMs, firstRetryMs * 2 ** Math.min(Math.max(0, failures - quickRedials), 20));
+  const slow = backoffMs({ firstMs: firstRetryMs, longestMs: maxRedialMs }, Math.max(1, failures - quickRedials + 1));
   const whole = failures <= instantRedials ? instantRedialMs : slow;
   return whole * (0.5 + 0.5 * chance);
 }

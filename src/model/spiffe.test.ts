@@ -2,7 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { AppName, Namespace } from "./names.ts";
-import { controlPlaneId, defaultTrustDomain, nodeId, parseSpiffeId, parseTrustDomain, subjectOf, trustDomainId, trustDomainOf, workloadId } from "./spiffe.ts";
+import {
+  controlPlaneId,
+  defaultTrustDomain,
+  nodeId,
+  nodeProxyId,
+  parseSpiffeId,
+  parseTrustDomain,
+  proxyIdOf,
+  subjectOf,
+  trustDomainId,
+  trustDomainOf,
+  workloadId,
+} from "./spiffe.ts";
 
 test("names of workloads, nodes, the control plane and the domain come back as they went", () => {
   const web = workloadId(defaultTrustDomain, "shop" as Namespace, "web" as AppName);
@@ -16,6 +28,7 @@ test("names of workloads, nodes, the control plane and the domain come back as t
     assert.ok(parseSpiffeId(id).ok, id);
     assert.equal(trustDomainOf(id), defaultTrustDomain);
   }
+  assert.deepEqual([proxyIdOf(web), proxyIdOf(node)], ["ns/shop/sa/web", nodeProxyId("node-1.example")]);
   assert.throws(() => nodeId(defaultTrustDomain, "a/b"));
   assert.throws(() => nodeId(defaultTrustDomain, ".."));
 });

@@ -66,9 +66,19 @@ export function workloadId(trustDomain: TrustDomain, namespace: Namespace, app: 
 
 /** The ID of a node. `node` is a name that a platform accepts: lower-case letters, digits, `-` and `.`. Throws for any other: that is a bug. */
 export function nodeId(trustDomain: TrustDomain, node: string): SpiffeId {
-  const id = `${scheme}${trustDomain}/node/${node}`;
+  const id = `${scheme}${trustDomain}/${nodeProxyId(node)}`;
   if (node.includes("/") || mistakeIn(id) !== undefined) throw new Error(`"${node}" cannot be the name of a node`);
   return id as SpiffeId;
+}
+
+/** By what the Envoys of a node ask for their configuration: as `proxyIdOf` its ID. */
+export function nodeProxyId(node: string): string {
+  return `node/${node}`;
+}
+
+/** By what an Envoy of this identity asks for its configuration: its ID without the trust domain. */
+export function proxyIdOf(id: SpiffeId): string {
+  return id.slice(trustDomainId(trustDomainOf(id)).length + 1);
 }
 
 /** The ID of Weir's own control plane. */

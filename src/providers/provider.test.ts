@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { suite, type TestContext, test } from "node:test";
 import { service } from "../../test/support/declared.ts";
+import { silentLog } from "../../test/support/real.ts";
 import type { AgentStatus, Desired, WorkloadStatus } from "../agent/contract.ts";
 import { realClock } from "../agent/real-clock.ts";
 import { callUnix, serveUnix, watchUnix } from "../agent/unix-http.ts";
@@ -18,8 +19,6 @@ import { platformState, workloadSpec } from "./local/translate.ts";
 import type { AgentConnection } from "./local/watch.ts";
 import { MemoryProvider } from "./memory/memory-provider.ts";
 import type { PlatformState, Provider, ReplicaOrder } from "./provider.ts";
-
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 function template(changes: Partial<Service> = {}, more: Partial<Template> = {}): Template {
   return { hash: "h1", service: service("web", changes), restarts: 0, configs: [], secrets: [], ...more };
@@ -94,7 +93,7 @@ function describeProvider(name: string, make: (t: TestContext) => Promise<Provid
 }
 
 describeProvider("memory", async () => new MemoryProvider({ clock: realClock }));
-describeProvider("local", async (t) => new LocalProvider({ connection: connect(await fakeAgent(t)), clock: realClock, log: quiet }));
+describeProvider("local", async (t) => new LocalProvider({ connection: connect(await fakeAgent(t)), clock: realClock, log: silentLog }));
 
 interface FakeAgent {
   readonly socket: string;
@@ -189,7 +188,7 @@ function connect({ socket }: FakeAgent): AgentConnection {
 
 test("an agent that goes away leaves what was known; one that comes back without memory is told again", { timeout: 10_000 }, async (t) => {
   const agent = await fakeAgent(t);
-  const provider = new LocalProvider({ connection: connect(agent), clock: realClock, log: quiet });
+  const provider = new LocalProvider({ connection: connect(agent), clock: realClock, log: silentLog });
   const stop = new AbortController();
   const work = provider.start(stop.signal);
   t.after(async () => {

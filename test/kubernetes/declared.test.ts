@@ -13,9 +13,9 @@ import { kubeconfigAccess } from "../../src/providers/kubernetes/kubeconfig.ts";
 import { type KubernetesStore, openKubernetesStore } from "../../src/store/kubernetes/kubernetes-store.ts";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { router, service } from "../support/declared.ts";
+import { silentLog } from "../support/real.ts";
 import { startTestCluster, tryKubectl } from "./support/cluster.ts";
 
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 let cluster: Cluster;
 
 before(
@@ -43,7 +43,10 @@ async function tryOpen(
   });
   const client = new KubeClient({ access: access.value, clock: realClock });
   const { namespaces } = options;
-  return openKubernetesStore({ client, clock: realClock, log: quiet, random: Math.random, ...(namespaces === undefined ? {} : { namespaces }) }, stop.signal);
+  return openKubernetesStore(
+    { client, clock: realClock, log: silentLog, random: Math.random, ...(namespaces === undefined ? {} : { namespaces }) },
+    stop.signal,
+  );
 }
 
 async function open(t: TestContext, options: Parameters<typeof tryOpen>[1] = {}): Promise<KubernetesStore> {

@@ -9,10 +9,10 @@ import { kubeconfigAccess } from "../../src/providers/kubernetes/kubeconfig.ts";
 import { type ClusterTranslation, translateCluster } from "../../src/providers/kubernetes/translate.ts";
 import { ClusterWatch } from "../../src/providers/kubernetes/watch.ts";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
+import { silentLog } from "../support/real.ts";
 import { create, startTestCluster } from "./support/cluster.ts";
 import { pod } from "./support/objects.ts";
 
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const stop = new AbortController();
 let cluster: Cluster;
 let access: ClusterAccess;
@@ -31,7 +31,7 @@ before(
     cluster = await startTestCluster();
     access = await accessTo(cluster.kubeconfig);
     client = new KubeClient({ access, clock: realClock });
-    watch = new ClusterWatch({ client, clock: realClock, log: quiet, random: Math.random });
+    watch = new ClusterWatch({ client, clock: realClock, log: silentLog, random: Math.random });
     work = watch.start(stop.signal);
     await cluster.kubectl(["label", "namespace", "default", "weir.dev/mesh=on"]);
     await create(cluster, [web("web-1", "node-1"), web("web-2", "node-2"), service], "web-1", "web-2");
@@ -155,7 +155,7 @@ test("who may not read is told so, by the review and by the watch", async () => 
   const question = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes: { verb: "list", resource: "pods" } } };
   const review = await nobody.create({ kind }, question);
   assert.ok(review.ok && !(review.value as { status: { allowed: boolean } }).status.allowed, JSON.stringify(review));
-  const blind = new ClusterWatch({ client: nobody, clock: realClock, log: quiet, random: Math.random });
+  const blind = new ClusterWatch({ client: nobody, clock: realClock, log: silentLog, random: Math.random });
   const end = new AbortController();
   const running = blind.start(end.signal);
   await realClock.sleep(1_000);

@@ -223,8 +223,8 @@ test("routers and external services have addresses, and answer", { timeout: 180_
     requestHeaders: headers,
     responseHeaders: headers,
   });
-  // Outside is what the mesh knows nothing of: here the address of a version's pod.
-  const host = await field("pods -l weir.dev/version=v2", "{.items[0].status.podIP}");
+  // Outside is what the mesh knows nothing of: here the address of a version's pod, of one that is not on its way out.
+  const host = await field("endpointslices -l kubernetes.io/service-name=web-v2", "{.items[0].endpoints[?(@.conditions.ready==true)].addresses[0]}");
   await apply(
     declared("ExternalService", "outside", { endpoints: [{ host, port: 8080 }], ports: [{ port: 80, containerPort: 80, protocol: "http" }] }),
     declared("Router", "www", {

@@ -99,6 +99,8 @@ export interface Raw {
   readonly autoscalers?: readonly FakeObject[];
   readonly accounts?: readonly FakeObject[];
   readonly budgets?: readonly FakeObject[];
+  /** Those that Weir wrote. */
+  readonly configMaps?: readonly FakeObject[];
 }
 
 /** A view of these objects, as it is after they were listed in this order. */
@@ -136,6 +138,7 @@ export function clusterView(raw: Raw): ClusterView {
     ownServices: read(raw.services?.filter(isManaged), writtenReader("Service")),
     ownAccounts: read(raw.accounts, writtenReader("ServiceAccount")),
     ownBudgets: read(raw.budgets, writtenReader("PodDisruptionBudget")),
+    ownConfigMaps: read(raw.configMaps, writtenReader("ConfigMap")),
     connected: true,
   };
 }

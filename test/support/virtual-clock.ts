@@ -6,10 +6,23 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
+interface VirtualClockOptions {
+  /** The time to begin with, in milliseconds since the epoch. */
+  readonly now?: number;
+  /** So many sleep whenever there is nothing to do: `advance` waits for them before each step. For whoever works for real, with keys or files, between two sleeps. */
+  readonly atRest?: number;
+}
+
 /** Time that stands still until a test moves it. */
 export class VirtualClock implements Clock {
-  #now = 1_000_000;
+  readonly #atRest: number;
   readonly #sleepers = new Set<Sleeper>();
+  #now: number;
+
+  constructor({ now = 1_000_000, atRest = 0 }: VirtualClockOptions = {}) {
+    this.#now = now;
+    this.#atRest = atRest;
+  }
 
   now(): number {
     return this.#now;
@@ -36,11 +49,21 @@ export class VirtualClock implements Clock {
     return this.#sleepers.size;
   }
 
+  /** Waits in real time until as many sleep as when there is nothing to do: whoever was awake has done it. Fails after 10 s. */
+  async rest(): Promise<void> {
+    const deadline = Date.now() + 10_000;
+    while (this.#sleepers.size < this.#atRest) {
+      if (Date.now() > deadline) throw new Error(`${this.#sleepers.size} sleep, not ${this.#atRest}`);
+      await turn();
+    }
+  }
+
   /** Moves on, waking sleepers in their order, and lets real I/O happen in between. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {
       await turn();
+      await this.rest();
       const [next] = [...this.#sleepers].sort((a, b) => a.at - b.at);
       if (next === undefined || next.at > end) break;
       this.#now = Math.max(this.#now, next.at);
@@ -49,14 +72,14 @@ export class VirtualClock implements Clock {
     this.#now = end;
     await turn();
   }
-}
 
-/** Waits in real time until `holds`; with a clock, moves it by `stepMs` each time. Fails after 5 s. */
-export async function eventually(holds: () => boolean, what: string, clock?: VirtualClock, stepMs = 100): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`never: ${what}`);
-    if (clock !== undefined) await clock.advance(stepMs);
-    await wait(1);
+  /** Moves on by `stepMs` at a time until `holds`, and lets real I/O happen in between. Fails after 5 s of real time. */
+  async until(holds: () => boolean, what: string, stepMs = 100): Promise<void> {
+    const deadline = Date.now() + 5_000;
+    while (!holds()) {
+      if (Date.now() > deadline) throw new Error(`never: ${what}`);
+      await this.advance(stepMs);
+      await wait(1);
+    }
   }
 }

@@ -6,7 +6,7 @@ import type { NodeIdentities } from "../../identity/node-identities.ts";
 import type { Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import type { SpiffeId } from "../../model/spiffe.ts";
+import { nodeProxyId, type SpiffeId } from "../../model/spiffe.ts";
 import type { RpcClient } from "../../rpc/client.ts";
 import type { NodeOrder } from "./contract.ts";
 import { runControlLink } from "./control-link.ts";
@@ -115,7 +115,7 @@ function namespacesOf(uids: ReadonlySet<string>, proc: string): readonly string[
 
 function nodeEnvoy(settings: ClusterAgentSettings, { clock, log }: ClusterAgentParts): Envoy {
   return new Envoy({
-    nodeId: `node/${settings.node}`,
+    nodeId: nodeProxyId(settings.node),
     program: settings.envoy,
     // So that it goes on while our process is started again.
     foster: settings.tools.tini,

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import type { AppName, Namespace } from "../../model/names.ts";
-import { type SpiffeId, workloadId } from "../../model/spiffe.ts";
+import { proxyIdOf, type SpiffeId, workloadId } from "../../model/spiffe.ts";
 import { type ControlAddress, readControl } from "./settings.ts";
 
 export interface GatewaySettings {
@@ -52,7 +52,7 @@ export function readGatewaySettings(args: readonly string[], env: NodeJS.Process
   const own = workloadId(control.trustDomain, namespace as Namespace, account as AppName);
   return {
     own,
-    proxyId: own.slice(`spiffe://${control.trustDomain}/`.length),
+    proxyId: proxyIdOf(own),
     control,
     runDir: path.resolve(value("run") ?? "/run/weir"),
     envoy: value("envoy") ?? "/usr/local/bin/envoy",

@@ -1,7 +1,7 @@
 /** The cluster agent's process: composition only. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { nodeId } from "../../model/spiffe.ts";
+import { nodeId, nodeProxyId } from "../../model/spiffe.ts";
 import { connectRpc } from "../../rpc/client.ts";
 import { fileLog } from "../file-log.ts";
 import { realClock as clock } from "../real-clock.ts";
@@ -21,7 +21,7 @@ async function startParts(): Promise<Pick<ClusterAgentParts, "connectControl" | 
     return { connectControl: () => connectRpc({ clock, target: { path: control.path }, keepaliveMs: 10_000 }), onIdentities: () => undefined };
   const sdsSocket = sdsSocketOf(settings);
   mkdirSync(path.dirname(sdsSocket), { recursive: true, mode: 0o700 });
-  const identity = { own: nodeId(control.trustDomain, node), proxyId: `node/${node}` };
+  const identity = { own: nodeId(control.trustDomain, node), proxyId: nodeProxyId(node) };
   const certificates = await startNodeCertificates({ ...identity, control, sdsSocket, clock, log, random: Math.random }, ending.signal);
   return { connectControl: certificates.connect, onIdentities: certificates.want, identities: certificates.held };
 }

@@ -8,12 +8,14 @@ import { canonicalJson } from "../../lib/canonical-json.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { runLoop } from "../../lib/loop.ts";
 import { sameFields, shareList } from "../../lib/memoize.ts";
 import type { Gateway } from "../../model/gateway.ts";
 import type { MeshPod, MeshPods } from "../../model/mesh-pod.ts";
 import type { AppName, Namespace } from "../../model/names.ts";
-import { type SpiffeId, type TrustDomain, workloadId } from "../../model/spiffe.ts";
+import { proxyIdOf, type SpiffeId, type TrustDomain, workloadId } from "../../model/spiffe.ts";
 import type { World } from "../../model/world.ts";
+import type { GatewayApiStatus } from "../../providers/kubernetes/gateway-api-status.ts";
 import type { ClusterView, KubePod } from "../../providers/kubernetes/objects.ts";
 import { type ClusterTranslation, translateCluster } from "../../providers/kubernetes/translate.ts";
 import { reservedPorts } from "../../providers/kubernetes/translate-gateway-listeners.ts";
@@ -22,11 +24,9 @@ import { gatewayObjectName, publicGatewayName } from "../../providers/kubernetes
 import type { TranslatedGateway } from "../../providers/kubernetes/translate-gateways.ts";
 import { refusedSetStatus, setStatus } from "../../providers/kubernetes/translate-listener-sets.ts";
 import { isCaptured, type Member, meshPods, nextMembers, type PodNews } from "../../release/membership.ts";
-import { Alarm } from "../alarm.ts";
 import { clusterGateway, clusterWorld, nextChangeAt } from "./cluster-world.ts";
 import type { MeshFacts } from "./mesh-reports.ts";
-import { type Generations, gatewayProxyId, type ProxyLink, type Refusal } from "./proxy-link.ts";
-import type { WantedStatus } from "./status-writer.ts";
+import type { Generations, ProxyLink, Refusal } from "./proxy-link.ts";
 
 export interface ClusterLoopOptions {
   readonly view: Readable<ClusterView | undefined>;
@@ -86,14 +86,12 @@ const tickMs = 5_000;
 
 export class ClusterLoop {
   readonly #options: ClusterLoopOptions;
-  readonly #wakes = new Cell(0);
   readonly #state = new Cell<ClusterState>({ members: new Map(), identities: new Map(), gateways: new Set() });
-  readonly #statuses = new Cell<readonly WantedStatus[]>([], isSameList);
+  readonly #statuses = new Cell<readonly GatewayApiStatus[]>([], isSameList);
   readonly #gateways = new Cell<readonly TranslatedGateway[]>([]);
   readonly #publicPorts = new Cell<readonly number[] | undefined>(undefined, (a, b) => a?.join() === b?.join());
   readonly #inForce = new Cell<InForce | undefined>(undefined);
   readonly #facts = new Cell<MeshFacts | undefined>(undefined);
-  readonly #alarm: Alarm;
   readonly #gateway: World["gateway"];
   readonly #publicIdentity: SpiffeId;
   readonly #startedAt: number;
@@ -115,7 +113,6 @@ export class ClusterLoop {
     this.#startedAt = options.clock.now();
     this.#gateway = clusterGateway(options.domain);
     this.#publicIdentity = workloadId(options.trustDomain, options.namespace as Namespace, publicGatewayName as AppName);
-    this.#alarm = new Alarm(options.clock, () => this.#wakes.update((count) => count + 1));
   }
 
   get state(): Readable<ClusterState> {
@@ -123,7 +120,7 @@ export class ClusterLoop {
   }
 
   /** What the statuses of Gateway API's objects should say. */
-  get statuses(): Readable<readonly WantedStatus[]> {
+  get statuses(): Readable<readonly GatewayApiStatus[]> {
     return this.#statuses;
   }
 
@@ -148,49 +145,22 @@ export class ClusterLoop {
   }
 
   /** Works until `signal` aborts. */
-  async start(signal: AbortSignal): Promise<void> {
-    const { view, agents, proxies } = this.#options;
-    const follow = async (source: Readable<unknown>): Promise<void> => {
-      for await (const _ of source.watch(signal)) this.#wakes.update((count) => count + 1);
-    };
-    await Promise.all([
-      follow(view),
-      follow(agents.reports),
-      follow(agents.connected),
-      follow(proxies.changes),
-      this.#tick(signal),
-      this.#alarm.start(signal),
-      this.#run(signal),
-    ]);
+  start(signal: AbortSignal): Promise<void> {
+    const { view, agents, proxies, clock, log } = this.#options;
+    const step = (): number => Math.min(this.#step() ?? Infinity, clock.now() + tickMs);
+    return runLoop({ sources: [view, agents.reports, agents.connected, proxies.changes], clock, log, step }, signal);
   }
 
-  async #tick(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#options.clock.sleep(tickMs, signal);
-      this.#wakes.update((count) => count + 1);
-    }
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    for await (const _ of this.#wakes.watch(signal)) {
-      try {
-        this.#step();
-      } catch (error) {
-        // A bug: what runs goes on, and the next change may be taken.
-        this.#options.log.error("a step failed", { error: error instanceof Error ? error.stack : String(error) });
-      }
-    }
-  }
-
-  #step(): void {
+  /** Answers when something declared moves on by itself. */
+  #step(): number | undefined {
     const { view, agents, proxies, joinedBefore, trustDomain, clock } = this.#options;
     const seen = view.get();
-    if (seen === undefined) return;
+    if (seen === undefined) return undefined;
     const reports = this.#reportsOf(seen, agents.reports.get());
     const translation = translateCluster(seen, this.#translation);
     this.#translation = translation;
     this.#gateways.set(translation.gateways);
-    const early: readonly WantedStatus[] = [...translation.classStatuses, ...translation.routeStatuses, ...translation.policyStatuses];
+    const early: readonly GatewayApiStatus[] = [...translation.classStatuses, ...translation.routeStatuses, ...translation.policyStatuses];
     const running = runningPods(seen);
     this.#guarded = guardedPods(this.#guarded, reports, running);
     const wanted = wantedPods(translation, trustDomain, this.#guarded);
@@ -200,7 +170,7 @@ export class ClusterLoop {
     if (!this.#maySend(seen, wanted, reports)) {
       this.#state.set({ members: new Map(), ...known });
       this.#statuses.set(early);
-      return;
+      return undefined;
     }
     const now = clock.now();
     const members = nextMembers(this.#state.get().members, {
@@ -217,7 +187,6 @@ export class ClusterLoop {
     this.#state.set({ members, ...known });
     this.#mesh = meshPods(members, trustDomain, this.#mesh);
     this.#world = clusterWorld(translation, now, this.#gateway, this.#world);
-    this.#alarm.set(nextChangeAt(translation.declaredApps, now));
     this.#compiled = compileWorld(this.#world, this.#compiled);
     const { plan } = this.#compiled;
     const mesh = this.#mesh;
@@ -239,6 +208,7 @@ export class ClusterLoop {
     );
     for (const node of reports.keys()) this.#order(node, members, translation, gatewayPods.get(node) ?? []);
     this.#tellFacts(seen, translation, reports);
+    return nextChangeAt(translation.declaredApps, now);
   }
 
   #tellFacts(view: ClusterView, translation: ClusterTranslation, reports: ReadonlyMap<string, NodeReport>): void {
@@ -258,12 +228,12 @@ export class ClusterLoop {
     });
   }
 
-  #gatewayStatuses(gateways: readonly TranslatedGateway[], { services }: ClusterView): readonly WantedStatus[] {
+  #gatewayStatuses(gateways: readonly TranslatedGateway[], { services }: ClusterView): readonly GatewayApiStatus[] {
     const { proxies, trustDomain } = this.#options;
     return gateways.flatMap((decided) => {
       const { gateway, sets } = decided;
       const name = gatewayObjectName(gateway);
-      const id = gatewayProxyId({ identity: workloadId(trustDomain, gateway.namespace as Namespace, name as AppName), trustDomain });
+      const id = proxyIdOf(workloadId(trustDomain, gateway.namespace as Namespace, name as AppName));
       const service = services.get(`${gateway.namespace}/${name}`);
       return [
         gatewayStatus(decided, service, proxies.stateOf(id, gateway)),
@@ -344,7 +314,7 @@ export class ClusterLoop {
 }
 
 /** Statuses are made anew in every step; the same ones must wake nobody. */
-function isSameList(a: readonly WantedStatus[], b: readonly WantedStatus[]): boolean {
+function isSameList(a: readonly GatewayApiStatus[], b: readonly GatewayApiStatus[]): boolean {
   return a.length === b.length && a.every((one, index) => one === b[index] || canonicalJson(one) === canonicalJson(b[index]));
 }
 

@@ -13,6 +13,7 @@ import type { AppName, Namespace } from "../../model/names.ts";
 import { controlPlaneId, nodeId, type SpiffeId, subjectOf, type TrustDomain, workloadId } from "../../model/spiffe.ts";
 import type { ClusterAccess } from "../../providers/kubernetes/access.ts";
 import { KubeClient } from "../../providers/kubernetes/client.ts";
+import { noGatewayClaims } from "../../providers/kubernetes/translate-wanted.ts";
 import { ClusterWatch } from "../../providers/kubernetes/watch.ts";
 import { createRpcServer } from "../../rpc/server.ts";
 import type { TlsMaterial } from "../../rpc/tls.ts";
@@ -27,7 +28,6 @@ import { ProxyLink } from "./proxy-link.ts";
 import { keepServing } from "./serving-certificate.ts";
 import type { ControlSettings } from "./settings.ts";
 import { StatusReporter } from "./status-reporter.ts";
-import { StatusWriter } from "./status-writer.ts";
 import { WorkloadController } from "./workload-controller.ts";
 
 /** What nodes' tokens are made for: one for the Kubernetes API would not do. */
@@ -71,9 +71,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const before = await joinedBefore(client, log, signal);
   const { namespace, domain } = settings;
   const loop = new ClusterLoop({ view: watch.view, agents: nodes, proxies, joinedBefore: before, trustDomain, namespace, domain, clock, log });
-  const statuses = new StatusWriter({ client, clock, log, wanted: loop.statuses });
-  const workloads = new WorkloadController({ view: watch.view, client, clock, log });
-  const reporter = new StatusReporter({ client, view: watch.view, inForce: loop.inForce, workloads: workloads.state, clock, log });
+  const claims = new Cell(noGatewayClaims);
+  const workloads = new WorkloadController({ view: watch.view, gateways: claims, client, clock, log });
+  const reporter = new StatusReporter({ client, view: watch.view, inForce: loop.inForce, workloads: workloads.state, gatewayApi: loop.statuses, clock, log });
   const certificates = createCertificateService({
     authority,
     log,
@@ -93,8 +93,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const work = Promise.all([
     watch.start(signal),
     loop.start(signal),
-    statuses.start(signal),
-    runGateways({ client, clock, log, settings, view: watch.view, gateways: loop.gateways, publicPorts: loop.publicPorts, bundle: authority.bundle }, signal),
+    runGateways(
+      { client, clock, log, settings, view: watch.view, gateways: loop.gateways, publicPorts: loop.publicPorts, bundle: authority.bundle, claims },
+      signal,
+    ),
     workloads.start(signal),
     reporter.start(signal),
     runMeshReporter(

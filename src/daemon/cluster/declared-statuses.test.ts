@@ -9,7 +9,7 @@ import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { translateCluster } from "../../providers/kubernetes/translate.ts";
 import type { InForce } from "./cluster-loop.ts";
 import { clusterGateway, clusterWorld } from "./cluster-world.ts";
-import { type StatusInput, type WantedStatus, wantedStatuses } from "./declared-statuses.ts";
+import { type DeclaredStatus, declaredStatuses, type StatusInput } from "./declared-statuses.ts";
 
 const now = 1_000_000;
 const raw: Raw = {
@@ -35,9 +35,9 @@ function inForceOf(view: ClusterView, at = now): InForce {
   return { world: clusterWorld(translation, at, clusterGateway("localhost"), undefined), view, declaredApps: translation.declaredApps, refusals: [] };
 }
 
-function said(changes: Raw, more: Partial<StatusInput> = {}): ReadonlyMap<string, WantedStatus> {
+function said(changes: Raw, more: Partial<StatusInput> = {}): ReadonlyMap<string, DeclaredStatus> {
   const view = clusterView({ ...raw, ...changes });
-  return wantedStatuses({
+  return declaredStatuses({
     view,
     workloads: { reasons: new Map(), hashes, generations, begun: new Map() },
     inForce: inForceOf(view),

@@ -5,7 +5,8 @@ import { mapToShares } from "../../model/declared.ts";
 import { type AppName, appKey, type Namespace, type ObjectKey, objectKey, type VersionKey, type VersionName, versionKey } from "../../model/names.ts";
 import type { Adopted, DestinationRef, Router, Service } from "../../model/types.ts";
 import type { World } from "../../model/world.ts";
-import type { AppStatus, JobStatus, ProgrammedStatus, StatusCondition, VersionState, VersionStatus } from "../../providers/kubernetes/declared-status.ts";
+import type { StatusCondition } from "../../providers/kubernetes/conditions.ts";
+import type { AppStatus, JobStatus, ProgrammedStatus, VersionState, VersionStatus } from "../../providers/kubernetes/declared-status.ts";
 import type { ClusterView, KubeDeclaration, KubePod, KubeRunner, Objects } from "../../providers/kubernetes/objects.ts";
 import { translateDeclarations } from "../../providers/kubernetes/translate-declarations.ts";
 import { runnerKind } from "../../providers/kubernetes/translate-runners.ts";
@@ -20,7 +21,7 @@ type UntimedCondition = Omit<StatusCondition, "lastTransitionTime">;
 /** A status without the times of its conditions, which depend on what was said before. */
 type Untimed<S> = Omit<S, "conditions"> & { readonly conditions: readonly [UntimedCondition] };
 
-export type WantedStatus = { readonly namespace: string; readonly name: string; readonly uid: string } & (
+export type DeclaredStatus = { readonly namespace: string; readonly name: string; readonly uid: string } & (
   | { readonly kind: "service"; readonly status: Untimed<VersionStatus> }
   | { readonly kind: "app"; readonly status: Untimed<AppStatus> }
   | { readonly kind: "job"; readonly status: Untimed<JobStatus> }
@@ -33,11 +34,11 @@ export interface StatusInput {
   readonly inForce: InForce;
   readonly now: number;
   /** What was to be said before, by `declarationKey`. */
-  readonly before: ReadonlyMap<string, WantedStatus>;
+  readonly before: ReadonlyMap<string, DeclaredStatus>;
 }
 
 /** The statuses of all declared objects, by `declarationKey`. */
-export function wantedStatuses(input: StatusInput): ReadonlyMap<string, WantedStatus> {
+export function declaredStatuses(input: StatusInput): ReadonlyMap<string, DeclaredStatus> {
   const { versions, apps, declaredJobs, routers, externals } = input.view;
   return new Map([
     ...[...versions.values()].map((one) => entry(one, { kind: "service", status: versionStatus(one, input) })),
@@ -48,9 +49,9 @@ export function wantedStatuses(input: StatusInput): ReadonlyMap<string, WantedSt
   ]);
 }
 
-type Said = WantedStatus extends infer One ? (One extends WantedStatus ? Pick<One, "kind" | "status"> : never) : never;
+type Said = DeclaredStatus extends infer One ? (One extends DeclaredStatus ? Pick<One, "kind" | "status"> : never) : never;
 
-function entry(declaration: KubeDeclaration, said: Said): readonly [string, WantedStatus] {
+function entry(declaration: KubeDeclaration, said: Said): readonly [string, DeclaredStatus] {
   const { namespace, name, uid } = declaration;
   return [declarationKey(declaration), { namespace, name, uid, ...said }];
 }

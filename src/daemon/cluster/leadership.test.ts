@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { silentLog } from "../../../test/support/real.ts";
-import { eventually, VirtualClock } from "../../../test/support/virtual-clock.ts";
+import { eventually, silentLog } from "../../../test/support/real.ts";
+import { VirtualClock } from "../../../test/support/virtual-clock.ts";
 import type { ApiError, ApiResult } from "../../providers/kubernetes/api-error.ts";
 import { becomeLeader, type Leadership, leaseDurationMs } from "./leadership.ts";
 

@@ -1,9 +1,10 @@
 /** Writes into each namespace what there is to know of the mesh there. */
 import type { AuthorityState } from "../../identity/authority-state.ts";
 import { canonicalJson } from "../../lib/canonical-json.ts";
-import { Cell, type Readable } from "../../lib/cell.ts";
+import type { Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { runLoop } from "../../lib/loop.ts";
 import { type MeshReport, meshReportKind, meshReportName } from "../../model/mesh-report.ts";
 import type { TrustDomain } from "../../model/spiffe.ts";
 import type { KubeClient, ObjectPlace } from "../../providers/kubernetes/client.ts";
@@ -32,27 +33,21 @@ const retryMs = 10_000;
 /** Works until `signal` aborts. Who cannot read the reports loses nothing but a look: whatever fails is tried again. */
 export async function runMeshReporter(options: MeshReporterOptions, signal: AbortSignal): Promise<void> {
   const { clock, log, facts, authority } = options;
-  const wakes = new Cell(0);
-  const follow = async (source: Readable<unknown>): Promise<void> => {
-    for await (const _ of source.watch(signal)) wakes.update((count) => count + 1);
-  };
   const told = new Map<string, string>();
   let isTidy = false;
-  const work = async (): Promise<void> => {
-    for await (const _ of wakes.watch(signal)) {
-      const known = facts.get();
-      if (known === undefined) continue;
-      const wanted = meshReports(known, { ...options, authority: authority.get() });
-      isTidy ||= await findOld(options, told, signal);
-      let isDone = isTidy;
-      for (const [namespace, report] of wanted) isDone = (await tell(options, told, { namespace, report }, signal)) && isDone;
-      for (const namespace of told.keys()) if (!wanted.has(namespace)) isDone = (await forget(options, told, namespace, signal)) && isDone;
-      if (!isDone && !signal.aborted) log.debug("not all reports on the mesh were written; trying again");
-      await clock.sleep(isDone ? restMs : retryMs, signal);
-      if (!isDone) wakes.update((count) => count + 1);
-    }
+  const step = async (): Promise<number | undefined> => {
+    const known = facts.get();
+    if (known === undefined) return undefined;
+    const wanted = meshReports(known, { ...options, authority: authority.get() });
+    isTidy ||= await findOld(options, told, signal);
+    let isDone = isTidy;
+    for (const [namespace, report] of wanted) isDone = (await tell(options, told, { namespace, report }, signal)) && isDone;
+    for (const namespace of told.keys()) if (!wanted.has(namespace)) isDone = (await forget(options, told, namespace, signal)) && isDone;
+    if (!isDone && !signal.aborted) log.debug("not all reports on the mesh were written; trying again");
+    await clock.sleep(isDone ? restMs : retryMs, signal);
+    return isDone ? undefined : clock.now();
   };
-  await Promise.all([follow(facts), follow(authority), work()]);
+  await runLoop({ sources: [facts, authority], clock, log, step }, signal);
 }
 
 /**

@@ -8,10 +8,11 @@ import type { MeshPlan } from "../../compile/mesh-plan.ts";
 import { compileNode, type NodePlan } from "../../compile/node-plan.ts";
 import { Cell } from "../../lib/cell.ts";
 import type { PinnedPod } from "../../model/mesh-pod.ts";
+import { nodeProxyId } from "../../model/spiffe.ts";
 import type { TypeStatus } from "../../xds/conversation.ts";
 import type { AckOutcome, AdsServer } from "../../xds/server.ts";
 import { type Snapshot, sameSnapshot } from "../../xds/snapshot.ts";
-import { ProxyLink, proxyId } from "./proxy-link.ts";
+import { ProxyLink } from "./proxy-link.ts";
 
 /** Envoys that answer when a test says so. */
 class FakeAds implements Pick<AdsServer, "publish" | "forget" | "status" | "waitAcked"> {
@@ -44,7 +45,7 @@ class FakeAds implements Pick<AdsServer, "publish" | "forget" | "status" | "wait
   /** The node's Envoy has all that it was sent up to now. */
   async answer(node: string, outcome: AckOutcome = { kind: "acked" }): Promise<void> {
     for (const waiting of this.#waiting.splice(0)) {
-      if (waiting.node === proxyId(node)) waiting.resolve(outcome);
+      if (waiting.node === nodeProxyId(node)) waiting.resolve(outcome);
       else this.#waiting.push(waiting);
     }
     await new Promise((resolve) => setImmediate(resolve));
@@ -102,7 +103,7 @@ test("nodes without pods of the mesh are not waited for, nor those whose Envoy i
   const { ads, link, clock } = started();
   link.publish(plans(one, ["a", "b", "c"]), 1);
   await ads.answer("a");
-  ads.away.add(proxyId("b"));
+  ads.away.add(nodeProxyId("b"));
   assert.equal(link.acknowledged(), 0, "not yet long");
   await clock.advance(31_000);
   assert.equal(link.acknowledged(), 1);

@@ -7,6 +7,7 @@ import type { EnvoyResource } from "../../emit/envoy/resource.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { PinnedPod } from "../../model/mesh-pod.ts";
+import { nodeProxyId, proxyIdOf } from "../../model/spiffe.ts";
 import type { ProxyState } from "../../providers/kubernetes/translate-gateway-status.ts";
 import type { ProxyKnowledge } from "../../release/membership.ts";
 import type { AckOutcome, AdsServer } from "../../xds/server.ts";
@@ -69,16 +70,6 @@ interface NodeState {
 /** After so long without its Envoy a node is not waited for: it is lost, or it will get the newest when it comes back. */
 const patienceMs = 30_000;
 
-/** The id by which a node's Envoy asks for its configuration. */
-export function proxyId(node: string): string {
-  return `node/${node}`;
-}
-
-/** The id by which a gateway's Envoys ask for their configuration: their SPIFFE ID without the trust domain. */
-export function gatewayProxyId({ identity, trustDomain }: Pick<GatewayPlan, "identity" | "trustDomain">): string {
-  return identity.slice(`spiffe://${trustDomain}/`.length);
-}
-
 export interface ProxyLinkOptions {
   readonly ads: AdsServer;
   readonly clock: Clock;
@@ -103,14 +94,14 @@ export class ProxyLink {
 
   /** Sends every node and every gateway its plan; one without a plan is forgotten. `round` numbers what all of it was made from, and never falls. */
   publish(plans: ReadonlyMap<string, NodePlan>, round: number, gateways: readonly GatewayWork[] = []): void {
-    const wanted = new Set([...[...plans.keys()].map(proxyId), ...gateways.map(({ plan }) => gatewayProxyId(plan))]);
+    const wanted = new Set([...[...plans.keys()].map(nodeProxyId), ...gateways.map(({ plan }) => proxyIdOf(plan.identity))]);
     for (const [id, node] of this.#nodes) if (!wanted.has(id)) this.#forget(node);
     for (const [name, plan] of plans) {
       const facts = { pods: new Map(plan.pods.map((pod) => [pod.uid, pod])), tunnels: new Set(plan.remote.map(({ address }) => address)), round };
-      this.#send(this.#nodes.get(proxyId(name)) ?? this.#add({ id: proxyId(name), name }), emitNodeProxy(plan), facts);
+      this.#send(this.#nodes.get(nodeProxyId(name)) ?? this.#add({ id: nodeProxyId(name), name }), emitNodeProxy(plan), facts);
     }
     for (const { plan, generations } of gateways) {
-      const id = gatewayProxyId(plan);
+      const id = proxyIdOf(plan.identity);
       this.#send(this.#nodes.get(id) ?? this.#add({ id }), emitClusterGateway(plan), { pods: new Map(), tunnels: plan.tunnels, generations, round });
     }
   }
@@ -162,7 +153,7 @@ export class ProxyLink {
     const present = this.#present();
     return {
       hasListeners: (pod) => {
-        const node = this.#nodes.get(proxyId(pod.node));
+        const node = this.#nodes.get(nodeProxyId(pod.node));
         if (node === undefined || !node.acked || node.refused.has(`in/${pod.uid}`) || node.refused.has(`out/${pod.uid}`)) return false;
         return node.sent.every((facts) => isSamePod(facts.pods.get(pod.uid), pod));
       },

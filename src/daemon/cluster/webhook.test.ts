@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { type TestContext, test } from "node:test";
 import { someAuthority } from "../../../test/support/certificates.ts";
+import { silentLog } from "../../../test/support/real.ts";
 import { VirtualClock } from "../../../test/support/virtual-clock.ts";
 import { freePort } from "../../../test/system/support/weir.ts";
 import { bundlePem } from "../../identity/bundle.ts";
@@ -14,7 +15,6 @@ import { list, record } from "../../providers/kubernetes/readers.ts";
 import { keepServing } from "./serving-certificate.ts";
 import { runWebhook } from "./webhook.ts";
 
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const namespace = "weir-system";
 
 /** Keeps what is applied; lists answer what is set. */
@@ -66,8 +66,8 @@ async function start(t: TestContext, agoMs = 0): Promise<Started> {
   const authority = await someAuthority(clock);
   const port = await freePort();
   const work = [
-    keepServing({ client: objects, authority, namespace, clock, log }, end.signal),
-    runWebhook({ client: objects, clock, log, port, namespace }, end.signal),
+    keepServing({ client: objects, authority, namespace, clock, log: silentLog }, end.signal),
+    runWebhook({ client: objects, clock, log: silentLog, port, namespace }, end.signal),
   ];
   t.after(async () => {
     end.abort();
@@ -198,7 +198,7 @@ test("a configuration that somebody deleted is not made anew, and nothing of oth
   const objects = new Objects();
   objects.kept.delete("weir-validate");
   const [clock, end] = [new VirtualClock(), new AbortController()];
-  const work = keepServing({ client: objects, authority: await someAuthority(clock), namespace, clock, log }, end.signal);
+  const work = keepServing({ client: objects, authority: await someAuthority(clock), namespace, clock, log: silentLog }, end.signal);
   await until(clock, () => objects.applied >= 1);
   end.abort();
   await work;

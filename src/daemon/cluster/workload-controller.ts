@@ -1,18 +1,18 @@
-/** Keeps on a cluster what is declared there: whenever anything changed, one round from what should be to what is. */
-
+/** Keeps on a cluster what is declared there and what gateways need: whenever anything changed, one round from what should be to what is. */
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { runLoop } from "../../lib/loop.ts";
 import { sameFields, shareMap } from "../../lib/memoize.ts";
 import { WorkloadWriter } from "../../providers/kubernetes/apply.ts";
 import type { KubeClient } from "../../providers/kubernetes/client.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
-import { declarationKey, heldObjects, unwanted, type Wanted, wantedObjects } from "../../providers/kubernetes/translate-wanted.ts";
-import { Alarm } from "../alarm.ts";
+import { declarationKey, type GatewayClaims, heldObjects, unwanted, type Wanted, wantedObjects } from "../../providers/kubernetes/translate-wanted.ts";
 import { shortHash } from "../made-from.ts";
 
 export interface WorkloadControllerOptions {
   readonly view: Readable<ClusterView | undefined>;
+  readonly gateways: Readable<GatewayClaims>;
   readonly client: Pick<KubeClient, "get" | "apply" | "delete">;
   readonly clock: Clock;
   readonly log: Log;
@@ -20,7 +20,7 @@ export interface WorkloadControllerOptions {
 
 /** What the last round left behind. */
 export interface WorkloadState {
-  /** Declaration → one line why it is not on the cluster as declared. */
+  /** Declaration or Gateway → one line why it is not on the cluster as declared. */
   readonly reasons: ReadonlyMap<string, string>;
   /** Version or job → hash of what its pods are made from. */
   readonly hashes: ReadonlyMap<string, string>;
@@ -35,14 +35,11 @@ const empty: WorkloadState = { reasons: new Map(), hashes: new Map(), generation
 export class WorkloadController {
   readonly #options: WorkloadControllerOptions;
   readonly #writer: WorkloadWriter;
-  readonly #wakes = new Cell(0);
-  readonly #alarm: Alarm;
   readonly #state = new Cell<WorkloadState>(empty);
 
   constructor(options: WorkloadControllerOptions) {
     this.#options = options;
     this.#writer = new WorkloadWriter(options);
-    this.#alarm = new Alarm(options.clock, () => this.#wakes.update((count) => count + 1));
   }
 
   get state(): Readable<WorkloadState> {
@@ -50,32 +47,24 @@ export class WorkloadController {
   }
 
   /** Works until `signal` aborts. */
-  async start(signal: AbortSignal): Promise<void> {
-    const follow = async (): Promise<void> => {
-      for await (const _ of this.#options.view.watch(signal)) this.#wakes.update((count) => count + 1);
-    };
-    await Promise.all([follow(), this.#alarm.start(signal), this.#run(signal)]);
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    for await (const _ of this.#wakes.watch(signal)) {
-      const view = this.#options.view.get();
+  start(signal: AbortSignal): Promise<void> {
+    const { view, gateways, clock, log } = this.#options;
+    const step = async (): Promise<number | undefined> => {
+      const seen = view.get();
       // What was true a while ago is nothing to put things back to.
-      if (view === undefined || !view.connected) continue;
-      try {
-        await this.#round(view, signal);
-      } catch (error) {
-        this.#options.log.error("a round failed", { error: error instanceof Error ? error.stack : String(error) });
-      }
-    }
+      return seen?.connected === true ? this.#round(seen, signal) : undefined;
+    };
+    return runLoop({ sources: [view, gateways], clock, log, step }, signal);
   }
 
-  async #round(view: ClusterView, signal: AbortSignal): Promise<void> {
-    const wanted = wantedObjects(view, shortHash, this.#state.get().begun);
+  /** Answers when to look again although nothing happened. */
+  async #round(view: ClusterView, signal: AbortSignal): Promise<number | undefined> {
+    const wanted = wantedObjects(view, shortHash, { begun: this.#state.get().begun, gateways: this.#options.gateways.get() });
     const held = heldObjects(view);
     const objects = [...wanted.objects.values()].map(({ object }) => object);
-    this.#alarm.set(await this.#writer.round(objects, { held, unwanted: unwanted(held, wanted) }, signal));
+    const wakeAt = await this.#writer.round(objects, { held, unwanted: unwanted(held, wanted) }, signal);
     const before = this.#state.get();
+    for (const [name, reason] of wanted.reasons) if (before.reasons.get(name) !== reason) this.#options.log.info("cannot be as declared", { of: name, reason });
     const generations = new Map(
       [...view.versions.values(), ...view.declaredJobs.values()].map((one): [string, number] => [declarationKey(one), one.generation]),
     );
@@ -86,6 +75,7 @@ export class WorkloadController {
       begun: shareMap(before.begun, wanted.begun),
     };
     if (!sameFields(state, before)) this.#state.set(state);
+    return wakeAt;
   }
 
   /** Why declarations cannot be, and why objects for them cannot. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { image, shop } from "../../../test/support/declarations.ts";
+import { silentLog } from "../../../test/support/real.ts";
 import { VirtualClock } from "../../../test/support/virtual-clock.ts";
 import type { ApiResult } from "./api-error.ts";
 import { WorkloadWriter } from "./apply.ts";
@@ -10,7 +11,6 @@ import { writtenReader } from "./read-declarations.ts";
 import { versionService } from "./translate-workloads.ts";
 import { type WrittenObject, writtenKey, writtenObject } from "./workload-objects.ts";
 
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const key = "Service shop/web-v1";
 
 function serviceOf(port: number): WrittenObject {
@@ -25,7 +25,7 @@ class Rig {
   /** What is there. */
   live: object | undefined;
   refusal: ApiResult<unknown> | undefined;
-  readonly writer = new WorkloadWriter({ clock: this.clock, log: quiet, client: this });
+  readonly writer = new WorkloadWriter({ clock: this.clock, log: silentLog, client: this });
 
   get(): Promise<ApiResult<unknown>> {
     this.calls.push("get");
@@ -76,6 +76,19 @@ test("what is heard late is no change by others", async () => {
   assert.deepEqual(await rig.round([serviceOf(81)]), ["", undefined]);
 });
 
+test("what is applied and never seen, for it may not be read, is applied again ever more slowly", async () => {
+  const rig = new Rig();
+  const waits: (number | undefined)[] = [];
+  for (let i = 0; i < 8; i += 1) {
+    assert.equal((await rig.round([serviceOf(80)], new Map()))[0], "get, apply");
+    const [calls, wait] = await rig.round([serviceOf(80)], new Map());
+    assert.equal(calls, "");
+    waits.push(wait);
+    await rig.clock.advance(wait ?? 0);
+  }
+  assert.deepEqual(waits, [5_000, 5_000, 5_000, 5_000, 5_000, 8_000, 16_000, 30_000]);
+});
+
 test("a change by somebody is put back at once; who fights is met more slowly each time", async () => {
   const rig = new Rig();
   await rig.round([serviceOf(80)]);
@@ -98,6 +111,16 @@ test("a change by somebody is put back at once; who fights is met more slowly ea
   assert.deepEqual(waits, [500, 1_000, 2_000]);
   await rig.clock.advance(61_000);
   assert.equal((await edit())[0], "apply", "after a calm minute at once again");
+});
+
+test("an annotation of ours that somebody takes over or away is put back, another's is not", async () => {
+  const ours = (...keys: readonly string[]) => [
+    { manager: "weir", operation: "Apply", fieldsV1: { "f:metadata": { "f:annotations": Object.fromEntries(keys.map((key) => [`f:${key}`, {}])) } } },
+  ];
+  const digest = (annotations: object, managedFields: readonly object[]): string =>
+    writtenReader("Service")({ metadata: { name: "web", annotations, managedFields } }).digest;
+  assert.equal(digest({ a: "1" }, ours("a")), digest({ a: "1", b: "2" }, ours("a")));
+  assert.notEqual(digest({ a: "1" }, ours("a")), digest({ a: "2" }, ours()));
 });
 
 test("what somebody deleted comes back", async () => {

@@ -1,5 +1,7 @@
 /** Brings objects of ours onto a cluster and keeps them there: writes what differs, puts back what others changed, never touches what is not ours. */
+import { backoffMs } from "../../lib/backoff.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { inTurns } from "../../lib/in-turns.ts";
 import type { Log } from "../../lib/log.ts";
 import type { ApiError, ApiResult } from "./api-error.ts";
 import type { KubeClient, ObjectPlace } from "./client.ts";
@@ -32,8 +34,7 @@ interface Entry {
   readonly left?: true;
 }
 
-const shortestWaitMs = 500;
-const longestWaitMs = 30_000;
+const waits = { firstMs: 500, longestMs: 30_000 };
 /** So long what we hear of an object may be from before we applied it. */
 const echoMs = 5_000;
 /** Who changes an object again within this time fights for it: each round waits longer. */
@@ -113,11 +114,12 @@ export class WorkloadWriter {
     if (!answer.ok) return this.#failed(object, describe(object, answer.error));
     const { digest } = writtenReader(object.kind)(answer.value);
     const now = clock.now();
-    const isPutBack = before?.applied !== undefined && before.seen && isSame(before.object, object);
-    const troubles = isPutBack && now - (before?.applied?.at ?? 0) < calmMs ? (before?.troubles ?? 0) + 1 : 0;
-    if (isPutBack) log.info("put back what somebody changed", { object: key });
+    // What we never see although we applied it is no change by others; it is applied again all the same, ever more slowly.
+    const again = before?.applied !== undefined && isSame(before.object, object) ? { ...before, at: before.applied.at } : undefined;
+    const troubles = again !== undefined && now - again.at < calmMs ? again.troubles + 1 : 0;
+    if (again?.seen === true) log.info("put back what somebody changed", { object: key });
     else log.debug("applied", { object: key });
-    this.#entries.set(key, { object, applied: { digest, at: now }, seen: false, troubles, notBefore: troubles === 0 ? 0 : now + waitMs(troubles) });
+    this.#entries.set(key, { object, applied: { digest, at: now }, seen: false, troubles, notBefore: troubles === 0 ? 0 : now + backoffMs(waits, troubles) });
   }
 
   /** Who no longer says how many pods there are must not take the number away: without anybody who says it the API server makes it one. */
@@ -140,7 +142,7 @@ export class WorkloadWriter {
   /** Somebody else's does as well: it is used as it is, and looked for again now and then. */
   #left(object: WrittenObject): void {
     const now = this.#options.clock.now();
-    this.#entries.set(writtenKey(object), { object, left: true, seen: false, troubles: 0, notBefore: now + longestWaitMs });
+    this.#entries.set(writtenKey(object), { object, left: true, seen: false, troubles: 0, notBefore: now + waits.longestMs });
   }
 
   #failed(object: WrittenObject, reason: string): void {
@@ -151,7 +153,7 @@ export class WorkloadWriter {
     const troubles = isAgain ? before.troubles + 1 : 1;
     log[before?.reason === reason ? "debug" : "warn"]("an object cannot be applied; trying again", { object: key, reason });
     // What was applied before is no longer known to be there.
-    this.#entries.set(key, { object, seen: false, troubles, notBefore: clock.now() + waitMs(troubles), reason });
+    this.#entries.set(key, { object, seen: false, troubles, notBefore: clock.now() + backoffMs(waits, troubles), reason });
   }
 
   /** False: it could not be deleted. */
@@ -181,10 +183,6 @@ function replicasOf(object: WrittenObject): unknown {
   return record(object["spec"])["replicas"];
 }
 
-function waitMs(troubles: number): number {
-  return Math.min(longestWaitMs, shortestWaitMs * 2 ** (troubles - 1));
-}
-
 function isSame(a: WrittenObject, b: WrittenObject): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
@@ -195,13 +193,4 @@ function placeOf(kind: WrittenKind, { namespace, name }: { readonly namespace: s
 
 function describe({ kind, metadata: { name } }: WrittenObject, error: ApiError): string {
   return `${kind} ${name}: ${error.message}`;
-}
-
-/** Runs all, a few at once. */
-async function inTurns(work: readonly (() => Promise<void>)[], width: number, signal: AbortSignal): Promise<void> {
-  const rest = [...work];
-  const one = async (): Promise<void> => {
-    for (let next = rest.shift(); next !== undefined && !signal.aborted; next = rest.shift()) await next();
-  };
-  await Promise.all(Array.from({ length: Math.min(width, work.length) }, one));
 }

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { FakeKubeApi } from "../../../test/support/fake-kube-api.ts";
-import { eventually, VirtualClock } from "../../../test/support/virtual-clock.ts";
+import { eventually } from "../../../test/support/real.ts";
+import { VirtualClock } from "../../../test/support/virtual-clock.ts";
 import { type ClusterAccess, directAccess } from "./access.ts";
 import { apiError, connectionError } from "./api-error.ts";
 import { KubeClient, type WatchNews } from "./client.ts";

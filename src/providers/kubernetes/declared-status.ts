@@ -2,6 +2,7 @@
 import type { RunState, Shares } from "../../model/declared.ts";
 import { type JobRunFacts, type JobState, jobStates } from "../../model/job-run.ts";
 import { formatPercent } from "../../model/weights.ts";
+import { conditionTime, type StatusCondition } from "./conditions.ts";
 import { flag, list, number, optional, type Raw, record, text } from "./readers.ts";
 
 /** Who writes status. */
@@ -9,19 +10,6 @@ export const statusManager = "weir-status";
 
 export const versionStates = ["ready", "starting", "degraded", "failing", "draining", "stopped"] as const;
 export type VersionState = (typeof versionStates)[number];
-
-/** A condition in Kubernetes' form. */
-export interface StatusCondition {
-  /** `Ready` of versions, `Programmed` of everything else. */
-  readonly type: string;
-  readonly status: "True" | "False" | "Unknown";
-  /** One word in CamelCase. */
-  readonly reason: string;
-  readonly message: string;
-  readonly observedGeneration: number;
-  /** RFC 3339: when `status` last became another. */
-  readonly lastTransitionTime: string;
-}
 
 interface AnyStatus {
   /** Of the object's spec that this is about. */
@@ -102,17 +90,6 @@ export function writtenJobStatus(status: JobStatus): object {
     ...optional("nextRun", status.nextRunAt === undefined ? undefined : conditionTime(status.nextRunAt)),
   };
   return { ...status, shown };
-}
-
-/** A moment (milliseconds since the epoch) as conditions have it: RFC 3339, whole seconds. */
-export function conditionTime(now: number): string {
-  return new Date(now).toISOString().replace(/\.\d+Z$/, "Z");
-}
-
-/** The condition `next` with the time of the last change: that of `before` while the answer is the same. `at` is a `conditionTime`. */
-export function conditionSince(next: Omit<StatusCondition, "lastTransitionTime">, before: readonly StatusCondition[], at: string): StatusCondition {
-  const old = before.find(({ type, status }) => type === next.type && status === next.status);
-  return { ...next, lastTransitionTime: old?.lastTransitionTime ?? at };
 }
 
 /** Reads a Version's status; undefined before anything was said. */

@@ -218,7 +218,7 @@ export interface ClusterView {
   readonly externals: Objects<KubeDeclaration<"external">>;
   readonly configs: Objects<KubeContent>;
   readonly secrets: Objects<KubeContent>;
-  /** What Weir wrote for it. */
+  /** What Weir wrote for it, and for Gateways. */
   readonly deployments: Objects<KubeRunner>;
   readonly statefulSets: Objects<KubeRunner>;
   readonly daemonSets: Objects<KubeRunner>;
@@ -228,6 +228,8 @@ export interface ClusterView {
   readonly ownServices: Objects<KubeWritten>;
   readonly ownAccounts: Objects<KubeWritten>;
   readonly ownBudgets: Objects<KubeWritten>;
+  /** Empty where we may not read ConfigMaps. */
+  readonly ownConfigMaps: Objects<KubeWritten>;
   /** False: what is here was true when the API server was last heard of. */
   readonly connected: boolean;
   /** One line why not, when it is not connected. */

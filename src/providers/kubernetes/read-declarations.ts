@@ -41,12 +41,9 @@ export function writtenReader<K extends WrittenKind>(kind: K): (raw: unknown) =>
     const owners = list(record(raw["metadata"])["ownerReferences"]).map(record);
     const meta = readMeta(raw);
     const uids = texts(owners.map(({ uid }) => uid));
-    return {
-      ...meta,
-      kind,
-      digest: hashOf({ labels: meta.labels, uids, spec: decidingSpec(kind, raw), automount: raw["automountServiceAccountToken"] }),
-      owners: uids,
-    };
+    const annotations = ownFields(raw).flatMap((fields) => Object.keys(record(record(fields["f:metadata"])["f:annotations"])));
+    const said = { spec: decidingSpec(kind, raw), data: raw["data"], automount: raw["automountServiceAccountToken"] };
+    return { ...meta, kind, digest: hashOf({ labels: meta.labels, annotations, uids, ...said }), owners: uids };
   };
 }
 
@@ -59,12 +56,15 @@ function decidingSpec(kind: WrittenKind, raw: Raw): unknown {
 
 /** Whether Weir applied the number of pods that there is, and nobody changed it since. */
 function saysReplicas(raw: Raw): boolean {
+  return ownFields(raw).some((fields) => record(fields["f:spec"])["f:replicas"] !== undefined);
+}
+
+/** What Weir applied and nobody changed since, as the API server notes it: names of fields, without their values. */
+function ownFields(raw: Raw): readonly Raw[] {
   return list(record(raw["metadata"])["managedFields"])
     .map(record)
-    .some(({ manager, operation, subresource, fieldsV1 }) => {
-      const isOurs = manager === fieldManager && operation === "Apply" && subresource === undefined;
-      return isOurs && record(record(fieldsV1)["f:spec"])["f:replicas"] !== undefined;
-    });
+    .filter(({ manager, operation, subresource }) => manager === fieldManager && operation === "Apply" && subresource === undefined)
+    .map(({ fieldsV1 }) => record(fieldsV1));
 }
 
 /** The reader of a kind that makes pods. */

@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { FakeKubeApi } from "../../../test/support/fake-kube-api.ts";
+import { eventually, silentLog } from "../../../test/support/real.ts";
 import { runs } from "../../../test/support/runs.ts";
-import { eventually, VirtualClock } from "../../../test/support/virtual-clock.ts";
+import { VirtualClock } from "../../../test/support/virtual-clock.ts";
 import { directAccess } from "./access.ts";
 import { KubeClient } from "./client.ts";
 import { record, text } from "./readers.ts";
 import { Reflector } from "./reflector.ts";
 
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const kind = { group: "", version: "v1", resource: "pods" };
 
 interface Seen {
@@ -35,7 +35,7 @@ async function rig(setUp: (api: FakeKubeApi) => void = () => {}): Promise<Rig> {
   await api.start();
   const clock = new VirtualClock();
   const access = directAccess(api.url);
-  const reflector = new Reflector({ client: new KubeClient({ access, clock }), kind, read, clock, log: quiet, random: () => 0.5 });
+  const reflector = new Reflector({ client: new KubeClient({ access, clock }), kind, read, clock, log: silentLog, random: () => 0.5 });
   const stop = new AbortController();
   const work = reflector.start(stop.signal);
   const end = async (): Promise<void> => {
@@ -82,7 +82,7 @@ test("objects that did not change, as far as we read them, are the identical val
   api.put("pods", { ...pod("a"), heartbeat: 2 });
   api.compact();
   api.expireWatches();
-  await eventually(() => api.count("list") === 2 && api.watching === 1, "listed anew", clock);
+  await clock.until(() => api.count("list") === 2 && api.watching === 1, "listed anew");
   assert.equal(reflector.state.get(), before);
   api.put("pods", pod("b", "blue"));
   await eventually(() => reflector.state.get() !== before, "a real change");
@@ -95,7 +95,7 @@ test("a watch that ends or breaks is resumed where it was: nothing is lost, noth
     interrupt();
     await eventually(() => api.watching === 0, "ended");
     api.put("pods", pod("b", `color${i}`));
-    await eventually(() => now() === `a=red b=color${i}`, "what happened meanwhile", clock);
+    await clock.until(() => now() === `a=red b=color${i}`, "what happened meanwhile");
   }
   assert.equal(api.count("list"), 1);
 });
@@ -112,7 +112,7 @@ for (const how of ["when the watch starts", "in the middle of a watch"]) {
     api.compact();
     if (how === "when the watch starts") api.breakWatches();
     else api.expireWatches();
-    await eventually(() => now().includes("c=red"), "listed anew", clock);
+    await clock.until(() => now().includes("c=red"), "listed anew");
     assert.equal(reflector.state.get().objects.has("default/a"), false);
     assert.equal(api.count("list"), 2);
     assert.equal(reflector.state.get().connected, true);
@@ -135,7 +135,7 @@ test("a connection that went dead without a word is replaced after 90 s, and nob
   assert.equal(api.count("watch"), 1, "a bookmark is a sign of life");
   api.deafen();
   api.put("pods", pod("b"));
-  await eventually(() => now() === "a=red b=red", "the lost event", clock, 1_000);
+  await clock.until(() => now() === "a=red b=red", "the lost event", 1_000);
   assert.equal(api.count("watch"), 2);
   assert.equal(api.count("list"), 1);
   assert.equal(states.includes(false), false);
@@ -144,7 +144,7 @@ test("a connection that went dead without a word is replaced after 90 s, and nob
 test("a kind of which nothing happens stays connected: its watch is renewed now and then", async (t) => {
   const { api, clock, reflector } = await started(t, (api) => api.put("pods", pod("a")));
   const before = reflector.state.get();
-  for (const times of [2, 3, 4, 5]) await eventually(() => api.count("watch") === times && api.watching === 1, "renewed", clock, 5_000);
+  for (const times of [2, 3, 4, 5]) await clock.until(() => api.count("watch") === times && api.watching === 1, "renewed", 5_000);
   assert.equal(reflector.state.get(), before);
   assert.equal(api.count("list"), 1);
 });
@@ -186,13 +186,13 @@ test("a list that says nothing for 60 s is given up and asked again", async (t) 
   t.after(made.end);
   await eventually(() => made.api.count("list") === 1, "asked");
   made.api.listGate = Promise.resolve();
-  await eventually(() => made.reflector.state.get().synced, "asked again", made.clock, 5_000);
+  await made.clock.until(() => made.reflector.state.get().synced, "asked again", 5_000);
 });
 
 test("while the server is gone for 60 s the last known state stays, with a reason; then it goes on where it was", async (t) => {
   const { api, clock, reflector, now } = await started(t, (api) => api.put("pods", pod("a")));
   await api.stop();
-  await eventually(() => !reflector.state.get().connected, "lost", clock, 1);
+  await clock.until(() => !reflector.state.get().connected, "lost", 1);
   const { objects, synced, reason } = reflector.state.get();
   assert.deepEqual([objects.size, synced], [1, true]);
   assert.match(reason ?? "", /broke off|ECONNREFUSED/);
@@ -203,7 +203,7 @@ test("while the server is gone for 60 s the last known state stays, with a reaso
   assert.match(reflector.state.get().reason ?? "", /ECONNREFUSED/);
   api.put("pods", pod("b"));
   await api.start();
-  await eventually(() => reflector.state.get().connected && now() === "a=red b=red", "back", clock, 1_000);
+  await clock.until(() => reflector.state.get().connected && now() === "a=red b=red", "back", 1_000);
   assert.equal(api.count("list"), 1);
   assert.equal(reflector.state.get().reason, undefined);
 });
@@ -211,11 +211,11 @@ test("while the server is gone for 60 s the last known state stays, with a reaso
 test("a server that comes back without its memory is listed anew at once", async (t) => {
   const { api, clock, reflector, now } = await started(t, (api) => api.put("pods", pod("a")));
   await api.stop();
-  await eventually(() => !reflector.state.get().connected, "lost", clock, 1);
+  await clock.until(() => !reflector.state.get().connected, "lost", 1);
   api.put("pods", pod("b"));
   api.compact();
   await api.start();
-  await eventually(() => api.count("watch") === 2, "asked for a version that is gone", clock, 100);
+  await clock.until(() => api.count("watch") === 2, "asked for a version that is gone", 100);
   await eventually(() => reflector.state.get().connected && now() === "a=red b=red", "no more time passed");
 });
 
@@ -229,12 +229,12 @@ test("a server that refuses is asked again and again, more and more seldom, and 
   assert.ok(made.api.requests.length < 40, `asked ${made.api.requests.length} times in 10 minutes`);
   made.api.answer = () => ({ status: 429, body: {}, headers: { "retry-after": "120" } });
   const before = made.api.requests.length;
-  await eventually(() => made.api.requests.length > before, "asked", made.clock, 1_000);
+  await made.clock.until(() => made.api.requests.length > before, "asked", 1_000);
   await new Promise((resolve) => setTimeout(resolve, 20));
   await made.clock.advance(110_000);
   assert.equal(made.api.requests.length, before + 1);
   made.api.answer = () => undefined;
-  await eventually(() => made.reflector.state.get().connected, "accepted", made.clock, 1_000);
+  await made.clock.until(() => made.reflector.state.get().connected, "accepted", 1_000);
 });
 
 const step = fc.oneof(
@@ -266,7 +266,7 @@ test("whatever happens, in the end everything is as the server has it", { timeou
           .map(({ metadata, ...rest }) => `${metadata.name}=${String(rest["color"])}`)
           .toSorted()
           .join(" ");
-        await eventually(() => now() === want && reflector.state.get().connected, want, clock, 10_000);
+        await clock.until(() => now() === want && reflector.state.get().connected, want, 10_000);
       } finally {
         await end();
       }
@@ -307,7 +307,7 @@ test("a kind that the cluster does not have is empty, and is found when it comes
   await api.start();
   const clock = new VirtualClock();
   const access = directAccess(api.url);
-  const reflector = new Reflector({ client: new KubeClient({ access, clock }), kind, read, clock, log: quiet, random: () => 0.5, mayBeMissing: true });
+  const reflector = new Reflector({ client: new KubeClient({ access, clock }), kind, read, clock, log: silentLog, random: () => 0.5, mayBeMissing: true });
   const stop = new AbortController();
   const work = reflector.start(stop.signal);
   t.after(async () => {
@@ -323,12 +323,12 @@ test("a kind that the cluster does not have is empty, and is found when it comes
   assert.deepEqual([reflector.state.get().connected, reflector.state.get().objects.size], [true, 0]);
   refused = undefined;
   api.put("pods", pod("a"));
-  await eventually(() => reflector.state.get().objects.size === 1, "found", clock, 1_000);
+  await clock.until(() => reflector.state.get().objects.size === 1, "found", 1_000);
   refused = 403;
   api.endWatches();
-  await eventually(() => !reflector.state.get().connected, "hidden", clock, 1_000);
+  await clock.until(() => !reflector.state.get().connected, "hidden", 1_000);
   assert.equal(reflector.state.get().objects.size, 1, "what was seen stays");
   refused = 404;
-  await eventually(() => reflector.state.get().objects.size === 0, "gone", clock, 1_000);
+  await clock.until(() => reflector.state.get().objects.size === 0, "gone", 1_000);
   assert.equal(reflector.state.get().connected, true);
 });

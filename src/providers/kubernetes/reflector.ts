@@ -1,4 +1,5 @@
 /** Keeps one kind's objects as the API server has them, for ever, whatever happens to the connection. */
+import { backoffMs } from "../../lib/backoff.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
@@ -43,8 +44,7 @@ const watchSeconds = 300;
  * (seen with 1.37): then the watch is only renewed, which costs little.
  */
 const patienceMs = 90_000;
-const shortestWaitMs = 250;
-const longestWaitMs = 30_000;
+const waits = { firstMs: 250, longestMs: 30_000 };
 /** So long a kind that a cluster does not have is taken for missing. */
 const missingMs = 10_000;
 /** A watch that ended sooner than this did no good: the next one waits as after a failure. */
@@ -114,9 +114,8 @@ export class Reflector<T> {
   }
 
   #waitMs(outcome: Outcome, failures: number): number {
-    const longest = Math.min(shortestWaitMs * 2 ** (failures - 1), longestWaitMs);
     const asked = outcome.kind === "failed" && outcome.error.kind === "unavailable" ? (outcome.error.retryAfterMs ?? 0) : 0;
-    return Math.max(longest * (0.5 + this.#options.random() / 2), asked);
+    return Math.max(backoffMs(waits, failures) * (0.5 + this.#options.random() / 2), asked);
   }
 
   /** Publishes what is known; silent when nothing of it is new. */

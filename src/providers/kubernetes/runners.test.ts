@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { image, shop, versionObject } from "../../../test/support/declarations.ts";
 import type { FakeObject } from "../../../test/support/fake-kube-api.ts";
 import { clusterView, type Raw } from "../../../test/support/kube-objects.ts";
+import { silentLog } from "../../../test/support/real.ts";
 import { VirtualClock } from "../../../test/support/virtual-clock.ts";
 import type { Service } from "../../model/types.ts";
 import type { ApiResult } from "./api-error.ts";
@@ -13,8 +14,6 @@ import { readAutoscaler, runnerReader } from "./read-declarations.ts";
 import { runnerObjects } from "./translate-runners.ts";
 import { heldObjects, unwanted, wantedObjects } from "./translate-wanted.ts";
 import { managedLabel, type WrittenObject, writtenKey } from "./workload-objects.ts";
-
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 function runner(service: Service): WrittenObject {
   const [object] = runnerObjects({ service, restarts: 0, contents: new Map() }, "0", { owners: [{ kind: "Version", name: "web-v1", uid: "uid-v1" }] });
@@ -55,7 +54,7 @@ test("who stops saying how many pods there are leaves the number with somebody f
     applied.length = 0;
     const object = runner(service);
     const held = there === undefined ? [] : [[writtenKey(object), runnerReader("Deployment")(there)] as const];
-    const writer = new WorkloadWriter({ client, clock: new VirtualClock(), log: quiet });
+    const writer = new WorkloadWriter({ client, clock: new VirtualClock(), log: silentLog });
     await writer.round([object], { held: new Map(held), unwanted: [] }, new AbortController().signal);
     return applied;
   };

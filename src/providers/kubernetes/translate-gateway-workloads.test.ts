@@ -1,30 +1,39 @@
 /** What runs for a Gateway: names, labels, owners, and that its pods may do nothing that they need not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { versionObject } from "../../../test/support/declarations.ts";
+import { clusterView } from "../../../test/support/kube-objects.ts";
 import type { KubeGateway } from "./gateway-objects.ts";
 import { readGateway } from "./read-gateways.ts";
-import { gatewayObjectName, gatewayWorkloads, publicGatewayWorkloads } from "./translate-gateway-workloads.ts";
+import { gatewayClaims, gatewayObjectName } from "./translate-gateway-workloads.ts";
+import type { TranslatedGateway } from "./translate-gateways.ts";
+import { heldObjects, unwanted, wantedObjects } from "./translate-wanted.ts";
+import { type WrittenObject, writtenKey } from "./workload-objects.ts";
 
-const settings = { image: "weir.dev/weir:1", trustDomain: "weir.local", control: "weir-control.weir-system.svc:15012", roots: "PEM" };
+const settings = {
+  image: "weir.dev/weir:1",
+  trustDomain: "weir.local",
+  control: "weir-control.weir-system.svc:15012",
+  roots: "PEM",
+  namespace: "weir-system",
+  domain: "localhost",
+};
 
-function gateway(name = "web"): KubeGateway {
+function gateway(): KubeGateway {
   const infrastructure = { labels: { team: "a" }, annotations: { "example.com/lb": "internal" } };
-  return readGateway({ metadata: { name, namespace: "shop", uid: "u1" }, spec: { gatewayClassName: "weir", infrastructure, listeners: [] } });
+  return readGateway({ metadata: { name: "web", namespace: "shop", uid: "u1" }, spec: { gatewayClassName: "weir", infrastructure, listeners: [] } });
 }
 
-function made(name = "web") {
-  const ports = [80, 443].map((port) => ({ kind: "http" as const, port, hosts: [] }));
-  return gatewayWorkloads({ gateway: gateway(name), listeners: [], attachments: [], ports, secured: [], sets: { taken: [], refused: [] } }, settings);
+function translated(one: KubeGateway, numbers: readonly number[]): TranslatedGateway {
+  const ports = numbers.map((port) => ({ kind: "http" as const, port, hosts: [] }));
+  return { gateway: one, listeners: [], attachments: [], ports, secured: [], sets: { taken: [], refused: [] } };
+}
+
+function made(numbers: readonly number[] = [80, 443]): readonly WrittenObject[] {
+  return gatewayClaims([translated(gateway(), numbers)], undefined, settings).claims.flatMap(({ objects }) => objects);
 }
 
 interface Made {
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly labels: object;
-    readonly annotations: object;
-    readonly ownerReferences: readonly { readonly uid: string }[];
-  };
   readonly spec?: {
     readonly type?: string;
     readonly selector?: object;
@@ -44,18 +53,13 @@ interface Template {
 
 test("everything has the Gateway's name and class, belongs to it, and has what its infrastructure says", () => {
   const objects = made();
-  assert.deepEqual(
-    objects.map(({ resource, namespace, name }) => `${resource} ${namespace}/${name}`),
-    ["serviceaccounts shop/web-weir", "configmaps shop/web-weir", "services shop/web-weir", "deployments shop/web-weir"],
-  );
-  for (const { metadata } of objects.map(({ object }) => object as Made)) {
-    assert.deepEqual(
-      metadata.ownerReferences.map(({ uid }) => uid),
-      ["u1"],
-    );
+  assert.deepEqual(objects.map(writtenKey), ["ServiceAccount shop/web-weir", "ConfigMap shop/web-weir", "Service shop/web-weir", "Deployment shop/web-weir"]);
+  for (const { metadata } of objects) {
+    assert.deepEqual(metadata.ownerReferences, [{ apiVersion: "gateway.networking.k8s.io/v1", kind: "Gateway", name: "web", uid: "u1", controller: true }]);
     assert.deepEqual(metadata.labels, {
       team: "a",
       "gateway.networking.k8s.io/gateway-name": "web",
+      "app.kubernetes.io/managed-by": "weir",
       "app.kubernetes.io/name": "web-weir",
       "weir.dev/managed-by": "weir",
       "weir.dev/part-of": "gateway",
@@ -65,7 +69,7 @@ test("everything has the Gateway's name and class, belongs to it, and has what i
 });
 
 test("the Service leads each port to the same one of the pods; pods are not captured, and can do nothing beside", () => {
-  const [, , service, deployment] = made().map(({ object }) => object as Made);
+  const [, , service, deployment] = made().map((object) => object as Made);
   assert.deepEqual(
     service?.spec?.ports?.map(({ port, targetPort }) => [port, targetPort]),
     [
@@ -84,21 +88,45 @@ test("the Service leads each port to the same one of the pods; pods are not capt
 });
 
 test("a Gateway of which nothing can be served has nothing", () => {
-  assert.deepEqual(
-    gatewayWorkloads({ gateway: gateway(), listeners: [], attachments: [], ports: [], secured: [], sets: { taken: [], refused: [] } }, settings),
-    [],
-  );
+  assert.deepEqual(made([]), []);
 });
 
-test("what is declared public is inside the cluster until the cluster has a domain; its objects belong to nobody", () => {
+test("what is declared public is inside the cluster until the cluster has a domain", () => {
   const typeAt = (domain: string): unknown => {
-    const objects = publicGatewayWorkloads("weir-system", [80], domain, settings).map(({ object }) => object as Made);
-    assert.ok(objects.every(({ metadata }) => metadata.name === "weir-gateway" && metadata.ownerReferences === undefined));
-    return objects.find(({ kind }) => kind === "Service")?.spec?.type;
+    const objects = gatewayClaims([], [80], { ...settings, domain }).claims.flatMap((claim) => claim.objects);
+    return objects.map((object) => object as Made).find(({ spec }) => spec?.type !== undefined)?.spec?.type;
   };
   assert.equal(typeAt("localhost"), "ClusterIP");
   assert.equal(typeAt("apps.example.com"), "LoadBalancer");
-  assert.deepEqual(publicGatewayWorkloads("weir-system", [], "localhost", settings), []);
+});
+
+test("objects of the cluster's own gateway belong to nobody: they go when it is known that nothing is public", () => {
+  const own = gatewayClaims([], [80], settings);
+  const keys = own.claims.flatMap(({ objects }) => objects.map(writtenKey));
+  assert.equal(keys.length, 4);
+  const metadata = { name: "weir-gateway", namespace: "weir-system", labels: { "weir.dev/managed-by": "weir", "weir.dev/part-of": "gateway" } };
+  const claimed = clusterView({ configMaps: [{ metadata }] });
+  const gone = (ports: readonly number[] | undefined): readonly string[] => {
+    const gateways = gatewayClaims([], ports, settings);
+    return unwanted(
+      heldObjects(claimed),
+      wantedObjects(claimed, (text) => text, { gateways }),
+    ).map((object) => writtenKey({ kind: object.kind, metadata: object }));
+  };
+  assert.deepEqual([gone(undefined), gone([80]), gone([])], [[], [], ["ConfigMap weir-system/weir-gateway"]]);
+});
+
+test("a name that a declaration has already is not a Gateway's, too", () => {
+  const young = readGateway({
+    metadata: { name: "web", namespace: "shop", uid: "u1", creationTimestamp: new Date(9_000).toISOString() },
+    spec: { gatewayClassName: "weir", listeners: [] },
+  });
+  const gateways = gatewayClaims([translated(young, [80])], [], settings);
+  const view = clusterView({ versions: [versionObject("web@weir", {}, { age: 5 })] });
+  const { objects, reasons } = wantedObjects(view, (text) => text, { gateways });
+  assert.deepEqual(objects.get("Deployment shop/web-weir")?.by, ["Version shop/web-weir"]);
+  assert.deepEqual(objects.get("ServiceAccount shop/web-weir")?.by, ["Gateway shop/web"]);
+  assert.match(reasons.get("Gateway shop/web") ?? "", /needs the name web-weir, which is that of Version shop\/web-weir/);
 });
 
 test("names are labels of DNS, and different for different Gateways", () => {

@@ -2,10 +2,12 @@
 import { fnv1aHex } from "../../lib/fnv.ts";
 import { gatewayLabel } from "../../model/gateway.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
+import type { Namespace } from "../../model/names.ts";
 import type { KubeGateway } from "./gateway-objects.ts";
 import { gatewayHealthPort as healthPort } from "./translate-gateway-listeners.ts";
 import type { TranslatedGateway } from "./translate-gateways.ts";
-import { type Labels, managedLabel } from "./workload-objects.ts";
+import type { Claim, GatewayClaims } from "./translate-wanted.ts";
+import { type Labels, managedLabel, type Owner, type WrittenKind, type WrittenObject, writtenKey, writtenObject } from "./workload-objects.ts";
 
 export interface GatewayWorkloadSettings {
   /** As nodes pull it. */
@@ -15,16 +17,10 @@ export interface GatewayWorkloadSettings {
   readonly control: string;
   /** Whom a gateway trusts at first contact, PEM. */
   readonly roots: string;
-}
-
-/** An object to apply, with where it is. */
-export interface GatewayObject {
-  readonly group: string;
-  readonly version: string;
-  readonly resource: string;
+  /** Weir's own namespace. */
   readonly namespace: string;
-  readonly name: string;
-  readonly object: object;
+  /** Under which what is public has its names: `localhost`. */
+  readonly domain: string;
 }
 
 const nameLabel = "gateway.networking.k8s.io/gateway-name";
@@ -36,19 +32,33 @@ export function gatewayObjectName({ name, className }: Pick<KubeGateway, "name" 
   return whole.length <= 63 && !name.includes(".") ? whole : `${whole.slice(0, 54)}-${fnv1aHex(`${name}/${className}`).slice(0, 8)}`;
 }
 
-/** All objects of a Gateway, in the order in which they are made; none where nothing of it can be served. */
-export function gatewayWorkloads({ gateway, ports }: TranslatedGateway, settings: GatewayWorkloadSettings): readonly GatewayObject[] {
-  const { namespace, infrastructure, uid } = gateway;
-  const owner = { apiVersion: "gateway.networking.k8s.io/v1", kind: "Gateway", name: gateway.name, uid, controller: true };
-  const numbers = ports.map(({ port }) => port);
+/** What all gateways ask of the cluster. `publicPorts` are those of the cluster's own; undefined while it is not known whether anything is public. */
+export function gatewayClaims(
+  gateways: readonly TranslatedGateway[],
+  publicPorts: readonly number[] | undefined,
+  settings: GatewayWorkloadSettings,
+): GatewayClaims {
+  const claims = gateways.map((one): Claim => {
+    const { namespace, name, createdAt } = one.gateway;
+    return { by: [`Gateway ${namespace}/${name}`], since: Date.parse(createdAt) || 0, objects: gatewayWorkloads(one, settings) };
+  });
+  // Weir's own name is nobody else's.
+  const own: Claim = { by: ["the public gateway"], since: 0, objects: publicGatewayWorkloads(publicPorts ?? [], settings) };
+  const metadata = { namespace: settings.namespace, name: publicGatewayName };
+  return { claims: [own, ...claims], ownerless: new Set(publicPorts === undefined ? [] : gatewayKinds.map((kind) => writtenKey({ kind, metadata }))) };
+}
+
+/** None where nothing of it can be served. */
+function gatewayWorkloads({ gateway, ports }: TranslatedGateway, settings: GatewayWorkloadSettings): readonly WrittenObject[] {
+  const { namespace, infrastructure, name, uid } = gateway;
   return workloads(
     {
       name: gatewayObjectName(gateway),
       namespace,
-      selector: { [nameLabel]: labelValue(gateway.name) },
+      selector: { [nameLabel]: labelValue(name) },
       ...infrastructure,
-      owner,
-      ports: numbers,
+      owners: [{ kind: "Gateway", name, uid }],
+      ports: ports.map(({ port }) => port),
       type: "LoadBalancer",
     },
     settings,
@@ -58,55 +68,41 @@ export function gatewayWorkloads({ gateway, ports }: TranslatedGateway, settings
 /** The name of what runs for what is declared public. */
 export const publicGatewayName = "weir-gateway";
 
-/**
- * All objects of the cluster's own gateway in Weir's namespace; none without ports. Names below `localhost` are for who forwards a port to it: outside of the
- * cluster it is reached only when the cluster's names are below a domain.
- */
-export function publicGatewayWorkloads(
-  namespace: string,
-  ports: readonly number[],
-  domain: string,
-  settings: GatewayWorkloadSettings,
-): readonly GatewayObject[] {
+/** Names below `localhost` are for who forwards a port to it: outside of the cluster it is reached only when the cluster's names are below a domain. */
+function publicGatewayWorkloads(ports: readonly number[], settings: GatewayWorkloadSettings): readonly WrittenObject[] {
+  const { namespace, domain } = settings;
   const selector = { "app.kubernetes.io/name": publicGatewayName, "app.kubernetes.io/part-of": "weir" };
-  return workloads(
-    { name: publicGatewayName, namespace, selector, labels: {}, annotations: {}, ports, type: domain === "localhost" ? "ClusterIP" : "LoadBalancer" },
-    settings,
-  );
+  const type = domain === "localhost" ? "ClusterIP" : "LoadBalancer";
+  return workloads({ name: publicGatewayName, namespace, selector, labels: {}, annotations: {}, owners: [], ports, type }, settings);
 }
 
-interface Wanted {
+interface Needed {
   readonly name: string;
   readonly namespace: string;
   readonly selector: Labels;
   readonly labels: Labels;
   readonly annotations: Labels;
-  readonly owner?: object;
+  readonly owners: readonly Owner[];
   readonly ports: readonly number[];
   readonly type: "LoadBalancer" | "ClusterIP";
 }
 
-function workloads(wanted: Wanted, settings: GatewayWorkloadSettings): readonly GatewayObject[] {
-  const { name, namespace, selector, annotations, owner, ports, type } = wanted;
+const gatewayKinds = ["ServiceAccount", "ConfigMap", "Service", "Deployment"] as const satisfies readonly WrittenKind[];
+
+function workloads(needed: Needed, settings: GatewayWorkloadSettings): readonly WrittenObject[] {
+  const { name, selector, annotations, owners, ports, type } = needed;
   if (ports.length === 0) return [];
+  const namespace = needed.namespace as Namespace;
   const own = { "app.kubernetes.io/name": name, [managedLabel.key]: managedLabel.value, [gatewayLabel.key]: gatewayLabel.value };
-  const labels = { ...wanted.labels, ...selector, ...own };
-  const metadata = { name, namespace, labels, annotations, ...(owner === undefined ? {} : { ownerReferences: [owner] }) };
-  const at = (group: string, version: string, resource: string, kind: string, rest: object): GatewayObject => ({
-    group,
-    version,
-    resource,
-    namespace,
-    name,
-    object: { apiVersion: group === "" ? version : `${group}/${version}`, kind, metadata, ...rest },
-  });
+  const labels = { ...needed.labels, ...selector, ...own };
   const numbers = ports.map((port) => ({ name: `port-${port}`, port, targetPort: port, protocol: "TCP" }));
-  return [
-    at("", "v1", "serviceaccounts", "ServiceAccount", { automountServiceAccountToken: false }),
-    at("", "v1", "configmaps", "ConfigMap", { data: { "roots.pem": settings.roots } }),
-    at("", "v1", "services", "Service", { spec: { type, selector, ports: numbers } }),
-    at("apps", "v1", "deployments", "Deployment", { spec: deploymentSpec(name, namespace, { labels, annotations }, selector, settings) }),
-  ];
+  const fields: Readonly<Record<(typeof gatewayKinds)[number], object>> = {
+    ServiceAccount: { automountServiceAccountToken: false },
+    ConfigMap: { data: { "roots.pem": settings.roots } },
+    Service: { spec: { type, selector, ports: numbers } },
+    Deployment: { spec: deploymentSpec(name, namespace, { labels, annotations }, selector, settings) },
+  };
+  return gatewayKinds.map((kind) => writtenObject(kind, { namespace, name, owners, labels, annotations, fields: { ...fields[kind] } }));
 }
 
 /** A label has at most 63 characters. */

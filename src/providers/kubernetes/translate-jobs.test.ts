@@ -9,7 +9,7 @@ import { heldObjects, unwanted, type Wanted, wantedObjects } from "./translate-w
 import type { WrittenObject } from "./workload-objects.ts";
 
 const hash = (text: string): string => `${text.length}`.padStart(16, "h");
-const wanted = (raw: Raw, begun?: ReadonlyMap<string, string>): Wanted => wantedObjects(clusterView(raw), hash, begun);
+const wanted = (raw: Raw, begun = new Map<string, string>()): Wanted => wantedObjects(clusterView(raw), hash, { begun });
 const key = "Job shop/work";
 const uid = "uid-Job-shop/work";
 
@@ -40,7 +40,7 @@ function ran(name: string, { cause, state, at = 0 }: Ran): FakeObject {
 /** The Jobs that should be there, and those that should go. */
 function jobsOf(raw: Raw, begun?: string): { readonly wanted: readonly string[]; readonly unwanted: readonly string[]; readonly begun: string | undefined } {
   const view = clusterView(raw);
-  const all = wantedObjects(view, hash, new Map(begun === undefined ? [] : [[key, begun]]));
+  const all = wantedObjects(view, hash, { begun: new Map(begun === undefined ? [] : [[key, begun]]) });
   const isJob = (name: string): boolean => /^(Job|CronJob) /.test(name);
   return {
     wanted: [...all.objects.keys()].filter(isJob),

@@ -1,4 +1,4 @@
-/** Everything declared on a cluster → all objects that Weir should have there, and why some of it cannot be. */
+/** Everything declared on a cluster, and its Gateways → all objects that Weir should have there, and why some of it cannot be. */
 import { memoizeLast } from "../../lib/memoize.ts";
 import { stackLabel } from "../../model/declared-kinds.ts";
 import { type AppName, type Namespace, objectKey } from "../../model/names.ts";
@@ -14,8 +14,23 @@ import { adoptedHash, isRunnerKind, type Owner, runnerKinds, type WrittenKind, t
 /** One object that should be there. */
 export interface WantedObject {
   readonly object: WrittenObject;
-  /** Keys of the declarations that it is for: `Version shop/web-v1`. */
+  /** Who wants it, as in `Claim`. */
   readonly by: readonly string[];
+}
+
+/** What somebody wants to have on the cluster. */
+export interface Claim {
+  /** Keys of those who want it: `Version shop/web-v1`. */
+  readonly by: readonly string[];
+  /** When they came, in milliseconds since the epoch: of two claims of one name the older counts. */
+  readonly since: number;
+  readonly objects: readonly WrittenObject[];
+}
+
+export interface GatewayClaims {
+  readonly claims: readonly Claim[];
+  /** Objects that belong to nobody, by `writtenKey`: when nothing wants them, they go. */
+  readonly ownerless: ReadonlySet<string>;
 }
 
 export interface Wanted {
@@ -27,6 +42,8 @@ export interface Wanted {
   readonly hashes: ReadonlyMap<string, string>;
   /** Uids of declarations that are understood: what they no longer want may go. What others own is not ours to judge. */
   readonly judges: ReadonlySet<string>;
+  /** As in `GatewayClaims`. */
+  readonly ownerless: ReadonlySet<string>;
   /** Objects that stay although nothing wants them, by `writtenKey`. */
   readonly kept: ReadonlySet<string>;
   /** Job → the newest cause that it was run for. */
@@ -48,14 +65,16 @@ export function declarationKey({ kind, namespace, name }: Pick<KubeDeclaration, 
   return `${ownerKinds[kind]} ${namespace}/${name}`;
 }
 
-/** What declarations want, one after the other. */
-interface Claim {
-  readonly by: readonly KubeDeclaration[];
-  readonly objects: readonly WrittenObject[];
+interface WantedOptions {
+  /** What jobs were run for, as far as their statuses do not say it yet. */
+  readonly begun?: ReadonlyMap<string, string>;
+  readonly gateways?: GatewayClaims;
 }
 
-/** All that should be there. Of two declarations that want one name the older has it. `begun`: what jobs were run for, as far as their statuses do not say it yet. */
-export function wantedObjects(view: Input, hash: Hash, begun: ReadonlyMap<string, string> = new Map()): Wanted {
+export const noGatewayClaims: GatewayClaims = { claims: [], ownerless: new Set() };
+
+/** All that should be there. Of two that want one name the older has it. */
+export function wantedObjects(view: Input, hash: Hash, { begun = new Map(), gateways = noGatewayClaims }: WantedOptions = {}): Wanted {
   const all: readonly KubeDeclaration[] = [view.apps, view.versions, view.declaredJobs, view.routers, view.externals].flatMap((objects) => [
     ...objects.values(),
   ]);
@@ -67,18 +86,15 @@ export function wantedObjects(view: Input, hash: Hash, begun: ReadonlyMap<string
   }
   const hashes = new Map<string, string>();
   const jobs = jobClaims(view, hash, begun);
-  for (const { by, made } of jobs) hashes.set(declarationKey(by[0]), made.hash);
-  const claims = [...appClaims(view), ...versionClaims(view, hash, hashes), ...jobs, ...addressClaims(view)].toSorted(
-    (a, b) => ageOf(a) - ageOf(b) || byName(a, b),
-  );
+  for (const { by, made } of jobs) hashes.set(by[0], made.hash);
+  const claims = [...appClaims(view), ...versionClaims(view, hash, hashes), ...jobs, ...addressClaims(view), ...gateways.claims];
   const objects = new Map<string, WantedObject>();
-  for (const { by, objects: wanted } of claims) {
-    const names = by.map(declarationKey);
+  for (const { by, objects: wanted } of claims.toSorted((a, b) => a.since - b.since || (a.by.join() < b.by.join() ? -1 : 1))) {
     for (const object of wanted) {
       const key = writtenKey(object);
       const taken = objects.get(key);
-      if (taken === undefined) objects.set(key, { object, by: names });
-      else for (const name of names) reasons.set(name, `it needs the name ${object.metadata.name}, which is that of ${taken.by[0] ?? "another"}`);
+      if (taken === undefined) objects.set(key, { object, by });
+      else for (const name of by) reasons.set(name, `it needs the name ${object.metadata.name}, which is that of ${taken.by[0] ?? "another"}`);
     }
   }
   return {
@@ -86,17 +102,19 @@ export function wantedObjects(view: Input, hash: Hash, begun: ReadonlyMap<string
     reasons,
     hashes,
     judges: new Set(there.map(({ uid }) => uid)),
+    ownerless: gateways.ownerless,
     kept: new Set(jobs.flatMap(({ made }) => made.kept)),
-    begun: new Map(jobs.flatMap(({ by, made }) => (made.begun === undefined ? [] : [[declarationKey(by[0]), made.begun] as const]))),
+    begun: new Map(jobs.flatMap(({ by, made }) => (made.begun === undefined ? [] : [[by[0], made.begun] as const]))),
   };
 }
 
 /**
  * Objects of ours that nothing understood wants any longer, but for those whose pods are still needed. What belongs to nobody of now, the cluster takes away itself.
  */
-export function unwanted(held: HeldObjects, { objects, judges, kept }: Wanted): readonly KubeWritten[] {
+export function unwanted(held: HeldObjects, { objects, judges, ownerless, kept }: Wanted): readonly KubeWritten[] {
+  const isJudged = (key: string, { owners }: KubeWritten): boolean => (owners.length === 0 ? ownerless.has(key) : owners.some((uid) => judges.has(uid)));
   const mayGo = (key: string, object: KubeWritten): boolean =>
-    !objects.has(key) && !kept.has(key) && !object.terminating && object.owners.some((uid) => judges.has(uid)) && !isStillNeeded(object, objects, held);
+    !objects.has(key) && !kept.has(key) && !object.terminating && isJudged(key, object) && !isStillNeeded(object, objects, held);
   return [...held].flatMap(([key, object]) => (mayGo(key, object) ? [object] : []));
 }
 
@@ -114,7 +132,17 @@ function isStillNeeded(old: KubeWritten, objects: Wanted["objects"], held: HeldO
 
 /** All objects that Weir wrote, by `writtenKey`. */
 export type HeldObjects = ReadonlyMap<string, KubeWritten | KubeRunner>;
-type HeldParts = "deployments" | "statefulSets" | "daemonSets" | "autoscalers" | "jobs" | "cronJobs" | "ownServices" | "ownAccounts" | "ownBudgets";
+type HeldParts =
+  | "deployments"
+  | "statefulSets"
+  | "daemonSets"
+  | "autoscalers"
+  | "jobs"
+  | "cronJobs"
+  | "ownServices"
+  | "ownAccounts"
+  | "ownBudgets"
+  | "ownConfigMaps";
 
 /** All objects that Weir wrote, as the cluster has them. */
 export function heldObjects(view: Pick<ClusterView, HeldParts>): HeldObjects {
@@ -128,6 +156,7 @@ export function heldObjects(view: Pick<ClusterView, HeldParts>): HeldObjects {
     view.ownServices,
     view.ownAccounts,
     view.ownBudgets,
+    view.ownConfigMaps,
   ];
   const all: readonly KubeWritten[] = parts.flatMap((objects) => [...objects.values()]);
   return new Map(all.map((object) => [writtenKey({ kind: object.kind, metadata: object }), object]));
@@ -140,13 +169,8 @@ function whyNot(declaration: KubeDeclaration): string | undefined {
   return kind === "service" && "service" in value ? whyNotHere(value.service) : whyNotCalled(declaration);
 }
 
-function ageOf({ by }: Claim): number {
-  return Math.min(...by.map(({ createdAt }) => createdAt));
-}
-
-function byName(a: Claim, b: Claim): number {
-  const [left, right] = [a, b].map(({ by }) => by.map(declarationKey).join()) as [string, string];
-  return left < right ? -1 : 1;
+function claimOf(by: readonly KubeDeclaration[], objects: readonly WrittenObject[]): Claim {
+  return { by: by.map(declarationKey), since: Math.min(...by.map(({ createdAt }) => createdAt)), objects };
 }
 
 function belongsTo(...declarations: readonly KubeDeclaration[]): Belongs {
@@ -167,7 +191,7 @@ function appClaims({ apps, versions, services: there }: Input): readonly Claim[]
     const services = all.flatMap(({ value }) => value?.service ?? []).toSorted((a, b) => (weights[b.version] ?? 0) - (weights[a.version] ?? 0));
     const [namespace = "", app = ""] = key.split("/");
     const hasService = keepsService(services, there.get(key));
-    return { by, objects: appObjects({ namespace: namespace as Namespace, app: app as AppName, versions: services, hasService }, belongsTo(...by)) };
+    return claimOf(by, appObjects({ namespace: namespace as Namespace, app: app as AppName, versions: services, hasService }, belongsTo(...by)));
   });
 }
 
@@ -177,12 +201,12 @@ function versionClaims(view: Input, hash: Hash, hashes: Map<string, string>): re
     if (value === undefined || terminating || whyNotHere(value.service) !== undefined) return [];
     const made = versionObjects(version, hash, ...contentHashes(value.service, view).flat());
     hashes.set(declarationKey(version), made.hash);
-    return [{ by: [version], objects: made.objects }];
+    return [claimOf([version], made.objects)];
   });
 }
 
 interface JobClaim extends Claim {
-  readonly by: readonly [KubeDeclaration<"job">];
+  readonly by: readonly [string];
   readonly made: JobObjects;
 }
 
@@ -204,7 +228,7 @@ function jobClaims(view: Input, hash: Hash, begun: ReadonlyMap<string, string>):
         hash,
       },
     );
-    return [{ by: [declaration], objects: made.objects, made }];
+    return [{ ...claimOf([declaration], made.objects), by: [declarationKey(declaration)], made }];
   });
 }
 
@@ -230,8 +254,7 @@ const versionObjects = memoizeLast(
 );
 
 function addressClaims({ routers, externals }: Input): readonly Claim[] {
-  const claim = (declaration: KubeDeclaration, object: WrittenObject | undefined): Claim[] =>
-    object === undefined ? [] : [{ by: [declaration], objects: [object] }];
+  const claim = (declaration: KubeDeclaration, object: WrittenObject | undefined): Claim[] => (object === undefined ? [] : [claimOf([declaration], [object])]);
   return [
     ...[...routers.values()].flatMap((one) => (one.value === undefined || one.terminating ? [] : claim(one, routerService(one.value, belongsTo(one))))),
     ...[...externals.values()].flatMap((one) =>

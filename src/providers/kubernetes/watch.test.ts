@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { FakeKubeApi } from "../../../test/support/fake-kube-api.ts";
 import { namespaceObject, nodeObject, podEndpoint, podObject, serviceObject, sliceObject } from "../../../test/support/kube-objects.ts";
-import { eventually, VirtualClock } from "../../../test/support/virtual-clock.ts";
+import { eventually, silentLog } from "../../../test/support/real.ts";
+import { VirtualClock } from "../../../test/support/virtual-clock.ts";
 import { directAccess } from "./access.ts";
 import { KubeClient } from "./client.ts";
 import type { ClusterView } from "./objects.ts";
 import { ClusterWatch } from "./watch.ts";
 
 /** That a cluster is watched for. */
-const kinds = 32;
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const kinds = 33;
 
 interface Rig {
   readonly api: FakeKubeApi;
@@ -31,7 +31,7 @@ async function started(t: TestContext, setUp: (api: FakeKubeApi) => void = () =>
   await api.start();
   const clock = new VirtualClock();
   const access = directAccess(api.url);
-  const watch = new ClusterWatch({ client: new KubeClient({ access, clock }), clock, log: quiet, random: () => 0.5 });
+  const watch = new ClusterWatch({ client: new KubeClient({ access, clock }), clock, log: silentLog, random: () => 0.5 });
   const views: ClusterView[] = [];
   const stop = new AbortController();
   const listen = async (): Promise<void> => {
@@ -62,7 +62,7 @@ test("there is no view before everything was listed; the first one has everythin
   assert.equal(watch.view.get(), undefined);
   assert.match(watch.trouble ?? "", /not heard of yet/);
   open();
-  await eventually(() => api.watching === kinds, "watching", clock, 50);
+  await clock.until(() => api.watching === kinds, "watching", 50);
   const [view] = views;
   assert.deepEqual(
     [view?.namespaces, view?.nodes, view?.pods, view?.services, view?.endpointSlices].map((map) => [...(map?.keys() ?? [])].join()),
@@ -108,15 +108,15 @@ test("while the API server is gone the last view stays, marked with the reason; 
   await eventually(() => api.watching === kinds, "watching");
   const last = (): ClusterView | undefined => views.at(-1);
   await api.stop();
-  await eventually(() => last()?.connected === false, "lost", clock, 50);
+  await clock.until(() => last()?.connected === false, "lost", 50);
   await clock.advance(60_000);
   assert.equal(last()?.pods.size, 1);
   assert.match(last()?.reason ?? "", /^namespaces: /);
   api.answer = ({ url }) => (url.pathname.endsWith("/pods") ? { status: 403, body: { message: "pods is forbidden" } } : undefined);
   await api.start();
-  await eventually(() => last()?.reason === "pods: pods is forbidden", "others are back", clock, 5_000);
+  await clock.until(() => last()?.reason === "pods: pods is forbidden", "others are back", 5_000);
   assert.equal(watch.trouble, "pods: pods is forbidden");
   api.answer = () => undefined;
-  await eventually(() => last()?.connected === true, "all are back", clock, 5_000);
+  await clock.until(() => last()?.connected === true, "all are back", 5_000);
   assert.equal(last()?.reason, undefined);
 });

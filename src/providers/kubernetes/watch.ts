@@ -2,6 +2,7 @@
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { runLoop } from "../../lib/loop.ts";
 import { sameFields } from "../../lib/memoize.ts";
 import { clusterKinds } from "../../model/declared-kinds.ts";
 import type { KubeClient } from "./client.ts";
@@ -55,7 +56,6 @@ export class ClusterWatch {
   readonly #options: ClusterWatchOptions;
   readonly #reflectors: Reflectors;
   readonly #view = new Cell<ClusterView | undefined>(undefined);
-  readonly #changes = new Cell(0);
 
   constructor(options: ClusterWatchOptions) {
     this.#options = options;
@@ -100,6 +100,8 @@ export class ClusterWatch {
       ownServices: new Reflector<KubeWritten>({ ...options, ...written("Service"), read: writtenReader("Service") }),
       ownAccounts: new Reflector<KubeWritten>({ ...options, ...written("ServiceAccount"), read: writtenReader("ServiceAccount") }),
       ownBudgets: new Reflector<KubeWritten>({ ...options, ...written("PodDisruptionBudget"), read: writtenReader("PodDisruptionBudget") }),
+      // Who takes this right from us has them applied again now and then.
+      ownConfigMaps: new Reflector<KubeWritten>({ ...options, ...written("ConfigMap"), mayBeMissing: true, read: writtenReader("ConfigMap") }),
     };
   }
 
@@ -117,21 +119,14 @@ export class ClusterWatch {
     return undefined;
   }
 
-  /** Works until `signal` aborts. */
+  /** Works until `signal` aborts. The first change makes a view at once, those after it at most one per rest. */
   async start(signal: AbortSignal): Promise<void> {
+    const { clock, log, restMs = 50 } = this.#options;
     const all = Object.values<AnyReflector>({ ...this.#reflectors });
-    await Promise.all([...all.flatMap((reflector) => [reflector.start(signal), this.#listen(reflector.state, signal)]), this.#publish(signal)]);
-  }
-
-  async #listen(state: Readable<Reflected<unknown>>, signal: AbortSignal): Promise<void> {
-    for await (const _ of state.watch(signal)) this.#changes.update((count) => count + 1);
-  }
-
-  /** The first change at once, then at most one view per rest. */
-  async #publish(signal: AbortSignal): Promise<void> {
-    for await (const _ of this.#changes.watch(signal)) {
-      if (this.#view.update((before) => this.#look(before))) await this.#options.clock.sleep(this.#options.restMs ?? 50, signal);
-    }
+    const step = async (): Promise<void> => {
+      if (this.#view.update((before) => this.#look(before))) await clock.sleep(restMs, signal);
+    };
+    await Promise.all([...all.map((reflector) => reflector.start(signal)), runLoop({ sources: all.map(({ state }) => state), clock, log, step }, signal)]);
   }
 
   /** The view of now; `before` when nothing changed. */

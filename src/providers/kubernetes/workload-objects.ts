@@ -1,12 +1,13 @@
-/** Kubernetes objects that Weir writes for what is declared, as plain values, and the labels by which they are found again. */
+/** Kubernetes objects that Weir writes for what is declared and for Gateways, as plain values, and the labels by which they are found again. */
 import { weirGroup, weirVersion } from "../../model/declared-kinds.ts";
 import type { Namespace } from "../../model/names.ts";
+import { gatewayGroup } from "./route-objects.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
 /** Who an object belongs to: when all its owners are deleted, the cluster deletes the object. */
 export interface Owner {
-  readonly kind: "App" | "Version" | "Job" | "Router" | "ExternalService";
+  readonly kind: "App" | "Version" | "Job" | "Router" | "ExternalService" | "Gateway";
   readonly name: string;
   readonly uid: string;
 }
@@ -18,6 +19,7 @@ export const replicasManager = "weir-replicas";
 
 /** Kinds that Weir writes, with the names that addresses have. */
 export const writtenKinds = {
+  ConfigMap: { apiVersion: "v1", group: "", version: "v1", resource: "configmaps" },
   CronJob: { apiVersion: "batch/v1", group: "batch", version: "v1", resource: "cronjobs" },
   DaemonSet: { apiVersion: "apps/v1", group: "apps", version: "v1", resource: "daemonsets" },
   Deployment: { apiVersion: "apps/v1", group: "apps", version: "v1", resource: "deployments" },
@@ -85,7 +87,7 @@ export function writtenObject(kind: WrittenKind, { namespace, name, owners, labe
   // Of several owners none can be the one that counts.
   const controller = owners.length === 1;
   const ownerReferences = owners.map((owner) => ({
-    apiVersion: `${weirGroup}/${weirVersion}`,
+    apiVersion: owner.kind === "Gateway" ? `${gatewayGroup}/v1` : `${weirGroup}/${weirVersion}`,
     kind: owner.kind,
     name: owner.name,
     uid: owner.uid,

@@ -4,15 +4,13 @@ import { type TestContext, test } from "node:test";
 import { namespace, router, service } from "../../../test/support/declared.ts";
 import { FakeKubeApi } from "../../../test/support/fake-kube-api.ts";
 import { serveObjects, statusAnswer, type Wanted } from "../../../test/support/fake-kube-objects.ts";
-import { eventually } from "../../../test/support/virtual-clock.ts";
+import { eventually, silentLog } from "../../../test/support/real.ts";
 import { realClock } from "../../agent/real-clock.ts";
 import type { DeclaredBatch, Write } from "../../model/declared.ts";
 import type { AppName, Namespace } from "../../model/names.ts";
 import { directAccess } from "../../providers/kubernetes/access.ts";
 import { KubeClient } from "../../providers/kubernetes/client.ts";
 import { type KubernetesStore, openKubernetesStore } from "./kubernetes-store.ts";
-
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 interface Rig {
   readonly api: FakeKubeApi;
@@ -39,7 +37,7 @@ async function rig(t: TestContext, options: RigOptions = {}): Promise<Rig> {
   });
   const client = new KubeClient({ access, clock: realClock });
   const scope = options.namespaces === undefined ? {} : { namespaces: options.namespaces };
-  const opened = await openKubernetesStore({ client, clock: realClock, log: quiet, random: () => 0, ...scope }, stop.signal);
+  const opened = await openKubernetesStore({ client, clock: realClock, log: silentLog, random: () => 0, ...scope }, stop.signal);
   assert.ok(opened.ok, JSON.stringify(opened));
   return { api, store: opened.value };
 }
@@ -305,7 +303,7 @@ test("a cluster without weir.dev, and one that we may not read, say so at once",
     [403, "Forbidden"],
   ] as const) {
     api.answer = () => statusAnswer(status, reason, "no");
-    const opened = await openKubernetesStore({ client, clock: realClock, log: quiet, random: () => 0 }, AbortSignal.timeout(5000));
+    const opened = await openKubernetesStore({ client, clock: realClock, log: silentLog, random: () => 0 }, AbortSignal.timeout(5000));
     codes.push(opened.ok ? undefined : opened.problems[0]?.code);
   }
   assert.deepEqual(codes, ["weir-not-installed", "cluster-forbidden"]);

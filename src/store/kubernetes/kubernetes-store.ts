@@ -2,6 +2,7 @@
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { runLoop } from "../../lib/loop.ts";
 import { failed, ok, type Problem, type Result } from "../../lib/problem.ts";
 import type { DeclaredBatch, DeclaredChange, DeclaredSnapshot, DeclaredStore, Write } from "../../model/declared.ts";
 import { type ClusterKind, clusterKinds, isClusterKind } from "../../model/declared-kinds.ts";
@@ -90,7 +91,6 @@ export class KubernetesStore implements DeclaredStore {
   readonly #reflectors: readonly KindReflector[];
   readonly #snapshot = new Cell<DeclaredSnapshot>(nothingAssembled.declared);
   readonly #view = new Cell<StoreView>({ declared: nothingAssembled.declared, statuses: nothingAssembled.statuses, problems: [] });
-  readonly #changes = new Cell(0);
   #assembled: Assembled = nothingAssembled;
   /** What it was assembled from. */
   #objects: ClusterObjects = {
@@ -129,7 +129,13 @@ export class KubernetesStore implements DeclaredStore {
 
   /** Works until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
-    await Promise.all([...this.#reflectors.flatMap(({ reflector }) => [reflector.start(signal), this.#listen(reflector, signal)]), this.#follow(signal)]);
+    const { clock, log } = this.#options;
+    const reflectors = this.#reflectors.map(({ reflector }) => reflector);
+    const step = async (): Promise<void> => {
+      if (this.#look()) await clock.sleep(restMs, signal);
+    };
+    const looks = runLoop({ sources: reflectors.map(({ state }) => state), clock, log, step }, signal);
+    await Promise.all([...reflectors.map((reflector) => reflector.start(signal)), looks]);
   }
 
   /** Whether everything was listed once before `signal` aborted. */
@@ -158,16 +164,6 @@ export class KubernetesStore implements DeclaredStore {
     // Who may only look may not look at Secrets.
     const mayBeMissing = kind === "secret" || kind === "config";
     return new Reflector({ client, kind: clusterKinds[kind], read, selection, mayBeMissing, clock, log, random });
-  }
-
-  async #listen({ state }: Reflector<KubeDeclared>, signal: AbortSignal): Promise<void> {
-    for await (const _ of state.watch(signal)) this.#changes.update((count) => count + 1);
-  }
-
-  async #follow(signal: AbortSignal): Promise<void> {
-    for await (const _ of this.#changes.watch(signal)) {
-      if (this.#look()) await this.#options.clock.sleep(restMs, signal);
-    }
   }
 
   /** Takes in what the reflectors know; whether there was anything new. */

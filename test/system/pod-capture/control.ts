@@ -6,6 +6,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { inboundPort, type NodeOrder, nodeMark, nodeSource, outboundPort, type PodOrder, type PodReport } from "../../../src/agent/cluster/contract.ts";
 import { realClock as clock } from "../../../src/agent/real-clock.ts";
 import { createNodeSync } from "../../../src/daemon/node-sync.ts";
+import { nodeProxyId } from "../../../src/model/spiffe.ts";
 import { createRpcServer } from "../../../src/rpc/server.ts";
 import { messageFromJson } from "../../../src/xds/descriptors.ts";
 import { createAdsServer } from "../../../src/xds/server.ts";
@@ -106,7 +107,7 @@ export class Control {
 
   /** Waits until so many Envoys of a node are there and have all that it should have. */
   async proxies(node: string, count: number): Promise<void> {
-    await this.until(`${count} Envoys of ${node}`, () => this.#ads.status().find((one) => one.nodeId === `node/${node}`)?.streams === count);
+    await this.until(`${count} Envoys of ${node}`, () => this.#ads.status().find((one) => one.nodeId === nodeProxyId(node))?.streams === count);
     await this.#acked(node);
   }
 
@@ -132,7 +133,7 @@ export class Control {
   }
 
   async #acked(node: string): Promise<void> {
-    const outcome = await this.#ads.waitAcked(`node/${node}`, this.publish(node), AbortSignal.timeout(25_000));
+    const outcome = await this.#ads.waitAcked(nodeProxyId(node), this.publish(node), AbortSignal.timeout(25_000));
     if (outcome.kind === "acked") return;
     throw new Error(`Envoy of ${node}: ${JSON.stringify(outcome, (_, value) => (value instanceof Map ? [...value] : (value as unknown)))}`);
   }
@@ -164,7 +165,7 @@ export class Control {
       if (!wish.listeners || networkNamespace === undefined) continue;
       resources.push(...listeners(pods[name], networkNamespace, wish.mode, this.#certificates).map((listener) => encode(typeUrls.listener, listener)));
     }
-    return this.#ads.publish(`node/${node}`, createSnapshot(resources));
+    return this.#ads.publish(nodeProxyId(node), createSnapshot(resources));
   }
 }
 
