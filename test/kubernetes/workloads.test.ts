@@ -1,7 +1,7 @@
 /**
  * What is declared on a real cluster, by kubectl alone: versions run, callers get them by weight, every change of them loses no request, and what is deleted
- * or edited by hand is as declared. WEIR_LOAD_COUNT (default 1 500) bounds every load under which something changes; WEIR_SHARE_COUNT (default 5 000) is how
- * many requests shares are counted over.
+ * or edited by hand is as declared. WEIR_LOAD_COUNT (default 1 500) bounds every load under which something changes, WEIR_LOAD_RATE (100) is how many requests
+ * go in a second; WEIR_SHARE_COUNT (default 5 000) is how many requests shares are counted over.
  */
 import assert from "node:assert/strict";
 import path from "node:path";
@@ -15,7 +15,7 @@ import { pod } from "./support/objects.ts";
 
 const usual = Number(process.env["WEIR_LOAD_COUNT"] ?? 1_500);
 const shareCount = Number(process.env["WEIR_SHARE_COUNT"] ?? 5_000);
-const rate = 100;
+const rate = Number(process.env["WEIR_LOAD_RATE"] ?? 100);
 const namespace = ["-n", "shop"];
 
 let cluster: Cluster;

@@ -16,6 +16,7 @@ export interface PolicyStatus {
   readonly kind: "BackendTLSPolicy";
   readonly namespace: string;
   readonly name: string;
+  readonly uid: string;
   /** One for each Gateway whose routes lead to what it is for. */
   readonly parents: readonly KubeParentStatus[];
   /** What it says now. */
@@ -125,12 +126,12 @@ export function policyStatuses(
   const byPolicy = Map.groupBy(aims, ({ policy }) => policy);
   return [...decided].flatMap(([policy, decision]) => {
     const own = byPolicy.get(policy) ?? [];
-    const { kind, namespace, name, reported } = policy;
+    const { kind, namespace, name, uid, reported } = policy;
     const ancestors = gateways.flatMap(({ gateway, leadsTo }) => {
       const meant = own.filter(({ service }) => leadsTo.has(service));
       return meant.length === 0 ? [] : [ancestorStatus(policy, gateway, meant, decision)];
     });
-    return ancestors.length === 0 && reported.length === 0 ? [] : [{ kind, namespace, name, parents: ancestors.slice(0, mostAncestors), reported }];
+    return ancestors.length === 0 && reported.length === 0 ? [] : [{ kind, namespace, name, uid, parents: ancestors.slice(0, mostAncestors), reported }];
   });
 }
 

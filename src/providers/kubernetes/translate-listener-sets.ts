@@ -67,6 +67,6 @@ export function refusedSetStatus(set: KubeListenerSet, { namespace, name }: Kube
   return { ...nameOf(set), status: { conditions } };
 }
 
-function nameOf({ namespace, name, reported }: KubeListenerSet) {
-  return { kind: "ListenerSet", namespace, name, reported: reported.text } as const;
+function nameOf({ namespace, name, uid, reported }: KubeListenerSet) {
+  return { kind: "ListenerSet", namespace, name, uid, reported: reported.text } as const;
 }
