@@ -12,8 +12,8 @@ import { KubeClient } from "../../providers/kubernetes/client.ts";
 import type { GatewayApiStatus } from "../../providers/kubernetes/gateway-api-status.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { translateCluster } from "../../providers/kubernetes/translate.ts";
-import type { InForce } from "./cluster-loop.ts";
 import { clusterGateway, clusterWorld } from "./cluster-world.ts";
+import type { InForce } from "./in-force.ts";
 import { StatusReporter } from "./status-reporter.ts";
 import type { WorkloadState } from "./workload-controller.ts";
 
