@@ -7,6 +7,7 @@ import { gatewayController, type KubeGateway } from "./gateway-objects.ts";
 import type { KubeService, Objects } from "./objects.ts";
 import { optional } from "./readers.ts";
 import { gatewayGroup, type KubeParentStatus, type KubeRoute } from "./route-objects.ts";
+import { byAge } from "./translate-age.ts";
 import { type Because, because } from "./translate-because.ts";
 import { isTcp } from "./translate-ports.ts";
 import { findRoots } from "./translate-roots.ts";
@@ -61,11 +62,6 @@ export const judgePolicies: (policies: Objects<KubeBackendTlsPolicy>, roots: Obj
       decided: new Map(all.map((policy) => [policy, decide(policy, roots)])),
     };
   });
-
-function byAge(a: KubeBackendTlsPolicy, b: KubeBackendTlsPolicy): number {
-  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
-  return `${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1;
-}
 
 function targetKey({ namespace }: KubeBackendTlsPolicy, { group, kind, name, section = "" }: KubePolicyTarget): string {
   return [group, kind, namespace, name, section].join("/");
