@@ -1,6 +1,6 @@
 /**
  * What the Envoy of one node of a real cluster holds with 50 pods that work: each has an identity of its own and calls some of 50 services on the other node,
- * again and again. `node bench/node-pods.ts [CALLED BY EACH]...`, after `npm run test:kubernetes` has built the cluster. Prints resident memory for each number.
+ * again and again. `npm run bench:pods`, or `node bench/node-pods.ts CALLED-BY-EACH...` when the cluster is built. Prints resident memory for each number.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { type Cluster, stopCluster } from "../test/cluster/cluster.ts";

@@ -12,7 +12,8 @@ const namedKinds = ["job", "router", "external", "config", "secret"] as const sa
 export type Found =
   | { readonly kind: "app"; readonly namespace: Namespace; readonly app: AppName; readonly versions: readonly Declared<"service">[] }
   | { readonly kind: "version"; readonly namespace: Namespace; readonly app: AppName; readonly object: Declared<"service"> }
-  | { readonly kind: NamedKind; readonly namespace: Namespace; readonly object: Declared<NamedKind> };
+  | FoundNamed;
+type FoundNamed = { readonly [K in NamedKind]: { readonly kind: K; readonly namespace: Namespace; readonly object: Declared<K> } }[NamedKind];
 
 /** What `text` names in `snapshot`; `namespace` is the one for a ref without. Refuses with 404 and what it might have meant. */
 export function findRef(snapshot: DeclaredSnapshot, text: string, namespace: string): Found {
@@ -39,8 +40,9 @@ function findNamed(snapshot: DeclaredSnapshot, ref: Ref): Found | undefined {
   if (ref.version !== undefined) return undefined;
   for (const kind of namedKinds) {
     if (ref.kind !== undefined && ref.kind !== kind) continue;
-    const object: Declared<NamedKind> | undefined = snapshot.objects[kind].get(objectKey(ref.namespace, ref.name));
-    if (object !== undefined) return { kind, namespace: ref.namespace, object };
+    const object = snapshot.objects[kind].get(objectKey(ref.namespace, ref.name));
+    // Of this kind, as the snapshot says by its types; that both are of one kind is lost on the way.
+    if (object !== undefined) return { kind, namespace: ref.namespace, object } as FoundNamed;
   }
   return undefined;
 }
@@ -84,7 +86,7 @@ export function findTargets(
 export function findJob(snapshot: DeclaredSnapshot, name: string, namespace: string): Declared<"job"> {
   const found = findRef(snapshot, `job/${name}`, namespace);
   if (found.kind !== "job") throw refuse("ref-kind-wrong", `${name} is a ${found.kind}; this needs a job`, { status: 422 });
-  return found.object as Declared<"job">;
+  return found.object;
 }
 
 /** Keys of these objects. */

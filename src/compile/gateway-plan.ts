@@ -2,7 +2,6 @@
 import { memoizeLast, sameFields, shareList } from "../lib/memoize.ts";
 import type {
   BackendTls,
-  ClientValidation,
   Gateway,
   GatewayHost,
   GatewayPort,
@@ -29,23 +28,8 @@ export interface PlannedHost {
   readonly routes: readonly Route[];
 }
 
-export type PlannedServer = { readonly name: string; readonly domain: string } & (
-  | {
-      readonly kind: "https";
-      readonly certificates: readonly ServerCertificate[];
-      readonly clients?: ClientValidation;
-      readonly hosts: readonly PlannedHost[];
-      readonly misdirected: readonly string[];
-    }
-  | { readonly kind: "terminate"; readonly certificates: readonly ServerCertificate[]; readonly target: PlannedTarget }
-  | { readonly kind: "passthrough"; readonly target: PlannedTarget }
-);
-
-export type PlannedPort = { readonly port: number } & (
-  | { readonly kind: "http"; readonly hosts: readonly PlannedHost[] }
-  | { readonly kind: "tls"; readonly servers: readonly PlannedServer[] }
-  | { readonly kind: "tcp"; readonly target: PlannedTarget }
-);
+export type PlannedServer = TlsServer<PlannedHost, PlannedTarget>;
+export type PlannedPort = GatewayPort<PlannedHost, PlannedTarget>;
 
 export interface GatewayPlan {
   readonly identity: SpiffeId;

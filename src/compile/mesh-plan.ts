@@ -3,7 +3,7 @@
  * Emitters translate a plan to somebody's format and decide nothing.
  */
 import type { SourcePlace } from "../lib/problem.ts";
-import type { Cors } from "../model/gateway.ts";
+import type { Cors, GatewayTarget } from "../model/gateway.ts";
 import type { AppName, Namespace, VersionName } from "../model/names.ts";
 import type { HeaderChanges, Protocol, Redirect, Retries, Rewrite, RouteMatch } from "../model/types.ts";
 import type { CapturePoint, Endpoint, GatewaySettings } from "../model/world.ts";
@@ -89,11 +89,7 @@ export type RoutedConnections =
     };
 
 /** Where connections go. */
-export interface PlannedTarget {
-  readonly destinations: readonly WeightedBackend[];
-  /** Basis points of the connections that are closed; the destinations share the rest. */
-  readonly refused: number;
-}
+export type PlannedTarget = GatewayTarget<WeightedBackend>;
 
 /** Where connections go that ask for a server name. */
 export interface PlannedName {

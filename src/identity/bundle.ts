@@ -1,6 +1,4 @@
 /** Whom to trust: the roots of our own trust domain and of those that are the same mesh under another name. */
-import { X509Certificate } from "node:crypto";
-import { canonicalJson } from "../lib/canonical-json.ts";
 import type { TrustDomain } from "../model/spiffe.ts";
 import type { Root } from "./certificates.ts";
 import { readCertificates, rootOf } from "./certificates.ts";
@@ -40,17 +38,4 @@ export function bundlePem(bundle: TrustBundle): string {
   return uniqueRoots([bundle.own, ...bundle.aliases].flatMap(({ roots }) => roots))
     .map(({ pem }) => pem)
     .join("");
-}
-
-/**
- * One trust domain's roots as a SPIFFE bundle (a JWK set, "SPIFFE Trust Domain and Bundle", section 4), for SPIRE and other meshes.
- * @param sequence grows with every change
- * @param refreshSeconds how often a reader should come back
- */
-export function spiffeBundle(domain: DomainRoots, sequence: number, refreshSeconds: number): string {
-  const keys = domain.roots.map(({ pem }) => {
-    const certificate = new X509Certificate(pem);
-    return { ...certificate.publicKey.export({ format: "jwk" }), use: "x509-svid", x5c: [certificate.raw.toString("base64")] };
-  });
-  return canonicalJson({ keys, spiffe_sequence: sequence, spiffe_refresh_hint: refreshSeconds });
 }

@@ -6,7 +6,7 @@ import { temporaryFolder } from "../../test/support/real.ts";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { defaultTrustDomain, type TrustDomain } from "../model/spiffe.ts";
 import { createOwnCa } from "./authority.ts";
-import { bundlePem, readRoots, spiffeBundle } from "./bundle.ts";
+import { bundlePem, readRoots } from "./bundle.ts";
 import { openCertificateAuthority } from "./certificate-authority.ts";
 import { describeSvid } from "./describe.ts";
 import { createKeyPair } from "./keys.ts";
@@ -106,9 +106,6 @@ test("aliases have their own roots, or ours", async () => {
   assert.deepEqual(bundle.aliases[0]?.roots, [other.root]);
   assert.deepEqual(bundle.aliases[1]?.roots, bundle.own.roots);
   assert.equal(readRoots(bundlePem(bundle)).length, 2);
-  const jwks = JSON.parse(spiffeBundle(bundle.own, 7, 300)) as { keys: Record<string, unknown>[] };
-  assert.deepEqual(Object.keys(jwks), ["keys", "spiffe_refresh_hint", "spiffe_sequence"]);
-  assert.deepEqual(Object.keys(jwks.keys[0] ?? {}).sort(), ["crv", "kty", "use", "x", "x5c", "y"]);
 });
 
 test("a description says what is wrong", async () => {

@@ -77,8 +77,3 @@ function isExpansion(line: string, at: number): boolean {
   const char = line.charAt(at);
   return char === "`" || (char === "$" && /[A-Za-z0-9_{(@*#?$!-]/.test(line.charAt(at + 1)));
 }
-
-/** Writes words as one line that `splitWords` (and a shell) reads back. */
-export function joinWords(words: readonly string[]): string {
-  return words.map((word) => (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ");
-}

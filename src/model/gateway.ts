@@ -71,9 +71,9 @@ export interface GatewayHost {
   readonly rules: readonly GatewayRule[];
 }
 
-/** Connections by weight. */
-export interface GatewayTarget {
-  readonly destinations: readonly WeightedDestination[];
+/** Connections by weight. What the destinations are made into when all is decided has the same form. */
+export interface GatewayTarget<Destination = WeightedDestination> {
+  readonly destinations: readonly Destination[];
   /** Basis points of the connections that are refused; the destinations share the rest. */
   readonly refused: number;
 }
@@ -85,8 +85,8 @@ export interface ClientValidation {
   readonly isRequired: boolean;
 }
 
-/** What is behind one server name of a TLS port. */
-export type TlsServer = {
+/** What is behind one server name of a TLS port: hosts answer requests, a target takes connections. */
+export type TlsServer<Host = GatewayHost, Target = GatewayTarget> = {
   /** Unique at its gateway. */
   readonly name: string;
   /** Server name (SNI) as a domain; `*` for any, and for clients that send none. */
@@ -97,18 +97,18 @@ export type TlsServer = {
       readonly certificates: readonly ServerCertificate[];
       /** Absent: callers are not asked who they are. */
       readonly clients?: ClientValidation;
-      readonly hosts: readonly GatewayHost[];
+      readonly hosts: readonly Host[];
       /** Domains that other servers of the port answer for: a request for them came on the wrong connection (421). */
       readonly misdirected: readonly string[];
     }
-  | { readonly kind: "terminate"; readonly certificates: readonly ServerCertificate[]; readonly target: GatewayTarget }
-  | { readonly kind: "passthrough"; readonly target: GatewayTarget }
+  | { readonly kind: "terminate"; readonly certificates: readonly ServerCertificate[]; readonly target: Target }
+  | { readonly kind: "passthrough"; readonly target: Target }
 );
 
-export type GatewayPort = { readonly port: number } & (
-  | { readonly kind: "http"; readonly hosts: readonly GatewayHost[] }
-  | { readonly kind: "tls"; readonly servers: readonly TlsServer[] }
-  | { readonly kind: "tcp"; readonly target: GatewayTarget }
+export type GatewayPort<Host = GatewayHost, Target = GatewayTarget> = { readonly port: number } & (
+  | { readonly kind: "http"; readonly hosts: readonly Host[] }
+  | { readonly kind: "tls"; readonly servers: readonly TlsServer<Host, Target>[] }
+  | { readonly kind: "tcp"; readonly target: Target }
 );
 
 export interface Gateway {

@@ -1,15 +1,12 @@
 /**
  * A Gateway on a real cluster: HTTP and HTTPS from outside to Services, by weight, to pods outside of the mesh and inside of it, while certificates and
- * its own proxies are replaced. WEIR_LOAD_COUNT (default 1 500) bounds every load.
+ * its own proxies are replaced; to pods that serve TLS themselves, also inside of the mesh's own. WEIR_LOAD_COUNT (default 1 500) bounds every load.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
-import { run } from "../cluster/run.ts";
 import { applyCrds } from "../conformance/suite.ts";
+import { selfSigned } from "../support/openssl.ts";
 import { create, execute, startTestCluster } from "./support/cluster.ts";
 import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
 import { type Echo, pod, service } from "./support/objects.ts";
@@ -30,10 +27,11 @@ before(
     const echo = (name: string, node: string): object => pod(name, node, { image: "echo", labels: { app: name }, container: { readinessProbe } });
     const caller = pod("outside", "node-1", { image: "node", command: ["/bin/node", "-e", "setInterval(() => {}, 1e6)"], labels: { "weir.dev/mesh": "off" } });
     const curl = pod("curl", "node-1", { labels: { "weir.dev/mesh": "off" } });
-    const objects = [echo("v1", "node-1"), echo("v2", "node-2"), caller, curl, service("v1", "v1", 80, 8080), service("v2", "v2", 80, 8080)];
-    await create(cluster, objects, "v1", "v2", "outside", "curl");
+    const echoes = [echo("v1", "node-1"), echo("v2", "node-2"), service("v1", "v1", 80, 8080), service("v2", "v2", 80, 8080)];
+    await create(cluster, [...echoes, caller, curl, secure(), service("secure", "secure", 443, 8443)], "v1", "v2", "outside", "curl", "secure");
     await secret("one");
-    await apply(gateway, route([{ backendRefs: [backend("v1", 90), backend("v2", 10)] }]));
+    const paths = [{ matches: [{ path: { type: "PathPrefix", value: "/secure" } }], backendRefs: [{ name: "secure", port: 443 }] }];
+    await apply(gateway, ...policy, route([...paths, { backendRefs: [backend("v1", 90), backend("v2", 10)] }]));
     await cluster.kubectl(["wait", "--for=condition=Programmed", "--timeout=120s", "gateway/web"]);
     address = await cluster.kubectl(["get", "gateway", "web", "-o", "jsonpath={.status.addresses[0].value}"]);
   },
@@ -59,6 +57,31 @@ const gateway = {
   },
 };
 
+const own = selfSigned("secure.example");
+
+/** A pod that serves TLS itself, and says by what name it was asked and who called. */
+function secure(): object {
+  const answer = "JSON.stringify({ asked: request.socket.servername, remote: request.socket.remoteAddress })";
+  const script = `require("node:https").createServer({ key: process.env.KEY, cert: process.env.CERTIFICATE, keepAliveTimeout: 60_000 },
+    (request, response) => response.end(${answer})).listen(8443);`;
+  const env = Object.entries({ KEY: own.key, CERTIFICATE: own.certificate }).map(([name, value]) => ({ name, value }));
+  const container = { env, readinessProbe: { tcpSocket: { port: 8443 }, periodSeconds: 1 } };
+  return pod("secure", "node-2", { image: "node", command: ["/bin/node", "-e", script], labels: { app: "secure" }, container });
+}
+
+const policy = [
+  { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "roots" }, data: { "ca.crt": own.certificate } },
+  {
+    apiVersion: group,
+    kind: "BackendTLSPolicy",
+    metadata: { name: "secure" },
+    spec: {
+      targetRefs: [{ group: "", kind: "Service", name: "secure" }],
+      validation: { hostname: "secure.example", caCertificateRefs: [{ group: "", kind: "ConfigMap", name: "roots" }] },
+    },
+  },
+];
+
 function backend(name: string, weight: number): object {
   return { name, port: 80, weight };
 }
@@ -73,13 +96,14 @@ async function apply(...objects: readonly object[]): Promise<void> {
 
 /** A certificate of this subject in the Secret `cert`. */
 async function secret(subject: string): Promise<void> {
-  const dir = mkdtempSync(path.join(tmpdir(), "weir-cert-"));
-  const [key, crt] = [path.join(dir, "key"), path.join(dir, "crt")];
-  const made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", `/CN=${subject}`];
-  await run([...made, "-keyout", key, "-out", crt]);
-  const data = Object.fromEntries([["tls.crt", crt] as const, ["tls.key", key] as const].map(([name, file]) => [name, readFileSync(file).toString("base64")]));
-  await apply({ apiVersion: "v1", kind: "Secret", metadata: { name: "cert" }, type: "kubernetes.io/tls", data });
-  rmSync(dir, { recursive: true, force: true });
+  const { certificate, key } = selfSigned(subject);
+  await apply({
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "cert" },
+    type: "kubernetes.io/tls",
+    stringData: { "tls.crt": certificate, "tls.key": key },
+  });
 }
 
 async function echoed(...words: readonly string[]): Promise<Echo> {
@@ -87,8 +111,8 @@ async function echoed(...words: readonly string[]): Promise<Echo> {
 }
 
 /** Requests from outside of the mesh while `work` goes on; none may fail. */
-async function underLoad(t: TestContext, work: () => Promise<void>): Promise<void> {
-  const load = execute(cluster, "outside", "/bin/node", "/apps/load.mjs", JSON.stringify({ url: `http://${address}/`, rate, count, fresh: 0.33 }));
+async function underLoad(t: TestContext, work: () => Promise<void>, url = "/"): Promise<void> {
+  const load = execute(cluster, "outside", "/bin/node", "/apps/load.mjs", JSON.stringify({ url: `http://${address}${url}`, rate, count, fresh: 0.33 }));
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   const [text] = await Promise.all([load, work()]);
   const { ok, failed, failures } = JSON.parse(text) as { readonly ok: number; readonly failed: number; readonly failures: readonly string[] };
@@ -117,17 +141,37 @@ test("HTTPS by server name, with the certificate that the Secret has now", { tim
   await eventually(async () => assert.equal(await subjectOf(), "two"));
 });
 
+interface Secured {
+  readonly asked: string;
+  readonly remote: string;
+}
+
+async function secured(): Promise<Secured> {
+  return JSON.parse(await execute(cluster, "curl", "curl", "-sS", "-m", "5", `http://${address}/secure`)) as Secured;
+}
+
+test("a backend that serves TLS is called by it, by the name that its policy says", { timeout: 120_000 }, async () => {
+  await eventually(async () => assert.equal((await secured()).asked, "secure.example"));
+  const reasons = await cluster.kubectl(["get", "backendtlspolicy", "secure", "-o", "jsonpath={.status.ancestors[*].conditions[*].reason}"]);
+  assert.deepEqual(reasons.split(" ").toSorted(), ["Accepted", "ResolvedRefs"]);
+});
+
 test("backends join the mesh while requests come in, and then are called by mutual TLS alone", { timeout: 240_000 }, async (t) => {
-  await underLoad(t, async () => {
+  const join = async (): Promise<void> => {
     await cluster.kubectl(["label", "namespace", "default", "weir.dev/mesh=on"]);
     // The node of a pod in the mesh delivers what reaches it.
     await eventually(async () => assert.match((await echoed(`http://${address}/`)).remote, /^169\.254\.7\.1:/));
-  });
+    await eventually(async () => assert.match((await secured()).remote, /169\.254\.7\.1$/));
+  };
+  await underLoad(t, () => underLoad(t, join, "/secure"));
   await eventually(async () => {
     const words = ["exec", "curl", "--", "curl", "-sS", "-m", "3", "-o", "/dev/null", "http://v1/"];
     await assert.rejects(cluster.kubectl(words), "plaintext from outside the mesh is refused");
   });
   assert.match((await echoed(`http://${address}/`)).remote, /^169\.254\.7\.1:/);
+  const direct = ["exec", "curl", "--", "curl", "-sS", "-k", "-m", "3", "-o", "/dev/null", "https://secure/"];
+  await eventually(() => assert.rejects(cluster.kubectl(direct), "a pod's own TLS is not the mesh's"));
+  assert.equal((await secured()).asked, "secure.example");
 });
 
 test("the gateway's proxies are replaced, and no request fails", { timeout: 240_000 }, async (t) => {

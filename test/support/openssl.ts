@@ -1,6 +1,7 @@
 /** The openssl program: authorities as users make them, and a second opinion. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 
 export interface OpensslCa {
@@ -34,6 +35,16 @@ export function opensslCa(folder: string, options: OpensslCaOptions): OpensslCa 
     execFileSync("openssl", [...signing, "-CA", file("issuer"), "-CAkey", file("issuer"), "-CAcreateserial"], { stdio: "ignore" });
   }
   return { certificate: readFileSync(file("pem"), "utf8"), key: readFileSync(file("key"), "utf8") };
+}
+
+/** A self-signed certificate for the host `name`, and its key. */
+export function selfSigned(name: string): OpensslCa {
+  const folder = mkdtempSync(path.join(tmpdir(), "weir-pair-"));
+  try {
+    return opensslCa(folder, { name, extensions: `basicConstraints=critical,CA:TRUE\nsubjectAltName=DNS:${name}` });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** What `openssl verify -x509_strict` says about a chain: "OK", or its complaint. */

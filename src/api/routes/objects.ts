@@ -1,7 +1,7 @@
 import type { Declared } from "../../model/declared.ts";
 import { type AppKey, appKey, type VersionKey } from "../../model/names.ts";
 import { formatPort } from "../../model/ref.ts";
-import type { Config, RouteAction, RouteMatch, RouteRule, Router, TextMatch } from "../../model/types.ts";
+import type { RouteAction, RouteMatch, RouteRule, Router, TextMatch } from "../../model/types.ts";
 import { formatPercent } from "../../model/weights.ts";
 import type { ApiContext, Observed } from "../context.ts";
 import type { DataView, ExternalView, InspectView, RouterView } from "../contract.ts";
@@ -102,30 +102,25 @@ function inspectFound(context: ApiContext, observed: Observed, found: Found): Om
       };
     }
     case "job": {
-      const object = found.object as Declared<"job">;
+      const { object } = found;
       const { job, restarts } = object.value;
       const { generation, createdAt, updatedAt } = object;
       return { kind: "job", name: job.name, spec: job, status: { ...jobView(observed, object), generation, createdAt, updatedAt, restartsAsked: restarts } };
     }
-    case "router":
-      return {
-        kind: "router",
-        name: found.object.key.slice(found.namespace.length + 1),
-        spec: found.object.value,
-        status: { ...routerView(found.object.value as Router, observed), inEnvoy: { acknowledged: isInEnvoy(observed, [`router ${found.object.key}`]) } },
-      };
-    case "external":
-      return {
-        kind: "external",
-        name: found.object.key.slice(found.namespace.length + 1),
-        spec: found.object.value,
-        status: { inEnvoy: { acknowledged: isInEnvoy(observed, [`external ${found.object.key}`]) } },
-      };
+    case "router": {
+      const { key, value } = found.object;
+      const inEnvoy = { acknowledged: isInEnvoy(observed, [`router ${key}`]) };
+      return { kind: "router", name: value.name, spec: value, status: { ...routerView(value, observed), inEnvoy } };
+    }
+    case "external": {
+      const { key, value } = found.object;
+      return { kind: "external", name: value.name, spec: value, status: { inEnvoy: { acknowledged: isInEnvoy(observed, [`external ${key}`]) } } };
+    }
     case "config":
-      return { kind: "config", name: (found.object.value as Config).name, spec: found.object.value, status: dataView(found.object as Declared<"config">) };
+      return { kind: "config", name: found.object.value.name, spec: found.object.value, status: dataView(found.object) };
     case "secret": {
-      const view = dataView(found.object as Declared<"secret">);
-      return { kind: "secret", name: view.name, spec: { namespace: view.namespace, name: view.name, keys: view.keys }, status: { updatedAt: view.updatedAt } };
+      const { namespace, name, keys, updatedAt } = dataView(found.object);
+      return { kind: "secret", name, spec: { namespace, name, keys }, status: { updatedAt } };
     }
   }
 }

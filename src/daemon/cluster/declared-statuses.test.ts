@@ -7,9 +7,9 @@ import { clusterView, type Raw, sliceObject } from "../../../test/support/kube-o
 import { rule } from "../../../test/support/stacks.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { translateCluster } from "../../providers/kubernetes/translate.ts";
-import type { InForce } from "./cluster-loop.ts";
 import { clusterGateway, clusterWorld } from "./cluster-world.ts";
 import { type DeclaredStatus, declaredStatuses, type StatusInput } from "./declared-statuses.ts";
+import type { InForce } from "./in-force.ts";
 
 const now = 1_000_000;
 const raw: Raw = {

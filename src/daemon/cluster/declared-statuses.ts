@@ -13,7 +13,7 @@ import { runnerKind } from "../../providers/kubernetes/translate-runners.ts";
 import { declarationKey } from "../../providers/kubernetes/translate-wanted.ts";
 import { appLabel, hashLabel, type RunnerKind, versionLabel } from "../../providers/kubernetes/workload-objects.ts";
 import { isMoving, weightsAt } from "../../release/rollout.ts";
-import type { InForce } from "./cluster-loop.ts";
+import type { InForce } from "./in-force.ts";
 import { jobStatus } from "./job-statuses.ts";
 import type { WorkloadState } from "./workload-controller.ts";
 

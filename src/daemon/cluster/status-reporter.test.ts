@@ -12,8 +12,8 @@ import { KubeClient } from "../../providers/kubernetes/client.ts";
 import type { GatewayApiStatus } from "../../providers/kubernetes/gateway-api-status.ts";
 import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { translateCluster } from "../../providers/kubernetes/translate.ts";
-import type { InForce } from "./cluster-loop.ts";
 import { clusterGateway, clusterWorld } from "./cluster-world.ts";
+import type { InForce } from "./in-force.ts";
 import { StatusReporter } from "./status-reporter.ts";
 import type { WorkloadState } from "./workload-controller.ts";
 
@@ -117,7 +117,7 @@ test("before any Envoy answered nothing is said; the times of conditions of befo
 test("statuses of Gateway API's objects wait for no Envoy", async (t) => {
   const rig = await started(t);
   const condition = { type: "Accepted", status: "True", reason: "Accepted", message: "", generation: 1 };
-  rig.gatewayApi.set([{ kind: "GatewayClass", namespace: "", name: "weir", reported: "", status: { conditions: [condition] } }]);
+  rig.gatewayApi.set([{ kind: "GatewayClass", namespace: "", uid: "u1", name: "weir", reported: "", status: { conditions: [condition] } }]);
   await rig.clock.until(() => rig.writes.length === 1, "written", 100);
   assert.equal(rig.writes[0]?.path, "/apis/gateway.networking.k8s.io/v1/gatewayclasses/weir/status");
 });

@@ -14,8 +14,8 @@ import type { ClusterView } from "../../providers/kubernetes/objects.ts";
 import { list, record } from "../../providers/kubernetes/readers.ts";
 import { StatusWriter, type WantedStatus } from "../../providers/kubernetes/status-writer.ts";
 import { nextTickAt } from "../../release/rollout.ts";
-import type { InForce } from "./cluster-loop.ts";
 import { type DeclaredStatus, declaredStatuses } from "./declared-statuses.ts";
+import type { InForce } from "./in-force.ts";
 import type { WorkloadState } from "./workload-controller.ts";
 
 export interface StatusReporterOptions {

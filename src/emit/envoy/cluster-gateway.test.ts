@@ -251,6 +251,18 @@ test("new roots change their secret alone", () => {
   assert.deepEqual(after.filter((one) => before.get(resourceKey(one)) !== Buffer.from(one.body).toString("base64")).map(resourceKey), ["Secret roots/shop/ca"]);
 });
 
+test("answers are tried again by their status where a rule says so, once for all methods", () => {
+  const [first = assert.fail()] = host("*", "web").rules;
+  assert.ok(first.action.kind === "forward");
+  const retries = { attempts: 2, on: ["reset", "retriable-status-codes"], codes: [500, 503] };
+  const resources = emitted(nobody, [{ kind: "http", port: 80, hosts: [{ domain: "*", rules: [{ ...first, action: { ...first.action, retries } }] }] }]);
+  const policies = deep(json(resources, "RouteConfiguration http/80"), "retryPolicy") as readonly JsonObject[];
+  assert.deepEqual(
+    policies.map(({ retryOn, numRetries, retriableStatusCodes }) => [retryOn, numRetries, retriableStatusCodes]),
+    [["reset,retriable-status-codes", 2, [500, 503]]],
+  );
+});
+
 test("a renewed certificate changes its secret alone", () => {
   const renewed = ports.map((one) =>
     one.kind === "tls"

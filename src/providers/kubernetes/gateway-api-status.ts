@@ -37,7 +37,8 @@ export const gatewayApiStatuses: (statuses: readonly GatewayApiStatus[]) => read
     return {
       key: `${kind} ${namespace}/${name}`,
       place: { kind: { group: gatewayGroup, version: "v1", resource: resources[kind] }, ...inNamespace(namespace), name },
-      text: said === there ? undefined : `${said}\n${there}`,
+      // One that was made anew within a moment says what the one before said, when nobody had said anything of it yet.
+      text: said === there ? undefined : `${status.uid}\n${said}\n${there}`,
       applied: (now, at) => applied(status, now, at),
     };
   }),

@@ -15,7 +15,15 @@ const parentRef = { group: "", kind: "Service", name: "web" };
 
 function wanted(said: Partial<RouteStatus> = {}, status = "True"): RouteStatus {
   const conditions = [{ type: "Accepted", status, reason: "Accepted", message: "", generation: 2 }];
-  return { kind: "HTTPRoute", namespace: "shop", name: "r", reported: [], parents: [{ controller: meshController, parentRef, conditions }], ...said };
+  return {
+    kind: "HTTPRoute",
+    namespace: "shop",
+    name: "r",
+    uid: "u1",
+    reported: [],
+    parents: [{ controller: meshController, parentRef, conditions }],
+    ...said,
+  };
 }
 
 const others = { parentRef: { name: "gw" }, controllerName: "other", conditions: [] };
@@ -76,6 +84,7 @@ test("a status is written once, with the others' words in it, and again when it 
   assert.match(JSON.stringify(write?.object.status.parents[1]), new RegExp(`"lastTransitionTime":"${at}T[0-9:]+Z"`));
   assert.deepEqual(await round(wanted()), [0, undefined], "the same again");
   assert.deepEqual(await round(wanted({}, "False")), [1, undefined], "another");
+  assert.deepEqual(await round(wanted({ uid: "u2" }, "False")), [1, undefined], "made anew under its name before its words were heard of");
 });
 
 test("what is there already is not written; the time of a change stays; words about nothing of ours go", async (t) => {

@@ -7,6 +7,7 @@ import { gatewayController, type KubeGateway } from "./gateway-objects.ts";
 import type { KubeService, Objects } from "./objects.ts";
 import { optional } from "./readers.ts";
 import { gatewayGroup, type KubeParentStatus, type KubeRoute } from "./route-objects.ts";
+import { byAge } from "./translate-age.ts";
 import { type Because, because } from "./translate-because.ts";
 import { isTcp } from "./translate-ports.ts";
 import { findRoots } from "./translate-roots.ts";
@@ -16,6 +17,7 @@ export interface PolicyStatus {
   readonly kind: "BackendTLSPolicy";
   readonly namespace: string;
   readonly name: string;
+  readonly uid: string;
   /** One for each Gateway whose routes lead to what it is for. */
   readonly parents: readonly KubeParentStatus[];
   /** What it says now. */
@@ -60,11 +62,6 @@ export const judgePolicies: (policies: Objects<KubeBackendTlsPolicy>, roots: Obj
       decided: new Map(all.map((policy) => [policy, decide(policy, roots)])),
     };
   });
-
-function byAge(a: KubeBackendTlsPolicy, b: KubeBackendTlsPolicy): number {
-  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
-  return `${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1;
-}
 
 function targetKey({ namespace }: KubeBackendTlsPolicy, { group, kind, name, section = "" }: KubePolicyTarget): string {
   return [group, kind, namespace, name, section].join("/");
@@ -125,12 +122,12 @@ export function policyStatuses(
   const byPolicy = Map.groupBy(aims, ({ policy }) => policy);
   return [...decided].flatMap(([policy, decision]) => {
     const own = byPolicy.get(policy) ?? [];
-    const { kind, namespace, name, reported } = policy;
+    const { kind, namespace, name, uid, reported } = policy;
     const ancestors = gateways.flatMap(({ gateway, leadsTo }) => {
       const meant = own.filter(({ service }) => leadsTo.has(service));
       return meant.length === 0 ? [] : [ancestorStatus(policy, gateway, meant, decision)];
     });
-    return ancestors.length === 0 && reported.length === 0 ? [] : [{ kind, namespace, name, parents: ancestors.slice(0, mostAncestors), reported }];
+    return ancestors.length === 0 && reported.length === 0 ? [] : [{ kind, namespace, name, uid, parents: ancestors.slice(0, mostAncestors), reported }];
   });
 }
 

@@ -3,10 +3,11 @@ import { memoizeLast } from "../../lib/memoize.ts";
 import type { GatewayHost, GatewayPort, GatewayRule, GatewayTarget, TlsServer } from "../../model/gateway.ts";
 import { optional } from "./readers.ts";
 import type { KubeRoute } from "./route-objects.ts";
+import { byAge } from "./translate-age.ts";
 import type { GatewayAttachment } from "./translate-gateway-attach.ts";
 import { bySpecificity, mostSpecific } from "./translate-gateway-hostnames.ts";
 import { isServed, type JudgedListener } from "./translate-gateway-listeners.ts";
-import { byAge, byRank, type RankedRule } from "./translate-route-rules.ts";
+import { byRank, type RankedRule } from "./translate-route-rules.ts";
 
 /** The ports of all listeners that are served, sorted. */
 export function gatewayPorts(listeners: readonly JudgedListener[], attachments: readonly GatewayAttachment[]): readonly GatewayPort[] {

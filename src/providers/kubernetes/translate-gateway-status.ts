@@ -14,6 +14,7 @@ export interface ObjectStatus {
   /** Empty: of no namespace. */
   readonly namespace: string;
   readonly name: string;
+  readonly uid: string;
   readonly status: {
     readonly conditions: readonly KubeCondition[];
     readonly addresses?: readonly { readonly type: string; readonly value: string }[];
@@ -92,12 +93,12 @@ function condition(type: string, generation: number, status: boolean, { reason, 
 }
 
 /** The status of a GatewayClass of ours. */
-export function classStatus({ name, generation, hasParameters, reported }: KubeGatewayClass): ObjectStatus {
+export function classStatus({ name, uid, generation, hasParameters, reported }: KubeGatewayClass): ObjectStatus {
   const accepted = hasParameters
     ? condition("Accepted", generation, false, { reason: "InvalidParameters", message: "parametersRef is not known; leave it out" })
     : condition("Accepted", generation, true, { reason: "Accepted", message: "" });
   const supportedFeatures = gatewayFeatures.map((feature) => ({ name: feature }));
-  return { kind: "GatewayClass", namespace: "", name, reported, status: { conditions: [accepted], supportedFeatures } };
+  return { kind: "GatewayClass", namespace: "", name, uid, reported, status: { conditions: [accepted], supportedFeatures } };
 }
 
 /** Why no listener of a Gateway can be served whatever it says; undefined: some can. */
@@ -125,7 +126,7 @@ export function gatewayStatus(decided: DecidedGateway, service: KubeService | un
   const { gateway, attachments } = decided;
   const listeners = decided.listeners.filter((listener) => isOwn(listener, gateway));
   const sets = attachedSets(decided);
-  const { generation, namespace, name, reported } = gateway;
+  const { generation, namespace, name, uid, reported } = gateway;
   const problem = gatewayProblem(gateway, listeners);
   const addresses = problem === undefined ? addressesOf(service) : [];
   const before = reported.conditions.find(({ type, generation: seen }) => type === "Programmed" && seen === generation);
@@ -138,6 +139,7 @@ export function gatewayStatus(decided: DecidedGateway, service: KubeService | un
     kind: "Gateway",
     namespace,
     name,
+    uid,
     reported: reported.text,
     status: {
       ...(addresses.length === 0 ? {} : { addresses }),

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FakeObject } from "../../../test/support/fake-kube-api.ts";
 import { clusterView, namespaceObject, type Raw, serviceObject } from "../../../test/support/kube-objects.ts";
-import { selfSigned } from "../../../test/support/self-signed.ts";
+import { selfSigned } from "../../../test/support/openssl.ts";
 import { readService } from "./read-objects.ts";
 import { type ClusterTranslation, translateCluster } from "./translate.ts";
 import { gatewayStatus, type ObjectStatus, type ProxyState } from "./translate-gateway-status.ts";

@@ -1,6 +1,7 @@
 /** ListenerSets: which of them a Gateway takes, and what their statuses say. */
 import type { KubeGateway, KubeListenerSet } from "./gateway-objects.ts";
 import type { KubeNamespace, KubeService, Objects } from "./objects.ts";
+import { byAge } from "./translate-age.ts";
 import { type Because, because } from "./translate-because.ts";
 import { isParent, takesFrom } from "./translate-gateway-attach.ts";
 import { isOwn, isServed } from "./translate-gateway-listeners.ts";
@@ -27,11 +28,6 @@ export function findSets(gateway: KubeGateway, sets: Objects<KubeListenerSet>, n
   const isTaken = ({ namespace }: KubeListenerSet): boolean =>
     takesFrom(gateway.allowedListeners, namespace, namespaces.get(namespace)?.labels ?? {}, gateway.namespace);
   return { taken: named.filter(isTaken), refused: named.filter((set) => !isTaken(set)) };
-}
-
-function byAge(a: KubeListenerSet, b: KubeListenerSet): number {
-  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
-  return `${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1;
 }
 
 /** The status of a ListenerSet that the Gateway takes. `service` is the one that was made for the Gateway. */
@@ -67,6 +63,6 @@ export function refusedSetStatus(set: KubeListenerSet, { namespace, name }: Kube
   return { ...nameOf(set), status: { conditions } };
 }
 
-function nameOf({ namespace, name, reported }: KubeListenerSet) {
-  return { kind: "ListenerSet", namespace, name, reported: reported.text } as const;
+function nameOf({ namespace, name, uid, reported }: KubeListenerSet) {
+  return { kind: "ListenerSet", namespace, name, uid, reported: reported.text } as const;
 }

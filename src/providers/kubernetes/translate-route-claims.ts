@@ -2,9 +2,10 @@
 import type { GatewayTarget } from "../../model/gateway.ts";
 import type { PortRules } from "../../model/service-route.ts";
 import type { KubeRoute } from "./route-objects.ts";
+import { byAge } from "./translate-age.ts";
 import type { Because } from "./translate-because.ts";
 import { domainsOf } from "./translate-gateway-hostnames.ts";
-import { byAge, byRank, type RankedRule } from "./translate-route-rules.ts";
+import { byRank, type RankedRule } from "./translate-route-rules.ts";
 
 /** A route that wants a port. */
 export interface Claim {

@@ -24,13 +24,6 @@ export interface RankedRule {
   readonly rule: GatewayRule;
 }
 
-/** For sorting routes: the older one first; then the first by name. */
-export function byAge(a: KubeRoute, b: KubeRoute): number {
-  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
-  const [left, right] = [a, b].map(({ namespace, name }) => `${namespace}/${name}`) as [string, string];
-  return left < right ? -1 : left > right ? 1 : 0;
-}
-
 /** For sorting rules: the more special first. */
 export function byRank(a: readonly number[], b: readonly number[]): number {
   const at = a.findIndex((value, index) => value !== b[index]);

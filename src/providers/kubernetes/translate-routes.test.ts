@@ -116,6 +116,7 @@ test("the status: as the parent was written, for the generation that it is about
       kind: "HTTPRoute",
       namespace: "shop",
       name: "r",
+      uid: "",
       reported: [],
       parents: [
         {

@@ -20,6 +20,7 @@ export interface RouteStatus {
   readonly kind: KubeRoute["kind"];
   readonly namespace: string;
   readonly name: string;
+  readonly uid: string;
   readonly parents: readonly KubeParentStatus[];
   /** What it says now. */
   readonly reported: readonly KubeParentStatus[];
@@ -145,9 +146,9 @@ function settlePort(members: readonly AtPort[]): SettledPort {
 type Ports = ReadonlyMap<string, SettledPort>;
 
 function statusOf(route: KubeRoute, attachments: readonly Attachment[], ports: Ports, gateways: GatewayParents): RouteStatus {
-  const { kind, namespace, name, reported } = route;
+  const { kind, namespace, name, uid, reported } = route;
   const own = new Map(attachments.filter((one) => one.route === route).map((one) => [one.parent, parentStatus(one, ports)]));
-  return { kind, namespace, name, reported, parents: route.parents.flatMap((parent) => own.get(parent) ?? gateways.get(parent) ?? []) };
+  return { kind, namespace, name, uid, reported, parents: route.parents.flatMap((parent) => own.get(parent) ?? gateways.get(parent) ?? []) };
 }
 
 function parentStatus(from: Attachment, settled: Ports): KubeParentStatus {
