@@ -7,7 +7,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { conformanceModule } from "../cluster/build.ts";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
-import { selfSigned } from "../support/self-signed.ts";
+import { selfSigned } from "../support/openssl.ts";
 import { create, startTestCluster } from "./support/cluster.ts";
 import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
 import { type Echo, pod } from "./support/objects.ts";

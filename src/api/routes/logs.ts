@@ -1,4 +1,3 @@
-import type { Declared } from "../../model/declared.ts";
 import type { VersionKey } from "../../model/names.ts";
 import type { Workload, WorkloadPhase } from "../../model/workload.ts";
 import type { ApiContext } from "../context.ts";
@@ -134,7 +133,7 @@ async function exec(
 function whyNothingRuns(context: ApiContext, { namespace, ref }: { readonly namespace: string; readonly ref: string }, [first]: readonly Candidate[]): string {
   const found = findRef(context.store.snapshot.get(), ref, namespace);
   if (found.kind !== "job") return first === undefined ? "`weir ps` shows what runs" : `${first.workload.id} is ${first.workload.phase}`;
-  const { key, value } = found.object as Declared<"job">;
+  const { key, value } = found.object;
   const run = context.observed.get()?.jobs?.get(key)?.runs[0];
   const { name } = value.job;
   if (run === undefined) return `it has not run yet: weir restart ${name} runs it now`;
