@@ -1,5 +1,6 @@
 /**
- * Brings the pods of the node to where the newest order wants them, and keeps them there: pins namespaces, puts rules in and takes them out, reports.
+ * Brings the pods of the node to where the newest order wants them, and keeps them there: pins namespaces, puts rules in and takes them out, tells
+ * them in time that somebody serves the pod, reports.
  * Knows neither Envoy nor the control plane.
  */
 import { Cell, type Readable } from "../../lib/cell.ts";
