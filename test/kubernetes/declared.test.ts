@@ -380,7 +380,7 @@ test("the API server refuses what cannot be, and says why", async () => {
   const web = { app: "web", version: "v1", image: "x" };
   for (const [kind, name, spec, message] of [
     ["Version", "web-v2", web, /the name must be APP-VERSION/],
-    ["Version", "web-v1", { app: "web", version: "v1" }, /a version needs an image, or the Deployment/],
+    ["Version", "web-v1", { app: "web", version: "v1" }, /a version needs an image, or to say whose pods it adopts/],
     ["Version", "web-v1", { ...web, ports: [{ port: 80 }, { port: 80 }] }, /Duplicate value/],
     ["Version", "web-v1", { ...web, env: { A: { kind: "config", value: "x" } } }, /config, secret: needs name/],
     ["Version", "web-v1", { ...web, health: { live: { check: { kind: "tcp", path: "/" } } } }, /path belongs to the kind http/],
