@@ -5,6 +5,7 @@
  */
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { inTurns } from "../../lib/in-turns.ts";
 import type { Log } from "../../lib/log.ts";
 import type { GuardReport, NodeOrder, NodeReport, PodOrder, PodReport } from "./contract.ts";
 import type { FoundPods } from "./find-pods.ts";
@@ -390,10 +391,9 @@ function message(error: unknown): string {
 }
 
 /** Runs `work` for all items, a few at once. Rejects when one does. */
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const left = [...items];
-  const worker = async (): Promise<void> => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, left.length) }, worker));
+function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  return inTurns(
+    items.map((item) => () => work(item)),
+    atOnce,
+  );
 }

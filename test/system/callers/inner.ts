@@ -10,18 +10,18 @@ import { createOwnCa } from "../../../src/identity/authority.ts";
 import { bundlePem } from "../../../src/identity/bundle.ts";
 import { createSigner } from "../../../src/identity/issue.ts";
 import { createKeyPair } from "../../../src/identity/keys.ts";
-import type { MeshPod, MeshPods } from "../../../src/model/mesh-pod.ts";
-import { type AppName, defaultNamespace, type VersionName, versionKey } from "../../../src/model/names.ts";
-import { defaultTrustDomain, type SpiffeId, workloadId } from "../../../src/model/spiffe.ts";
+import type { MeshPods } from "../../../src/model/mesh-pod.ts";
+import { defaultTrustDomain } from "../../../src/model/spiffe.ts";
 import { certified, publicKeyOf, someAuthority } from "../../support/certificates.ts";
+import { identityOf } from "../../support/node-mesh.ts";
 import { realClock } from "../../support/real.ts";
 import { runningWorld } from "../../support/running-world.ts";
 import { port, service, stack } from "../../support/stacks.ts";
-import { Lab, type PodName, pods, root, tools } from "../pod-capture/lab.ts";
+import { Lab, pods, root, tools } from "../pod-capture/lab.ts";
 import { NodeEnvoy } from "../support/node-envoy.ts";
+import { endpointsAt, meshPod } from "./pods.ts";
 import { type Server, startServer } from "./server.ts";
 
-const identity = (app: string): SpiffeId => workloadId(defaultTrustDomain, defaultNamespace, app as AppName);
 /** Callers on node a; the last one's certificate is never there. */
 const callers = { web: "a1", api: "a2", batch: "a3", ghost: "a4" } as const;
 type Caller = keyof typeof callers;
@@ -45,23 +45,16 @@ const authority = await someAuthority(realClock);
 const node = new NodeEnvoy({
   folder: path.join(lab.folder, "proxy"),
   authority,
-  identities: friends.map(identity),
+  identities: friends.map(identityOf),
   within: [tools.nsenter, `--net=${lab.namespace("node-a")}`, "--"],
 });
 let cart: Server;
 let ledger: Server;
 
-function meshPod(name: PodName, app: string): MeshPod {
-  const { uid, address, node: on } = pods[name];
-  return { uid, address, node: on, namespace: defaultNamespace, name, identity: identity(app), mode: "strict" };
-}
-
 /** The node's configuration while `names` are its pods. */
 function configuration(names: readonly Caller[]) {
   const world = runningWorld(shop, []);
-  const at = (app: string, pod: PodName) =>
-    [versionKey(defaultNamespace, app as AppName, "v1" as VersionName), [{ id: app, address: pods[pod].address, ready: true }]] as const;
-  const { plan } = compileWorld({ ...world, endpoints: new Map([at("cart", "b1"), at("ledger", "b2")]) });
+  const { plan } = compileWorld({ ...world, endpoints: new Map([endpointsAt("cart", "b1"), endpointsAt("ledger", "b2")]) });
   const here = names.map((name) => ({ ...meshPod(callers[name], name), networkNamespace: lab.namespace(callers[name]) }));
   const joined = [...here, meshPod("b1", "cart"), meshPod("b2", "ledger")];
   const mesh: MeshPods = { trustDomain: defaultTrustDomain, joined: new Map(joined.map((pod) => [pod.address, pod])), pinned: new Map([["a", here]]) };
@@ -94,7 +87,7 @@ async function allAsk(askings: readonly Asking[]): Promise<number> {
   const counts = await Promise.all(
     friends.flatMap((caller) =>
       askings.map(async (asking) => {
-        assert.deepEqual(await ask(caller, asking), { [`200 ${identity(caller)}`]: asking.count }, `${caller} at ${asking.url}`);
+        assert.deepEqual(await ask(caller, asking), { [`200 ${identityOf(caller)}`]: asking.count }, `${caller} at ${asking.url}`);
         return asking.count;
       }),
     ),
@@ -105,7 +98,7 @@ async function allAsk(askings: readonly Asking[]): Promise<number> {
 before(async () => {
   await lab.start();
   const [cartSvid, impostorSvid] = await Promise.all(["cart", "impostor"].map(issued));
-  const other = await certified(await createSigner(await createOwnCa(defaultTrustDomain, Date.now())), identity("ledger"));
+  const other = await certified(await createSigner(await createOwnCa(defaultTrustDomain, Date.now())), identityOf("ledger"));
   const roots = bundlePem(authority.bundle.get());
   assert.ok(cartSvid !== undefined && impostorSvid !== undefined);
   [cart, ledger] = await Promise.all([
@@ -132,7 +125,7 @@ after(async () => {
 /** A certificate of our authority, as another node would hold it. */
 async function issued(app: string): Promise<{ readonly chain: string; readonly key: string }> {
   const keys = await createKeyPair();
-  const [svid] = await authority.issue("b", [{ id: identity(app), spki: await publicKeyOf(keys) }]);
+  const [svid] = await authority.issue("b", [{ id: identityOf(app), spki: await publicKeyOf(keys) }]);
   return { chain: svid?.chain ?? "", key: keys.privatePem };
 }
 
@@ -212,11 +205,11 @@ test("a node proxy that starts while a certificate is missing serves everybody e
   await node.publish(resources, 15_000);
   t.diagnostic(`configured after ${Date.now() - startedAt} ms`);
   await allAsk([{ url: `http://${addressOf("cart")}:80`, count: 50 }]);
-  node.want([...friends, "ghost" as const].map(identity));
+  node.want([...friends, "ghost" as const].map(identityOf));
   let answer = {};
   for (let i = 0; i < 100 && !Object.keys(answer).some((one) => one.startsWith("200")); i += 1) {
     answer = await ask("ghost", { url: `http://${addressOf("cart")}:80`, count: 1 });
     await realClock.sleep(50);
   }
-  assert.deepEqual(answer, { [`200 ${identity("ghost")}`]: 1 }, "and the missing one when it has come");
+  assert.deepEqual(answer, { [`200 ${identityOf("ghost")}`]: 1 }, "and the missing one when it has come");
 });

@@ -9,19 +9,20 @@ import { emitNodeProxy } from "../../../src/emit/envoy/node-proxy.ts";
 import { bundlePem } from "../../../src/identity/bundle.ts";
 import { createKeyPair } from "../../../src/identity/keys.ts";
 import type { GatewayTarget } from "../../../src/model/gateway.ts";
-import type { MeshPod, MeshPods } from "../../../src/model/mesh-pod.ts";
-import { type AppKey, type AppName, defaultNamespace, type VersionName, versionKey } from "../../../src/model/names.ts";
+import type { MeshPods } from "../../../src/model/mesh-pod.ts";
+import { type AppKey } from "../../../src/model/names.ts";
 import type { ServiceRoute } from "../../../src/model/service-route.ts";
-import { defaultTrustDomain, type SpiffeId, workloadId } from "../../../src/model/spiffe.ts";
+import { defaultTrustDomain } from "../../../src/model/spiffe.ts";
 import { publicKeyOf, someAuthority } from "../../support/certificates.ts";
+import { identityOf } from "../../support/node-mesh.ts";
 import { eventually, realClock } from "../../support/real.ts";
 import { runningWorld } from "../../support/running-world.ts";
 import { destination, port, service, stack } from "../../support/stacks.ts";
+import { endpointsAt, meshPod } from "../callers/pods.ts";
 import { type Server, startServer } from "../callers/server.ts";
-import { Lab, type PodName, pods, root, tools } from "../pod-capture/lab.ts";
+import { Lab, pods, root, tools } from "../pod-capture/lab.ts";
 import { NodeEnvoy } from "../support/node-envoy.ts";
 
-const identity = (app: string): SpiffeId => workloadId(defaultTrustDomain, defaultNamespace, app as AppName);
 const callers = { web: "a1", api: "a2" } as const;
 type Caller = keyof typeof callers;
 const friends = ["web", "api"] as const;
@@ -37,15 +38,10 @@ const authority = await someAuthority(realClock);
 const node = new NodeEnvoy({
   folder: path.join(lab.folder, "proxy"),
   authority,
-  identities: friends.map(identity),
+  identities: friends.map(identityOf),
   within: [tools.nsenter, `--net=${lab.namespace("node-a")}`, "--"],
 });
 const servers: Server[] = [];
-
-function meshPod(name: PodName, app: string): MeshPod {
-  const { uid, address, node: on } = pods[name];
-  return { uid, address, node: on, namespace: defaultNamespace, name, identity: identity(app), mode: "strict" };
-}
 
 function targetOf(number: number, shares: Readonly<Record<string, number>>, refused = 0): GatewayTarget {
   return { destinations: Object.entries(shares).map(([name, weight]) => ({ to: { ...destination(name), port: number }, weight })), refused };
@@ -53,9 +49,7 @@ function targetOf(number: number, shares: Readonly<Record<string, number>>, refu
 
 /** The node's configuration with routes in front of `db`, whose own pod is `b1`. */
 function configuration(routes: readonly ServiceRoute[]) {
-  const at = (app: string, pod: PodName) =>
-    [versionKey(defaultNamespace, app as AppName, "v1" as VersionName), [{ id: app, address: pods[pod].address, ready: true }]] as const;
-  const endpoints = new Map([at("db", "b1"), at("one", "b1"), at("two", "b2")]);
+  const endpoints = new Map([endpointsAt("db", "b1"), endpointsAt("one", "b1"), endpointsAt("two", "b2")]);
   const { plan } = compileWorld({ ...runningWorld(shop, []), endpoints, serviceRoutes: new Map([["default/db" as AppKey, routes]]) });
   const here = friends.map((name) => ({ ...meshPod(callers[name], name), networkNamespace: lab.namespace(callers[name]) }));
   const joined = [...here, meshPod("b1", "one"), meshPod("b2", "two")];
@@ -86,7 +80,7 @@ before(async () => {
   const roots = bundlePem(authority.bundle.get());
   for (const [app, pod] of Object.entries(backends)) {
     const keys = await createKeyPair();
-    const [svid] = await authority.issue("b", [{ id: identity(app), spki: await publicKeyOf(keys) }]);
+    const [svid] = await authority.issue("b", [{ id: identityOf(app), spki: await publicKeyOf(keys) }]);
     const shown = { chain: svid?.chain ?? "", key: keys.privatePem };
     const served = [
       { port: plain, codec: "HTTP1" as const, ...shown },
@@ -127,7 +121,7 @@ test("connections go by weight, each as its caller; what is refused is closed", 
   );
   assert.deepEqual(
     heard,
-    friends.map((caller) => [`200 ${identity(caller)}`]),
+    friends.map((caller) => [`200 ${identityOf(caller)}`]),
   );
 });
 
@@ -177,8 +171,8 @@ test("callers at the same time: the called side sees each as itself", { timeout:
   );
   await eventually(() => seen().length === before + 250, "all connections are in the log", 10_000);
   const since = Map.groupBy(seen(), (one) => one);
-  assert.deepEqual([...since.keys()].sort(), friends.map(identity).sort());
-  assert.equal(since.get(identity("api"))?.length, counts.api, "nobody else was taken for it");
+  assert.deepEqual([...since.keys()].sort(), friends.map(identityOf).sort());
+  assert.equal(since.get(identityOf("api"))?.length, counts.api, "nobody else was taken for it");
 });
 
 test("connections stay while routes of other ports and other names come and go", { timeout: 40_000 }, async (t) => {
