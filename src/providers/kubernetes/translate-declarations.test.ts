@@ -60,6 +60,23 @@ test("the Service in front of what an app adopted is the app's, and its address 
   assert.equal(endpoints.get("shop/web@v1" as VersionKey)?.length, 1);
 });
 
+test("what an app adopted has the pods that its callers reached so far, until Kubernetes says which ones its own Service has", () => {
+  const theirs = serviceObject("shop/web", [{ name: "http-80", port: 80, targetPort: 8080 }]);
+  const own = ownService("shop/web-v1", { app: "web", version: "v1" }, "10.96.0.2");
+  const ports = [{ name: "http-80", port: 8080 }];
+  const before = sliceObject("shop/web-1", [podEndpoint(1), podEndpoint(2)], ports);
+  const pods = (services: Raw["services"] & object, ...slices: Raw["slices"] & object): readonly string[] | undefined => {
+    const versions = [adoptedObject("web@v1", { app: "web" }), versionObject("web@v2", {}, { age: 2 })];
+    const { endpoints } = translate({ versions, services, slices });
+    assert.deepEqual(endpoints.get("shop/web@v2" as VersionKey), [], "a version beside it has its own");
+    return endpoints.get("shop/web@v1" as VersionKey)?.map(({ id }) => id);
+  };
+  assert.deepEqual(pods([theirs], before), ["pod-1", "pod-2"], "its own Service is not there");
+  assert.deepEqual(pods([theirs, own], before), ["pod-1", "pod-2"], "nothing is said of it");
+  assert.deepEqual(pods([theirs, own], before, sliceObject("shop/web-v1-1", [podEndpoint(1)], ports)), ["pod-1"]);
+  assert.deepEqual(pods([theirs, own], before, sliceObject("shop/web-v1-1", [], [])), [], "it has none");
+});
+
 test("a version of another app does not give its Service away to an app of its name", () => {
   const clash = translate({ versions: [...(raw.versions ?? []), versionObject("web-v1@x")] });
   assert.deepEqual([...clash.declaredApps.keys()], [web]);

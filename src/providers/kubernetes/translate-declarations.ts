@@ -71,10 +71,10 @@ const translate = memoizeLast(
       routers: new Map(ownRouters.flatMap((object) => (object.value === undefined ? [] : [[keyOf(object), object.value] as const]))),
       externals: new Map(ownExternals.flatMap((object) => (object.value === undefined ? [] : [[keyOf(object), object.value] as const]))),
       endpoints: new Map(
-        all.map((service, at) => [
-          versionKey(service.namespace, service.app, service.version),
-          endpointsOf(service, services.get(versionNames[at] ?? ""), slices),
-        ]),
+        all.map((service, at) => {
+          const frontedBy = { own: services.get(versionNames[at] ?? ""), app: services.get(appKey(service.namespace, service.app)) };
+          return [versionKey(service.namespace, service.app, service.version), endpointsOf(service, frontedBy, slices)];
+        }),
       ),
       addresses: new Map([...parts].flatMap((key) => (services.get(key)?.addresses ?? []).filter(isIpv4Address).map((address) => [key, address] as const))),
       parts,
@@ -164,13 +164,28 @@ function isAppFree(key: AppKey, services: Objects<KubeService>): boolean {
 }
 
 const noEndpoints: readonly Endpoint[] = [];
+const noSlices: readonly KubeEndpointSlice[] = [];
 
-/** The pods of one version: what its own Service has. */
-function endpointsOf(service: Service, own: KubeService | undefined, slices: Objects<KubeEndpointSlice>): readonly Endpoint[] {
-  if (own === undefined || !isOurs(own)) return noEndpoints;
-  return endpointsWith(service, own, ...(slicesByService(slices).get(`${own.namespace}/${own.name}`) ?? []));
+/** The Services in front of a version: the one of its own, and the one of its app's name. */
+interface Fronts {
+  readonly own: KubeService | undefined;
+  readonly app: KubeService | undefined;
 }
 
-const endpointsWith = memoizeLast((service: Service, own: KubeService, ...slices: readonly KubeEndpointSlice[]) =>
-  serviceEndpoints(own, slices, service.ports),
+/**
+ * The pods of one version: what its own Service has. An adopted one has the pods that its callers reached so far, until Kubernetes has said for the first
+ * time which ones its own Service has: that one is made when the version is declared, and its slices come some 100 ms later.
+ */
+function endpointsOf(service: Service, { own, app }: Fronts, slices: Objects<KubeEndpointSlice>): readonly Endpoint[] {
+  const found = own === undefined || !isOurs(own) ? noSlices : slicesOf(own, slices);
+  if (own !== undefined && found.length > 0) return endpointsWith(service, own, ...found);
+  return app !== undefined && keepsService([service], app) ? endpointsWith(service, app, ...slicesOf(app, slices)) : noEndpoints;
+}
+
+function slicesOf({ namespace, name }: KubeService, slices: Objects<KubeEndpointSlice>): readonly KubeEndpointSlice[] {
+  return slicesByService(slices).get(`${namespace}/${name}`) ?? noSlices;
+}
+
+const endpointsWith = memoizeLast((service: Service, front: KubeService, ...slices: readonly KubeEndpointSlice[]) =>
+  serviceEndpoints(front, slices, service.ports),
 );
