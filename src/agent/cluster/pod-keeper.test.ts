@@ -37,6 +37,9 @@ class FakeNetwork implements PodNetwork {
     this.pinned.delete(pin.path);
     this.done.push(`unpin ${pin.inode}`);
   }
+  async hasRules(pin: Pin): Promise<boolean> {
+    return this.rules.has(pin.path) && this.rules.get(pin.path) !== "clear";
+  }
   async apply(pin: Pin, rules: string): Promise<void> {
     if (this.broken !== "") throw new Error(this.broken);
     const kind = rules.includes("dnat ip") ? "capture" : rules.includes("chain") ? "drain" : rules.includes("serving") ? "say" : "clear";
@@ -100,6 +103,7 @@ test("a pod joins, leaves and is forgotten; each order is worked on before it is
   keeper.setOrder(order(1, { capture: false }));
   await eventually(() => keeper.report.get().generation === 1, "order 1");
   assert.equal(phaseOf(keeper), "pinned");
+  assert.equal(network.rules.size, 0, "nothing is put into it yet");
   assert.equal(keeper.report.get().pods[0]?.networkNamespace, `/run/netns/${uid}-70`);
   keeper.setOrder(order(2, {}));
   await eventually(() => keeper.report.get().generation === 2, "order 2");
@@ -142,6 +146,7 @@ test("what fails is said, and tried again", async (t) => {
 test("a new agent holds what the last one did, and clears up after pods that left meanwhile", async (t) => {
   const network = new FakeNetwork();
   network.processes.set(uid, { pid: 7, inode: 70 }).set(other, { pid: 8, inode: 80 });
+  for (const place of [`${uid}-70`, `${other}-80`]) network.rules.set(`/run/netns/${place}`, "capture");
   const kept = { value: { order: order(5, {}, { uid: other }), guarded: [] } };
   const keeper = keeperOf(t, network, kept);
   keeper.setOrder(order(6, {}));

@@ -272,7 +272,8 @@ export class PodKeeper {
       try {
         const pin = await this.#options.network.pin(uid, source);
         if (pin.inode !== state.pin?.inode) {
-          state.rules = { kind: "unknown" };
+          // Where there are none, nothing is to be taken out: the pod stays as it is until it is captured.
+          state.rules = { kind: (await this.#options.network.hasRules(pin)) ? "unknown" : "none" };
           state.servedAt = Number.NEGATIVE_INFINITY;
         }
         state.pin = pin;
@@ -304,7 +305,7 @@ export class PodKeeper {
           continue;
         }
         if (step.becomes.kind === "captured" && this.#nodeAddresses === undefined) return fail(state, this.#problem ?? "the node's own rules are not set");
-        if (step.becomes.kind === "captured" && state.rules.kind !== "captured") await network.prepare(state.pin);
+        if (state.rules.kind !== "captured") await network.prepare(state.pin);
         const isServed = step.becomes.kind === "captured" && (await this.#isServed(uid, state.pin, state));
         await network.apply(state.pin, isServed ? step.rules + serving : step.rules);
         if (isServed) state.servedAt = clock.now();

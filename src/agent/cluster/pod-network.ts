@@ -5,7 +5,7 @@ import { commandLine, runProgram, runScript } from "../../dataplane/shell.ts";
 import type { Tools } from "../../dataplane/tools.ts";
 import { nodeSource } from "./contract.ts";
 import { bridgeRules, noBridgeRules, nodeRules, noNodeRules } from "./node-rules.ts";
-import { type CaptureSockets, podSettings, readSockets } from "./pod-rules.ts";
+import { type CaptureSockets, ourTable, podSettings, readSockets } from "./pod-rules.ts";
 
 /** A namespace that stays while it is pinned. */
 export interface Pin {
@@ -21,6 +21,8 @@ export interface PodNetwork {
   /** Pins of this mount namespace, from whoever made them. */
   pins(): readonly Pin[];
   unpin(pin: Pin): Promise<void>;
+  /** Whether rules of ours are in a namespace, from whoever put them in. */
+  hasRules(pin: Pin): Promise<boolean>;
   /** Replaces the rules in a namespace at once. */
   apply(pin: Pin, rules: string): Promise<void>;
   /** Sets what rules cannot. Never throws. */
@@ -42,10 +44,11 @@ const showSockets = "grep -hsE '^ *[0-9]+: [0-9A-F]+:(3A99|3A9E) [0-9A-F]+:[0-9A
 export function podNetwork(tools: Tools, folder: string): PodNetwork {
   mkdirSync(folder, { recursive: true });
   chmodSync(folder, 0o700);
-  const nft = async (rules: string, pin?: Pin): Promise<void> => {
+  const nft = async (rules: string, pin?: Pin): Promise<string> => {
     const enter = pin === undefined ? [] : [tools.nsenter, `--net=${pin.path}`, "--"];
     const done = await runProgram([...enter, tools.nft, "-f", "-"], { input: rules, timeoutMs });
     if (done.code !== 0) throw new Error(`nft: ${done.output.slice(0, 300)}`);
+    return done.output;
   };
   return {
     pin: (uid, source) => makePin(tools, folder, uid, source),
@@ -54,7 +57,10 @@ export function podNetwork(tools: Tools, folder: string): PodNetwork {
       await runProgram([tools.umount, "-l", pin.path], { timeoutMs });
       rmSync(pin.path, { force: true });
     },
-    apply: (pin, rules) => nft(rules, pin),
+    async hasRules(pin) {
+      return (await nft("list tables\n", pin)).includes(ourTable);
+    },
+    apply: async (pin, rules) => void (await nft(rules, pin)),
     async prepare(pin) {
       await runProgram([tools.nsenter, `--net=${pin.path}`, "--", tools.sh], { input: podSettings, timeoutMs });
     },

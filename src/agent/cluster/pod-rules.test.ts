@@ -35,6 +35,15 @@ test("what is left while a pod drains keeps translating", () => {
   assert.match(rules, /ct status/);
 });
 
+test("new connections that nobody translates are not tracked: tracking ends before they do", () => {
+  const loose = (rules: string): readonly string[] => rules.split("\n").filter((line) => line.endsWith(" notrack"));
+  const captured = (mode: "strict" | "permissive"): string => captureRules({ address: "10.1.0.2", probePorts: [], mode });
+  assert.deepEqual([loose(drainRules()).length, loose(captured("permissive")).length, loose(captured("strict")).length], [2, 2, 1]);
+  for (const line of loose(captured("permissive"))) assert.match(line, /^ +meta l4proto != @serving /);
+  for (const line of [...loose(drainRules()), ...loose(captured("strict"))])
+    assert.match(line, /tcp dport != \{ 15001, 15006 \} notrack$/, "the guard of the capture ports asks the tracking");
+});
+
 test("the kernel takes all rules, one after the other, and nothing stays", async () => {
   const texts = [
     captureRules({ address: "10.1.0.2", probePorts: [80, 9000], mode: "permissive" }),

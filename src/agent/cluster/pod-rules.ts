@@ -19,16 +19,33 @@ export interface PodRulesPlan {
 const table = "inet weir";
 /** In front of what replaces a table: also when there is none yet. */
 const anew = `table ${table}\ndelete table ${table}\n`;
+const capturePorts = `{ ${outboundPort}, ${inboundPort} }`;
 const syn = "tcp flags & (fin | syn | rst | ack) == syn";
 
 /**
  * Nobody reaches the capture ports but by these rules: a caller could otherwise pretend that its connection was redirected. `ct` also keeps connection
- * tracking on while no rule translates any more.
+ * tracking on while no rule translates any more. What is not tracked has no `ct status`, so what comes to these ports always is.
  */
 const guard = `  chain guard {
     type filter hook input priority 0; policy accept;
-    tcp dport { ${outboundPort}, ${inboundPort} } ct status & dnat == 0 reject with tcp reset
+    tcp dport ${capturePorts} ct status & dnat == 0 reject with tcp reset
   }`;
+
+/**
+ * New connections that nobody translates are not tracked, as long as `unless` does not hold: tracking ends with the last rule of a pod, and a connection that
+ * is open then would stay in the table for days. A later one from the same port would be taken for it and pass untranslated when the pod is in the mesh again.
+ * @param hooks where: what the pod sends (`output`), what comes to it (`prerouting`)
+ */
+function untracked(hooks: readonly ("output" | "prerouting")[], unless = ""): string {
+  const chains = hooks.map(
+    (hook) => `  chain untracked_${hook} {
+    type filter hook ${hook} priority raw; policy accept;
+    ${unless}${syn} tcp dport != ${capturePorts} notrack
+  }
+`,
+  );
+  return chains.join("");
+}
 
 /**
  * While this set holds TCP somebody serves the pod. The kernel empties it when nobody has said so for `servingSeconds`: what the pod sends, and what comes to a
@@ -52,6 +69,7 @@ export const notServing = `flush set ${table} serving\n`;
  */
 export function captureRules({ address, probePorts, mode }: PodRulesPlan): string {
   const whileServed = "meta l4proto @serving ";
+  const whileOpen = untracked(mode === "strict" ? ["output"] : ["output", "prerouting"], "meta l4proto != @serving ");
   const held = mode === "strict" ? "" : whileServed;
   const ports = [...new Set(probePorts)].sort((a, b) => a - b);
   const probes = ports.length === 0 ? "" : `    ip saddr ${probeSource} tcp dport { ${ports.join(", ")} } return\n`;
@@ -70,7 +88,7 @@ ${servingSet}
 ${probes}    ${held}meta nfproto ipv4 ${syn} dnat ip to ${address}:${inboundPort}
     ${held}meta nfproto ipv6 ${syn} redirect to :${inboundPort}
   }
-${guard}
+${whileOpen}${guard}
 }
 `;
 }
@@ -87,10 +105,13 @@ export function drainRules(): string {
   chain inbound {
     type nat hook prerouting priority -100; policy accept;
   }
-${guard}
+${untracked(["output", "prerouting"])}${guard}
 }
 `;
 }
+
+/** What `nft list tables` says of a pod that has rules of ours. */
+export const ourTable = `table ${table}`;
 
 /** Takes everything out; connections that still are translated break. */
 export function noRules(): string {

@@ -1,6 +1,7 @@
 // What runs in the test's pods; knows nothing of any mesh.
 //   node pod.mjs serve NAME              HTTP on 8080, a probe on 8081, an echo on 9090
-//   node pod.mjs ask HOST PORT [SOURCE]  one new connection, one request; prints {body} or {error}
+//   node pod.mjs ask HOST PORT [SOURCE [LOCALPORT]]  one new connection, one request; prints {body} or {error}
+//   node pod.mjs hold HOST PORT LOCALPORT  one connection that says nothing, reset when stdin ends
 //   node pod.mjs talk HOST PORT          one connection to an echo, a word every 10 ms until stdin ends; prints {words, error}
 import http from "node:http";
 import net from "node:net";
@@ -18,14 +19,21 @@ function serve(name) {
   net.createServer((socket) => socket.on("error", () => undefined).pipe(socket)).listen(9090, "0.0.0.0", () => say({ serving: name }));
 }
 
-function ask(host, port, source) {
-  const request = http.get({ host, port: Number(port), agent: false, timeout: 2000, ...(source ? { localAddress: source } : {}) }, (response) => {
+function ask(host, port, source, localPort) {
+  const from = { ...(source ? { localAddress: source } : {}), ...(localPort ? { localPort: Number(localPort) } : {}) };
+  const request = http.get({ host, port: Number(port), agent: false, timeout: 2000, ...from }, (response) => {
     let body = "";
     response.on("data", (piece) => (body += piece));
     response.on("end", () => say({ body: JSON.parse(body) }));
   });
   request.on("timeout", () => request.destroy(new Error("timeout")));
   request.on("error", (error) => say({ error: error.message }));
+}
+
+function hold(host, port, localPort) {
+  const socket = net.connect({ host, port: Number(port), localPort: Number(localPort) }, () => say({ connected: true }));
+  socket.on("error", (error) => say({ error: error.message }));
+  process.stdin.resume().on("end", () => socket.resetAndDestroy());
 }
 
 function talk(host, port) {
@@ -45,4 +53,4 @@ function talk(host, port) {
   process.stdin.resume().on("end", () => (clearInterval(timer), setTimeout(end, 200)));
 }
 
-({ serve, ask, talk })[mode](...words);
+({ serve, ask, hold, talk })[mode](...words);

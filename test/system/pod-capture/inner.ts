@@ -158,6 +158,24 @@ test("leaving loses no new connection, and redirected ones go on", { timeout: 60
   await control.forget("a1");
 });
 
+test("a port that a connection had while the pod left is captured like any other when the pod joins again", { timeout: 60_000 }, async () => {
+  const theirs = pods.b2.address;
+  const port = "40123";
+  await control.join("a1");
+  const redirected = await lab.talk("a1", theirs);
+  await control.leave("a1");
+  const passing = await lab.hold("a1", theirs, port);
+  await redirected.end();
+  await sleep(2_500);
+  assert.equal(await lab.run("a1", `${nft()} list ruleset`), "");
+  // Nobody tracks any more how it ends.
+  await passing.reset();
+  await control.join("a1");
+  assert.equal((await lab.ask("a1", theirs, 8080, "", port)).body?.from, "192.168.50.1", "by Envoy");
+  await control.leave("a1");
+  await control.forget("a1");
+});
+
 test("an upgrade: the new agent's Envoy listens beside the old one, which drains and ends; no new connection is lost", { timeout: 60_000 }, async (t) => {
   const loads = [lab.load("a2", pods.b1.address, 8), lab.load("outside", pods.a2.address, 8)];
   await sleep(300);

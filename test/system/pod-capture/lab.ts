@@ -92,8 +92,14 @@ export class Lab {
   }
 
   /** One new connection, one request. */
-  async ask(from: string, host: string, port: number, source?: string): Promise<{ body?: { pod: string; from: string; at: string }; error?: string }> {
-    const { line } = this.spawn(from, [process.execPath, app, "ask", host, String(port), ...(source === undefined ? [] : [source])]);
+  async ask(
+    from: string,
+    host: string,
+    port: number,
+    source = "",
+    localPort = "",
+  ): Promise<{ body?: { pod: string; from: string; at: string }; error?: string }> {
+    const { line } = this.spawn(from, [process.execPath, app, "ask", host, String(port), source, localPort]);
     return JSON.parse(await line()) as { body?: { pod: string; from: string; at: string }; error?: string };
   }
 
@@ -106,6 +112,19 @@ export class Lab {
       end: async () => {
         child.stdin.end();
         return JSON.parse(await line()) as { sent: number; heard: number; error?: string };
+      },
+    };
+  }
+
+  /** One connection from a port of its own that says nothing, until `reset` is called. */
+  async hold(from: PodName, host: string, localPort: string): Promise<{ reset: () => Promise<void> }> {
+    const { child, line } = this.spawn(from, [process.execPath, app, "hold", host, "8080", localPort]);
+    const first = await line();
+    if (!first.includes("connected")) throw new Error(`cannot hold: ${first}`);
+    return {
+      reset: async () => {
+        child.stdin.end();
+        await once(child, "exit");
       },
     };
   }
