@@ -9,6 +9,7 @@ import { backoffMs } from "../lib/backoff.ts";
 import { Cell, type Readable } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { messageOf } from "../lib/message-of.ts";
 import type { AgentPaths, AgentStatus, Desired, EnvoyStatus, ExecPlan, ReplaceResult } from "./contract.ts";
 import type { NodeStatus } from "./node.ts";
 import { findNode, forgetNode, hostPid, killNode, lastWords, type NodeProcess, nodePid, startNode } from "./node-process.ts";
@@ -131,10 +132,7 @@ export class Agent {
       await callUnix(this.#options.paths.nodeSocket, "POST", "/envoy/replace", { timeoutMs: 60_000 });
       replaced.push("node");
     } catch (error) {
-      throw new HttpProblem(
-        503,
-        `${error instanceof Error ? error.message : String(error)}${replaced.length > 0 ? ` (already replaced: ${replaced.join(", ")})` : ""}`,
-      );
+      throw new HttpProblem(503, `${messageOf(error)}${replaced.length > 0 ? ` (already replaced: ${replaced.join(", ")})` : ""}`);
     }
     // The new process is known now; status has its pid with the answer.
     await this.#options.clock.sleep(50);

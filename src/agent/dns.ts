@@ -6,6 +6,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { createServer, type Server, type Socket as TcpSocket } from "node:net";
 import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet, type Question, RECURSION_AVAILABLE, RECURSION_DESIRED } from "dns-packet";
 import type { Log } from "../lib/log.ts";
+import { messageOf } from "../lib/message-of.ts";
 
 /** What is known about who asks. */
 export interface Caller {
@@ -164,7 +165,7 @@ async function records(
         const addresses = await options.resolveOutside(decision.name);
         return { code: addresses.length === 0 ? responseCodes.noSuchName : responseCodes.noError, answers: addresses.map(toAnswer) };
       } catch (error) {
-        options.log.warn("outside name", { name: decision.name, error: error instanceof Error ? error.message : String(error) });
+        options.log.warn("outside name", { name: decision.name, error: messageOf(error) });
         return { code: responseCodes.serverFailure, answers: [] };
       }
     default:

@@ -1,6 +1,7 @@
 /** JSON over HTTP on a Unix socket: the few lines that agent and node need on both sides. */
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import { messageOf } from "../lib/message-of.ts";
 
 /** Refuses a call with a status and one line. */
 export class HttpProblem extends Error {
@@ -45,7 +46,7 @@ async function handle(routes: Routes, incoming: IncomingMessage, outgoing: Serve
   } catch (error) {
     const status = error instanceof HttpProblem ? error.status : error instanceof SyntaxError ? 400 : 500;
     if (outgoing.headersSent) outgoing.destroy();
-    else respond(outgoing, status, { error: error instanceof Error ? error.message : String(error) });
+    else respond(outgoing, status, { error: messageOf(error) });
   }
 }
 

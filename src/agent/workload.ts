@@ -9,6 +9,7 @@ import { enterCommand, sandboxCommand } from "../dataplane/sandbox.ts";
 import { runProgram } from "../dataplane/shell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { messageOf } from "../lib/message-of.ts";
 import { capturePort, type WorkloadNetwork, type WorkloadSpec, type WorkloadStatus } from "./contract.ts";
 import { stepJob } from "./job-state.ts";
 import { LineSplitter, LogWriter, type StreamLetter } from "./log-writer.ts";
@@ -171,7 +172,7 @@ export class Workload {
       this.#launch();
       this.dispatch({ kind: "started" });
     } catch (error) {
-      this.dispatch({ kind: "start-failed", reason: `cannot be started: ${error instanceof Error ? error.message : String(error)}` });
+      this.dispatch({ kind: "start-failed", reason: `cannot be started: ${messageOf(error)}` });
     }
   }
 
@@ -276,7 +277,7 @@ async function runKill(pid: number, signal: string, context: WorkloadContext): P
   try {
     process.kill(pid, signal);
   } catch (error) {
-    context.log.warn("signal", { pid, signal, error: error instanceof Error ? error.message : String(error) });
+    context.log.warn("signal", { pid, signal, error: messageOf(error) });
     // A name that Node does not know (SIGRTMIN+3) is still one that `kill` may know.
     await runProgram([context.tools.sh, "-c", 'kill -s "${0#SIG}" "$1"', signal, String(pid)], { timeoutMs: 1_000 }).catch(() => undefined);
   }

@@ -3,6 +3,7 @@ import type { Readable } from "../lib/cell.ts";
 import { Cell } from "../lib/cell.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { messageOf } from "../lib/message-of.ts";
 import type { SpiffeId } from "../model/spiffe.ts";
 import { sameBundle, type TrustBundle } from "./bundle.ts";
 import type { CertificateClient, SvidAnswer } from "./certificate-client.ts";
@@ -131,7 +132,7 @@ async function ask(
     return true;
   } catch (error) {
     if (signal.aborted) return false;
-    log.warn("the certificate authority does not answer", { error: error instanceof Error ? error.message : String(error), waiting: due.size });
+    log.warn("the certificate authority does not answer", { error: messageOf(error), waiting: due.size });
     return false;
   }
 }

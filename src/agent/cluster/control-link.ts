@@ -2,6 +2,7 @@
 import type { Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { messageOf } from "../../lib/message-of.ts";
 import type { RpcClient } from "../../rpc/client.ts";
 import { type NodeOrder, type NodeReport, syncMethod } from "./contract.ts";
 import { parseOrder } from "./parse-order.ts";
@@ -27,10 +28,7 @@ export async function runControlLink(options: ControlLinkOptions, signal: AbortS
   let failures = 0;
   while (!signal.aborted) {
     const startedAt = clock.now();
-    const reason = await talk(options, signal).then(
-      () => "it ended the stream",
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    );
+    const reason = await talk(options, signal).then(() => "it ended the stream", messageOf);
     if (signal.aborted) return;
     failures = clock.now() - startedAt >= stableMs ? 0 : failures + 1;
     // News once, not at every try.
@@ -73,7 +71,7 @@ function readOrder(bytes: Uint8Array, log: Log): NodeOrder | undefined {
   try {
     return parseOrder(JSON.parse(new TextDecoder().decode(bytes)));
   } catch (error) {
-    log.error("an order that cannot be read", { error: error instanceof Error ? error.message : String(error) });
+    log.error("an order that cannot be read", { error: messageOf(error) });
     return undefined;
   }
 }

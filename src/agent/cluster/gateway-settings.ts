@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { messageOf } from "../../lib/message-of.ts";
 import type { AppName, Namespace } from "../../model/names.ts";
 import { proxyIdOf, type SpiffeId, workloadId } from "../../model/spiffe.ts";
 import { type ControlAddress, readControl } from "./settings.ts";
@@ -68,7 +69,7 @@ function readFlags(args: readonly string[]): Readonly<Partial<Record<string, str
   try {
     return parseArgs({ args: [...args], options: Object.fromEntries(flags.map((flag) => [flag, { type: "string" as const }])) }).values;
   } catch (error) {
-    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${usage}`, { cause: error });
+    throw new Error(`${messageOf(error)}\n${usage}`, { cause: error });
   }
 }
 

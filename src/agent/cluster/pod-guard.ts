@@ -6,6 +6,7 @@
 import { isIPv4 } from "node:net";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { messageOf } from "../../lib/message-of.ts";
 import { meshLabel } from "../../model/mesh-pod.ts";
 import type { Sandbox } from "./nri/messages.ts";
 import { runNriPlugin } from "./nri/plugin.ts";
@@ -49,10 +50,7 @@ export async function runGuard(options: GuardOptions, signal: AbortSignal): Prom
         onStop: ({ uid }) => keeper.forgetGuarded(uid),
       },
       signal,
-    ).then(
-      () => "the runtime closed the connection",
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    );
+    ).then(() => "the runtime closed the connection", messageOf);
     if (signal.aborted) return;
     keeper.setGuard({ state: "absent", reason: `NRI: ${reason}` });
     await clock.sleep(waitMs, signal);

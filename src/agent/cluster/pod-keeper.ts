@@ -1,18 +1,20 @@
 /**
- * Brings the pods of the node to where the newest order wants them, and keeps them there: pins namespaces, puts rules in and takes them out, tells
- * them in time that somebody serves the pod, reports.
+ * Brings the pods of the node to where the newest order wants them, and keeps them there: pins namespaces, has each pod settled, reports.
  * Knows neither Envoy nor the control plane.
  */
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { inTurns } from "../../lib/in-turns.ts";
 import type { Log } from "../../lib/log.ts";
+import { messageOf } from "../../lib/message-of.ts";
 import type { GuardReport, NodeOrder, NodeReport, PodOrder, PodReport } from "./contract.ts";
 import type { FoundPods } from "./find-pods.ts";
 import type { Memory } from "./memory.ts";
-import type { Pin, PodNetwork } from "./pod-network.ts";
-import { notServing, serving, servingSeconds } from "./pod-rules.ts";
-import { nextStep, type RulesState, type WantedPod } from "./pod-steps.ts";
+import type { PodNetwork } from "./pod-network.ts";
+import { notServing, servingSeconds } from "./pod-rules.ts";
+import { failPod, newPodState, type PodState, reportPod } from "./pod-state.ts";
+import { nextStep, type WantedPod } from "./pod-steps.ts";
+import { settlePod } from "./settle-pod.ts";
 
 /** A pod that starts now and whose label or namespace says that it is in the mesh. */
 export interface GuardedPod {
@@ -33,19 +35,6 @@ export interface PodKeeperOptions {
   readonly log: Log;
 }
 
-interface PodState {
-  pin?: Pin;
-  rules: RulesState;
-  phase: PodReport["phase"];
-  reason?: string;
-  /** When its rules were told last that somebody serves it. */
-  servedAt: number;
-  /** The runtime waits for us: nothing of it may pass before its Envoy listens. */
-  isStarting?: true;
-}
-
-/** A third of the time for which the rules believe it. */
-const sayServingMs = (servingSeconds * 1_000) / 3;
 const tickMs = 1_000;
 /** How often sandboxes that were made anew, and rules of the node that somebody flushed, are looked for. */
 const lookMs = 10_000;
@@ -165,7 +154,7 @@ export class PodKeeper {
       try {
         if ((await network.sockets(pin)).listeners <= own) await network.apply(pin, notServing);
       } catch (error) {
-        log.warn("the rules of a pod cannot be told that nobody serves it; they find out", { uid, seconds: servingSeconds, error: message(error) });
+        log.warn("the rules of a pod cannot be told that nobody serves it; they find out", { uid, seconds: servingSeconds, error: messageOf(error) });
       }
     });
   }
@@ -192,7 +181,7 @@ export class PodKeeper {
           if (!toTheEnd) return;
         }
       } catch (error) {
-        this.#options.log.error("cannot take the rules out of a pod", { uid, error: String(error) });
+        this.#options.log.error("cannot take the rules out of a pod", { uid, error: messageOf(error) });
       }
     });
   }
@@ -203,7 +192,7 @@ export class PodKeeper {
       try {
         await this.#pass(this.#wake.signal);
       } catch (error) {
-        this.#options.log.error("a look at the pods failed", { error: String(error) });
+        this.#options.log.error("a look at the pods failed", { error: messageOf(error) });
       }
       this.#publish();
       this.#looked.abort();
@@ -237,7 +226,7 @@ export class PodKeeper {
       this.#problem = await this.#options.network.prepareNode(addresses);
       this.#nodeAddresses = key;
     } catch (error) {
-      this.#problem = `the node's own rules cannot be set: ${message(error)}`;
+      this.#problem = `the node's own rules cannot be set: ${messageOf(error)}`;
       this.#nodeAddresses = undefined;
     }
   }
@@ -262,26 +251,26 @@ export class PodKeeper {
       if (process !== undefined && process.inode !== state.pin?.inode) await this.#pin(state, uid, [`/proc/${process.pid}/ns/net`]);
       else if (state.pin === undefined && this.#guarded.has(uid)) await this.#pin(state, uid, this.#guarded.get(uid)?.sources ?? []);
       if (state.pin !== undefined || state.phase === "failed") return;
-      state.phase = found.onNodeNetwork.has(uid) ? "failed" : "searching";
-      if (found.onNodeNetwork.has(uid)) state.reason = "it uses the node's own network (hostNetwork)";
+      if (found.onNodeNetwork.has(uid)) failPod(state, "it uses the node's own network (hostNetwork)");
+      else state.phase = "searching";
     });
   }
 
   async #pin(state: PodState, uid: string, sources: readonly string[]): Promise<boolean> {
+    const { network } = this.#options;
     for (const source of sources) {
       try {
-        const pin = await this.#options.network.pin(uid, source);
+        const pin = await network.pin(uid, source);
         if (pin.inode !== state.pin?.inode) {
           // Where there are none, nothing is to be taken out: the pod stays as it is until it is captured.
-          state.rules = { kind: (await this.#options.network.hasRules(pin)) ? "unknown" : "none" };
+          state.rules = { kind: (await network.hasRules(pin)) ? "unknown" : "none" };
           state.servedAt = Number.NEGATIVE_INFINITY;
         }
         state.pin = pin;
         delete state.reason;
         return true;
       } catch (error) {
-        state.phase = "failed";
-        state.reason = `its network namespace cannot be pinned: ${message(error)}`;
+        failPod(state, `its network namespace cannot be pinned: ${messageOf(error)}`);
       }
     }
     return false;
@@ -293,49 +282,9 @@ export class PodKeeper {
       if (wanted === undefined) this.#pods.delete(uid);
       return;
     }
-    try {
-      let open: number | undefined;
-      for (;;) {
-        const step = nextStep({ rules: state.rules, now: clock.now(), ...(wanted === undefined ? {} : { wanted }), ...(open === undefined ? {} : { open }) });
-        if (step.do === "fail") return fail(state, step.reason);
-        if (step.do === "nothing") break;
-        if (step.do === "forget") return await this.#forget(uid);
-        if (step.do === "count") {
-          open = (await network.sockets(state.pin)).open;
-          continue;
-        }
-        if (step.becomes.kind === "captured" && this.#nodeAddresses === undefined) return fail(state, this.#problem ?? "the node's own rules are not set");
-        if (state.rules.kind !== "captured") await network.prepare(state.pin);
-        const isServed = step.becomes.kind === "captured" && (await this.#isServed(uid, state.pin, state));
-        await network.apply(state.pin, isServed ? step.rules + serving : step.rules);
-        if (isServed) state.servedAt = clock.now();
-        delete state.isStarting;
-        log.info("rules of a pod", { uid, before: state.rules.kind, now: step.becomes.kind });
-        state.rules = step.becomes;
-        // A redirected connection may be on its way in: the next look counts.
-        if (step.becomes.kind === "draining") break;
-      }
-      if (state.rules.kind === "captured") await this.#saySoon(state.pin, state);
-      state.phase = state.rules.kind === "captured" ? "captured" : "pinned";
-      delete state.reason;
-    } catch (error) {
-      fail(state, message(error));
-      log.warn("a pod cannot be brought to where it should be", { uid, error: message(error) });
-    }
-  }
-
-  /** A pod that starts is as good as served: its Envoy is told of it now. */
-  async #isServed(uid: string, pin: Pin, { servedAt, isStarting }: PodState): Promise<boolean> {
-    const isSaid = this.#options.clock.now() - servedAt < servingSeconds * 1_000;
-    return isSaid || isStarting === true || this.#guarded.has(uid) || (await this.#options.network.sockets(pin)).listening;
-  }
-
-  /** Tells a pod's rules in time that somebody serves it, if somebody does. */
-  async #saySoon(pin: Pin, state: PodState): Promise<void> {
-    const { network, clock } = this.#options;
-    if (clock.now() - state.servedAt < sayServingMs || !(await network.sockets(pin)).listening) return;
-    await network.apply(pin, serving);
-    state.servedAt = clock.now();
+    const nodeProblem = this.#nodeAddresses === undefined ? (this.#problem ?? "the node's own rules are not set") : undefined;
+    const outcome = await settlePod(state, state.pin, { uid, wanted, isGuarded: this.#guarded.has(uid), nodeProblem, network, clock, log });
+    if (outcome === "over") await this.#forget(uid);
   }
 
   async #forget(uid: string): Promise<void> {
@@ -345,7 +294,7 @@ export class PodKeeper {
 
   #state(uid: string): PodState {
     let state = this.#pods.get(uid);
-    if (state === undefined) this.#pods.set(uid, (state = { rules: { kind: "unknown" }, phase: "searching", servedAt: Number.NEGATIVE_INFINITY }));
+    if (state === undefined) this.#pods.set(uid, (state = newPodState()));
     return state;
   }
 
@@ -358,37 +307,19 @@ export class PodKeeper {
   }
 
   #describe(): NodeReport {
-    const reportOf = (uid: string, more: Partial<PodReport>): PodReport => {
-      const state = this.#state(uid);
-      return {
-        uid,
-        phase: state.phase,
-        ...(state.pin === undefined ? {} : { networkNamespace: state.pin.path }),
-        ...(state.reason === undefined ? {} : { reason: state.reason }),
-        ...more,
-      };
-    };
+    const reportOf = (uid: string, more?: Partial<PodReport>): PodReport => reportPod(uid, this.#state(uid), more);
     const ordered: readonly PodOrder[] = this.#order.pods;
     return {
       node: this.#options.node,
       generation: this.#worked,
       pods: [
-        ...ordered.map(({ uid }) => reportOf(uid, {})),
+        ...ordered.map(({ uid }) => reportOf(uid)),
         ...[...this.#guarded.values()].map(({ uid, namespace, name, address }) => reportOf(uid, { guarded: { namespace, name, address } })),
       ],
       guard: this.#guard,
       ...(this.#problem === undefined ? {} : { problem: this.#problem }),
     };
   }
-}
-
-function fail(state: PodState, reason: string): void {
-  state.phase = "failed";
-  state.reason = reason;
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Runs `work` for all items, a few at once. Rejects when one does. */

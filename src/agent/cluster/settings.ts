@@ -4,6 +4,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import type { XdsAddress } from "../../dataplane/bootstrap.ts";
 import { findTool, findTools, isComplete, type Tools } from "../../dataplane/tools.ts";
+import { messageOf } from "../../lib/message-of.ts";
 import { controlPlaneId, defaultTrustDomain, nodeId, parseTrustDomain, type TrustDomain, trustDomainId } from "../../model/spiffe.ts";
 
 /** Where the control plane's two services are: discovery for Envoy, orders for the agent. */
@@ -105,7 +106,7 @@ function readFlags(args: readonly string[]): Readonly<Partial<Record<string, str
   try {
     return parseArgs({ args: [...args], options: Object.fromEntries(flags.map((flag) => [flag, { type: "string" as const }])) }).values;
   } catch (error) {
-    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${usage}`, { cause: error });
+    throw new Error(`${messageOf(error)}\n${usage}`, { cause: error });
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from "../../lib/message-of.ts";
 import type { DeclaredBatch } from "../../model/declared.ts";
 import type { ApiContext } from "../context.ts";
 import type { ReplaceEnvoyResult, SystemView } from "../contract.ts";
@@ -22,7 +23,7 @@ async function replaceEnvoy(context: ApiContext): Promise<ReplaceEnvoyResult> {
   try {
     return { replaced: await context.machine.replaceProxies() };
   } catch (error) {
-    throw refuse("replace-failed", `the proxies were not replaced: ${error instanceof Error ? error.message : String(error)}`, {
+    throw refuse("replace-failed", `the proxies were not replaced: ${messageOf(error)}`, {
       hint: "the ones of before still carry the traffic",
       status: 503,
     });

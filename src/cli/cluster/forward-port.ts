@@ -2,6 +2,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { ExecView } from "../../api/contract.ts";
 import { type Channels, connectPods, type Pods } from "../../front/streams.ts";
+import { messageOf } from "../../lib/message-of.ts";
 import type { Problem } from "../../lib/problem.ts";
 import type { Invocation } from "../command.ts";
 import { execPlanOf } from "../commands/exec.ts";
@@ -103,5 +104,5 @@ async function forwardOne(invocation: Invocation, pods: Pods, socket: Socket, re
 
 function problemsOf(error: unknown): readonly Problem[] {
   if (error instanceof Failure) return error.problems;
-  return [{ code: "pod-broken", message: error instanceof Error ? error.message : String(error) }];
+  return [{ code: "pod-broken", message: messageOf(error) }];
 }

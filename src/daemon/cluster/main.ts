@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { hostname } from "node:os";
 import { fileLog } from "../../agent/file-log.ts";
 import { realClock } from "../../agent/real-clock.ts";
+import { messageOf } from "../../lib/message-of.ts";
 import type { Problem } from "../../lib/problem.ts";
 import { KubeClient } from "../../providers/kubernetes/client.ts";
 import { clusterAccess } from "../../providers/kubernetes/kubeconfig.ts";
@@ -36,7 +37,7 @@ const parts = { settings: settings.value, self: podName, access: access.value, c
 const { namespace, healthPort } = settings.value;
 
 function cannotStart(error: unknown): never {
-  log.error("cannot start", { error: error instanceof Error ? error.message : String(error) });
+  log.error("cannot start", { error: messageOf(error) });
   process.exit(1);
 }
 

@@ -5,6 +5,7 @@ import { createKeyPair } from "../../identity/keys.ts";
 import { createRequest, verifyRequest } from "../../identity/request.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { messageOf } from "../../lib/message-of.ts";
 import type { KubeClient, ObjectPlace } from "../../providers/kubernetes/client.ts";
 import { record, text } from "../../providers/kubernetes/readers.ts";
 
@@ -67,7 +68,7 @@ export async function keepServing(options: ServingOptions, signal: AbortSignal):
       else problems.push(answer);
     }
     if (isDue(held, authority.state.get().rotation.signer.root.id, clock.now())) {
-      const renewed = await renew(options, signal).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+      const renewed = await renew(options, signal).catch(messageOf);
       if (typeof renewed === "string") problems.push(renewed);
       else held = renewed;
     }

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { messageOf } from "../../lib/message-of.ts";
 import { clusterKinds } from "../../model/declared-kinds.ts";
 import type { KubeClient, ResourceKind } from "../../providers/kubernetes/client.ts";
 import { readJson } from "../../providers/kubernetes/http.ts";
@@ -85,7 +86,7 @@ async function handle(options: WebhookOptions, request: IncomingMessage, respons
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(await answer(options, review)));
   } catch (error) {
     // The API server goes on without us.
-    options.log.warn("a question of the API server was not answered", { error: error instanceof Error ? error.message : String(error) });
+    options.log.warn("a question of the API server was not answered", { error: messageOf(error) });
     if (!response.headersSent) response.writeHead(500);
     response.end();
   }
@@ -125,7 +126,7 @@ async function warningsFor({ client, log }: WebhookOptions, admission: Admission
     const [versions, externals, known, services] = await Promise.all([all(clusterKinds.service), all(clusterKinds.external), routers(), all(core("services"))]);
     return admissionWarnings(admission, readNeighbours({ versions, externals, routers: known, services }));
   } catch (error) {
-    log.debug("no warnings: other objects cannot be read", { reason: error instanceof Error ? error.message : String(error) });
+    log.debug("no warnings: other objects cannot be read", { reason: messageOf(error) });
     return [];
   }
 }

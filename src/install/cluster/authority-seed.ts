@@ -4,6 +4,7 @@ import { createOwnCa } from "../../identity/authority.ts";
 import { writeAuthorityState } from "../../identity/authority-state.ts";
 import { checkPlugIn, readCaFolder } from "../../identity/plug-in.ts";
 import { trustedRoots } from "../../identity/rotation.ts";
+import { messageOf } from "../../lib/message-of.ts";
 import { failed, ok, type Result } from "../../lib/problem.ts";
 import type { TrustDomain } from "../../model/spiffe.ts";
 import type { KubeClient } from "../../providers/kubernetes/client.ts";
@@ -64,7 +65,7 @@ async function readFolder(folder: string): Promise<Result<Readonly<Record<string
     const files = await readCaFolder(folder);
     return ok(Object.fromEntries(Object.entries(files).map(([name, content]) => [name, Buffer.from(content).toString("base64")])));
   } catch (error) {
-    return failed({ code: "ca-folder-unreadable", message: error instanceof Error ? error.message : String(error), hint: "name a folder that you can read" });
+    return failed({ code: "ca-folder-unreadable", message: messageOf(error), hint: "name a folder that you can read" });
   }
 }
 

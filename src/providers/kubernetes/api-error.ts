@@ -1,4 +1,5 @@
 /** The API server's refusals as values. */
+import { messageOf } from "../../lib/message-of.ts";
 import { list, number, optional, record, text } from "./readers.ts";
 
 export interface ApiCause {
@@ -71,6 +72,6 @@ export function connectionError(error: unknown): ApiError {
   // A refused connection to a name with several addresses has its reason inside.
   const inner = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
   const isCut = inner instanceof Error && "code" in inner && inner.code === "ECONNRESET";
-  const message = inner instanceof Error ? inner.message : String(inner);
+  const message = messageOf(inner);
   return { kind: "unavailable", message: isCut ? "the connection to the API server broke off" : message };
 }

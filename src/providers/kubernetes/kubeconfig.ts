@@ -4,6 +4,7 @@ import type { RequestOptions } from "node:https";
 import { homedir } from "node:os";
 import path from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
+import { messageOf } from "../../lib/message-of.ts";
 import { failed, ok, type Result } from "../../lib/problem.ts";
 import { quote } from "../../model/quote.ts";
 import { Agents, type ClusterAccess, fromRequestOptions } from "./access.ts";
@@ -39,7 +40,7 @@ export async function kubeconfigAccess(options: KubeconfigOptions): Promise<Resu
   try {
     config = await load(present, options.context);
   } catch (error) {
-    return failed({ code: "kubeconfig-invalid", message: `${present.join(", ")}: ${error instanceof Error ? error.message : String(error)}` });
+    return failed({ code: "kubeconfig-invalid", message: `${present.join(", ")}: ${messageOf(error)}` });
   }
   const context = config.getContextObject(config.getCurrentContext());
   const cluster = config.getCurrentCluster();

@@ -1,5 +1,6 @@
 /** Brings the newest order to the node agent, however often it has to be said. */
 import type { Desired } from "../../agent/contract.ts";
+import { messageOf } from "../../lib/message-of.ts";
 import type { PlatformOrder } from "../provider.ts";
 import { runSpec, workloadSpec } from "./translate.ts";
 import type { WatchOptions } from "./watch.ts";
@@ -20,7 +21,7 @@ export async function applyOrder(
       return;
     } catch (error) {
       if (signal.aborted) return;
-      log.warn("the node agent did not take the order", { generation: order.generation, reason: error instanceof Error ? error.message : String(error) });
+      log.warn("the node agent did not take the order", { generation: order.generation, reason: messageOf(error) });
       await clock.sleep(retryMs, signal);
     }
   }

@@ -2,6 +2,7 @@
 import type { AgentStatus } from "../../agent/contract.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { messageOf } from "../../lib/message-of.ts";
 
 /** The agent's socket, as this room needs it. */
 export interface AgentConnection {
@@ -36,7 +37,7 @@ export async function* watchAgent({ connection, clock, log }: WatchOptions, sign
         yield { kind: "status", status };
       }
     } catch (error) {
-      reason = error instanceof Error ? error.message : String(error);
+      reason = messageOf(error);
     }
     if (signal.aborted) return;
     log.warn("node agent lost", { reason, waitMs });

@@ -1,6 +1,7 @@
 /** One connection to a runtime as an NRI plugin: registers, answers its calls, ends with it. Knows nothing of capture. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { messageOf } from "../../../lib/message-of.ts";
 import { encodeMessage, MessageReader, messageType, pluginConnection, runtimeConnection, type TtrpcMessage } from "./frames.ts";
 import {
   configured,
@@ -75,7 +76,7 @@ async function respond(socket: Socket, { connection, stream }: TtrpcMessage, ans
   const response = await answering.catch((error: unknown) => ({
     ok: false as const,
     code: unknownCode,
-    message: `weir: ${error instanceof Error ? error.message : String(error)}`,
+    message: `weir: ${messageOf(error)}`,
   }));
   if (!socket.destroyed) socket.write(encodeMessage({ connection, stream, type: messageType.response, content: encodeResponse(response) }));
 }
