@@ -37,10 +37,8 @@ export interface CertificateAuthority {
   issueServing(names: readonly string[], spki: Uint8Array): Promise<Omit<Svid, "id">>;
   /** Notes what a node says about itself. */
   report(node: string, report: NodeReport): Promise<void>;
-  /** Signs with another authority from now on (same root), or when everybody trusts its root. */
+  /** Signs with another authority from now on (same root), or when everybody trusts its root. The same one again changes nothing. */
   replaceSigner(next: SigningCa): Promise<Result<void>>;
-  /** Begins to replace the root by a new one of our own. */
-  rotateRoot(): Promise<Result<void>>;
   /** Renews what is due and takes the steps that are safe now; to be called every few minutes. */
   tick(): Promise<void>;
 }
@@ -50,7 +48,7 @@ export interface CertificateAuthority {
  * Throws when the kept state is unreadable or of another trust domain, and the store's own errors.
  */
 export async function openCertificateAuthority(options: CertificateAuthorityOptions): Promise<CertificateAuthority> {
-  const { clock, store, trustDomain, plugIn } = options;
+  const { clock, store, plugIn } = options;
   const cell = new Cell<AuthorityState>(await loadOrMake(options));
   const bundle = new Cell<TrustBundle>(bundleOf(cell.get(), options), sameBundle);
   const update = createUpdates(cell, bundle, options);
@@ -89,12 +87,11 @@ export async function openCertificateAuthority(options: CertificateAuthorityOpti
       await update((state) => recordReport(state, node, report));
     },
     replaceSigner,
-    rotateRoot: async () => replaceSigner(await createOwnCa(trustDomain, clock.now())),
     async tick() {
       await update((state) => renewDue(state, clock.now()));
     },
   };
-  if (plugIn !== undefined && plugIn.certificate !== cell.get().rotation.signer.certificate) await replaceSigner(plugIn);
+  if (plugIn !== undefined) await replaceSigner(plugIn);
   await store.save(writeAuthorityState(cell.get()));
   return authority;
 }

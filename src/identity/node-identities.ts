@@ -42,7 +42,7 @@ export interface NodeIdentitiesOptions {
   random(): number;
   /** The newest revision that the proxy works with. Absent: every published one at once. */
   acknowledged?(): number;
-  /** How often to report and to fetch the trust bundle when there is nothing else to ask. Default five minutes. */
+  /** How often to report and to fetch the trust bundle when there is nothing else to ask. Default one minute: it is how fast a new root is spread. */
   readonly refreshMs?: number;
 }
 
@@ -70,7 +70,7 @@ export function keepNodeIdentities(options: NodeIdentitiesOptions, signal: Abort
 }
 
 async function run(cell: Cell<NodeIdentities>, options: NodeIdentitiesOptions, signal: AbortSignal): Promise<void> {
-  const { clock, random, refreshMs = 300_000 } = options;
+  const { clock, random, refreshMs = 60_000 } = options;
   const entries = new Map<SpiffeId, Entry>();
   let refreshAt = 0;
   let failures = 0;

@@ -34,6 +34,13 @@ test("nobody holds anything: the new root signs at once, and alone", () => {
   assert.deepEqual(trusted(state), ["B"]);
 });
 
+test("who signs already, or will, is not wanted anew: its owner may say it every minute", () => {
+  assert.equal(rotate(fresh, ca("A"), start), fresh);
+  const spreading = rotate(recordIssued(fresh, "one", start + dayMs), ca("B"), start);
+  assert.equal(rotate(spreading, ca("B"), start + hourMs), spreading);
+  assert.equal(rotate(fresh, ca("A", { certificate: "the next below A" }), start).rotation.signer.certificate, "the next below A");
+});
+
 test("old only, both with the old signing, both with the new signing, new only", () => {
   let state = recordIssued(fresh, "one", start + dayMs);
   state = recordReport(state, "one", { trusts: ["A"], signedBy: ["A"] });

@@ -8,6 +8,7 @@
  * What a node holds is recorded before it gets it, and a record ends only by time or by the node's own word; so a node that is away holds
  * `spreading` up until its certificates have expired, and one that keeps old certificates holds `moving` up as long.
  */
+import { canonicalJson } from "../lib/canonical-json.ts";
 import { failed, ok, type Result } from "../lib/problem.ts";
 import { rootLifeMs, skewMs } from "./authority.ts";
 import { uniqueRoots } from "./bundle.ts";
@@ -63,11 +64,13 @@ function rootsOf(ca: SigningCa): readonly [Root, ...Root[]] {
 }
 
 /**
- * Wants another authority. Below the same root it signs at once: nobody has to learn anything. With another root it waits until everybody trusts
+ * Wants another authority; one that signs already, or will, changes nothing. Below the same root it signs at once: nobody has to learn anything. With another root it waits until everybody trusts
  * that. A second wish replaces the first while that one spreads; later it is refused.
  */
 export function wantSigner<State extends RotationState>(state: State, next: SigningCa, now: number): Result<State> {
   const { rotation } = state;
+  const known = rotation.phase === "spreading" ? [rotation.signer, rotation.next] : [rotation.signer];
+  if (known.some((one) => canonicalJson(one) === canonicalJson(next))) return ok(state);
   if (next.root.id === rotation.signer.root.id) return ok({ ...state, rotation: { ...rotation, signer: next } });
   if (rotation.phase !== "moving") return ok({ ...state, rotation: { phase: "spreading", signer: rotation.signer, next, since: now } });
   return failed({

@@ -77,6 +77,10 @@ test("each fault is one line with what to do", () => {
     ],
     [{ system: seen({ ...system, authority: { ...system.authority, notAfter: now - 1 } }) }, /^authority: .*no new certificate is signed/],
     [{ system: seen({ ...system, authority: { ...system.authority, plugIn: true, notAfter: now + 20 * day } }) }, /^authority: yours; .*soon → .*--ca-dir/],
+    [
+      { system: seen({ ...system, authority: { ...system.authority, refused: "ca-key-mismatch: not its key" } }) },
+      /^authority: .*not taken: ca-key-mismatch: not its key → give one that is: weir install --ca-dir DIR/,
+    ],
     [{ system: seen({ ...system, waiting: [{ pod: "shop/web-0", reason: "nft says no" }] }) }, /^mesh: 1 of 2 pods did not join: shop\/web-0: nft says no/],
     [{ system: seen({ ...system, problems: ["a label"] }) }, /^objects: a label/],
     [{ validation: seen("accepts") }, /^validation: the API server does not ask/],

@@ -183,14 +183,16 @@ function nodeCheck(node: string, pods: Sight<readonly PodState[]>, report: Repor
 function authorityCheck(system: Sight<SystemReport>, now: number): ClusterCheck {
   const name = "authority";
   if (system.kind !== "seen") return unseen(name, hiddenReason(system) ?? "there is no report yet");
-  const { plugIn, rotation, notAfter, rootNotAfter } = system.value.authority;
+  const { plugIn, rotation, notAfter, rootNotAfter, refused } = system.value.authority;
   const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
   const whose = plugIn ? "yours" : "Weir's own";
-  const until = `${whose}; it signs until ${day(notAfter)}, its root holds until ${day(rootNotAfter)}`;
+  const not = refused === undefined ? "" : `; what you gave last is not taken: ${refused}`;
+  const until = `${whose}; it signs until ${day(notAfter)}, its root holds until ${day(rootNotAfter)}${not}`;
   const renew = plugIn
     ? "give a newer one: weir install --ca-dir DIR"
     : "it renews itself: see why it does not: kubectl -n weir-system logs deployment/weir-control";
   if (Math.min(notAfter, rootNotAfter) <= now) return bad(name, `${until}: no new certificate is signed`, renew);
+  if (refused !== undefined) return bad(name, until, "give one that is: weir install --ca-dir DIR");
   if (Math.min(notAfter, rootNotAfter) - now < (plugIn ? 30 : 3) * dayMs) return bad(name, `${until}: that is soon`, renew);
   const moving = {
     stable: "",

@@ -17,7 +17,7 @@ const authority = object({ subject: text, fingerprint: text, notBefore: time, no
 const node = object({ name: text, agent: text, proxy: text, envoy: text, refused: text, guard: text, reason: text, pods: whole });
 const system = object({
   leader: text,
-  authority: object({ plugIn: flag, rotation: text, notAfter: time, rootNotAfter: time }),
+  authority: object({ plugIn: flag, rotation: text, notAfter: time, rootNotAfter: time, refused: text }),
   nodes: listOf(node),
   permissive: listOf(text),
   waiting: listOf(object({ pod: text, reason: text })),

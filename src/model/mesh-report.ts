@@ -71,6 +71,8 @@ export interface SystemReport {
     /** When the intermediate that signs now ends. */
     readonly notAfter: number;
     readonly rootNotAfter: number;
+    /** Why what the user gave is not what signs. */
+    readonly refused?: string;
   };
   /** Nodes of the cluster, by name. */
   readonly nodes: readonly ReportedNode[];

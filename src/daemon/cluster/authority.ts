@@ -4,8 +4,11 @@ import { bundlePem } from "../../identity/bundle.ts";
 import { type CertificateAuthority, openCertificateAuthority } from "../../identity/certificate-authority.ts";
 import { checkPlugIn, readCaFolder } from "../../identity/plug-in.ts";
 import type { SigningCa } from "../../identity/signing-ca.ts";
+import type { Cell } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { messageOf } from "../../lib/message-of.ts";
+import type { Result } from "../../lib/problem.ts";
 import type { KubeClient } from "../../providers/kubernetes/client.ts";
 import type { ControlSettings } from "./settings.ts";
 
@@ -17,17 +20,36 @@ const trustName = "weir-trust";
 const tickMs = 60_000;
 const retryMs = 1_000;
 
-/** Opens the authority; a new cluster gets a new one. Throws when its state cannot be read or kept, or the user's own authority is not fit. */
-export async function openAuthority(client: KubeClient, settings: ControlSettings, clock: Clock): Promise<CertificateAuthority> {
+/** What the authority of a cluster works with. */
+export interface AuthorityOptions {
+  readonly client: KubeClient;
+  readonly settings: ControlSettings;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Opens the authority; a new cluster gets a new one. One that the user brings and that is not fit leaves the one before at work. Throws when there is none
+ * before, and when the state cannot be read or kept.
+ */
+export async function openAuthority({ client, settings, clock, log }: AuthorityOptions): Promise<CertificateAuthority> {
   const { trustDomain, plugInDir, namespace } = settings;
-  const plugIn = plugInDir === undefined ? undefined : await readPlugIn(plugInDir, clock.now());
-  return openCertificateAuthority({ clock, store: secretStore(client, namespace), trustDomain, ...(plugIn === undefined ? {} : { plugIn }) });
+  const store = secretStore(client, namespace);
+  const insteadOf = async (error: unknown): Promise<undefined> => {
+    if ((await store.load()) === undefined) throw error;
+    log.error("the certificate authority that the user brings is not fit, the one before goes on", { error: messageOf(error) });
+  };
+  const plugIn = plugInDir === undefined ? undefined : await readPlugIn(plugInDir, clock.now()).catch(insteadOf);
+  return openCertificateAuthority({ clock, store, trustDomain, ...(plugIn === undefined ? {} : { plugIn }) });
 }
 
 async function readPlugIn(dir: string, now: number): Promise<SigningCa> {
-  const checked = checkPlugIn(await readCaFolder(dir), now);
-  if (checked.ok) return checked.value;
-  throw new Error(checked.problems.map(({ code, message }) => `${code}: ${message}`).join("; "));
+  return unwrap(checkPlugIn(await readCaFolder(dir), now));
+}
+
+function unwrap<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw new Error(result.problems.map(({ code, message }) => `${code}: ${message}`).join("; "));
 }
 
 function secretStore(client: KubeClient, namespace: string): AuthorityStore {
@@ -58,27 +80,41 @@ function stateOf(secret: unknown): string | undefined {
   return text === undefined ? undefined : Buffer.from(text, "base64").toString("utf8");
 }
 
-/** Renews what is due, and keeps the ConfigMap as the authority's bundle, until `signal` aborts. */
-export async function runAuthority(
-  authority: CertificateAuthority,
-  options: { readonly client: KubeClient; readonly settings: ControlSettings; readonly clock: Clock; readonly log: Log },
-  signal: AbortSignal,
-): Promise<void> {
+interface RunOptions extends AuthorityOptions {
+  /** Told why the authority that the user gave does not sign; empty: it does. */
+  readonly refused: Cell<string>;
+}
+
+/**
+ * Renews what is due, takes up what becomes of the authority that the user brought, and keeps the ConfigMap as the authority's bundle, until `signal`
+ * aborts.
+ */
+export async function runAuthority(authority: CertificateAuthority, options: RunOptions, signal: AbortSignal): Promise<void> {
   await Promise.all([tickForEver(authority, options, signal), publishTrust(authority, options, signal)]);
 }
 
-async function tickForEver(authority: CertificateAuthority, { clock, log }: { readonly clock: Clock; readonly log: Log }, signal: AbortSignal): Promise<void> {
+async function tickForEver(authority: CertificateAuthority, options: RunOptions, signal: AbortSignal): Promise<void> {
+  const { settings, clock, log } = options;
   while (!signal.aborted) {
-    await authority.tick().catch((error: unknown) => log.error("the certificate authority cannot go on", { error: String(error) }));
+    if (settings.plugInDir !== undefined) await takeUpPlugIn(authority, settings.plugInDir, options);
+    await authority.tick().catch((error: unknown) => log.error("the certificate authority cannot go on", { error: messageOf(error) }));
     await clock.sleep(tickMs, signal);
   }
 }
 
-async function publishTrust(
-  authority: CertificateAuthority,
-  { client, settings, clock, log }: { readonly client: KubeClient; readonly settings: ControlSettings; readonly clock: Clock; readonly log: Log },
-  signal: AbortSignal,
-): Promise<void> {
+/** Whoever owns it renews it (cert-manager, for instance), and the kubelet brings what its Secret says then. Never throws. */
+async function takeUpPlugIn(authority: CertificateAuthority, dir: string, { refused, clock, log }: RunOptions): Promise<void> {
+  const before = authority.state.get().rotation;
+  const problem = await readPlugIn(dir, clock.now())
+    .then(async (plugIn) => unwrap(await authority.replaceSigner(plugIn)))
+    .then(() => "", messageOf);
+  if (problem !== "" && problem !== refused.get()) log.error("the certificate authority that the user gave is not taken", { problem });
+  refused.set(problem);
+  const { rotation } = authority.state.get();
+  if (rotation !== before) log.info("another certificate authority of the user's", { rotation: rotation.phase });
+}
+
+async function publishTrust(authority: CertificateAuthority, { client, settings, clock, log }: AuthorityOptions, signal: AbortSignal): Promise<void> {
   const { namespace, trustDomain } = settings;
   for await (const bundle of authority.bundle.watch(signal)) {
     const object = {

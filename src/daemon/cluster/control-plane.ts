@@ -63,7 +63,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const stopping = new AbortController();
   const { signal } = stopping;
   const client = new KubeClient({ access, clock });
-  const authority = await openAuthority(client, settings, clock);
+  const authority = await openAuthority({ client, settings, clock, log });
   const watch = new ClusterWatch({ client, clock, log, random });
   const ads = createAdsServer({ clock, log, mayBe: (peer, id) => peer === `spiffe://${trustDomain}/${id}` });
   const nodes = createNodeSync({ log, peerOf: ({ peer }) => nodeOf(peer, trustDomain) });
@@ -72,6 +72,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { namespace, domain } = settings;
   const loop = new ClusterLoop({ view: watch.view, agents: nodes, proxies, joinedBefore: before, trustDomain, namespace, domain, clock, log });
   const claims = new Cell(noGatewayClaims);
+  const refused = new Cell("");
   const workloads = new WorkloadController({ view: watch.view, gateways: claims, client, clock, log });
   const reporter = new StatusReporter({ client, view: watch.view, inForce: loop.inForce, workloads: workloads.state, gatewayApi: loop.statuses, clock, log });
   const certificates = createCertificateService({
@@ -100,11 +101,22 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     workloads.start(signal),
     reporter.start(signal),
     runMeshReporter(
-      { client, clock, log, facts: loop.facts, authority: authority.state, version: weirVersion, trustDomain, namespace: settings.namespace, leader: self },
+      {
+        client,
+        clock,
+        log,
+        facts: loop.facts,
+        authority: authority.state,
+        refused,
+        version: weirVersion,
+        trustDomain,
+        namespace: settings.namespace,
+        leader: self,
+      },
       signal,
     ),
     keepServing({ client, authority, namespace: settings.namespace, clock, log }, signal),
-    runAuthority(authority, { client, settings, clock, log }, signal),
+    runAuthority(authority, { client, settings, clock, log, refused }, signal),
   ]);
   return {
     port: "port" in bound ? bound.port : settings.port,

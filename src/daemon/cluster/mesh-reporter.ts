@@ -18,6 +18,8 @@ export interface MeshReporterOptions {
   readonly log: Log;
   readonly facts: Readable<MeshFacts | undefined>;
   readonly authority: Readable<AuthorityState>;
+  /** Why the authority that the user gave does not sign; empty: it does, or there is none. */
+  readonly refused: Readable<string>;
   readonly version: string;
   readonly trustDomain: TrustDomain;
   /** Our own namespace, and our own pod. */
@@ -32,13 +34,13 @@ const retryMs = 10_000;
 
 /** Works until `signal` aborts. Who cannot read the reports loses nothing but a look: whatever fails is tried again. */
 export async function runMeshReporter(options: MeshReporterOptions, signal: AbortSignal): Promise<void> {
-  const { clock, log, facts, authority } = options;
+  const { clock, log, facts, authority, refused } = options;
   const told = new Map<string, string>();
   let isTidy = false;
   const step = async (): Promise<number | undefined> => {
     const known = facts.get();
     if (known === undefined) return undefined;
-    const wanted = meshReports(known, { ...options, authority: authority.get() });
+    const wanted = meshReports(known, { ...options, authority: authority.get(), refused: refused.get() });
     isTidy ||= await findOld(options, told, signal);
     let isDone = isTidy;
     for (const [namespace, report] of wanted) isDone = (await tell(options, told, { namespace, report }, signal)) && isDone;
@@ -47,7 +49,7 @@ export async function runMeshReporter(options: MeshReporterOptions, signal: Abor
     await clock.sleep(isDone ? restMs : retryMs, signal);
     return isDone ? undefined : clock.now();
   };
-  await runLoop({ sources: [facts, authority], clock, log, step }, signal);
+  await runLoop({ sources: [facts, authority, refused], clock, log, step }, signal);
 }
 
 /**

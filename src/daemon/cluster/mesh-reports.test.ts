@@ -81,7 +81,14 @@ async function someFacts(more: Partial<MeshFacts> = {}): Promise<MeshFacts> {
   };
 }
 
-const context = { version: "1.2.3", trustDomain: defaultTrustDomain, namespace: "weir-system", leader: "weir-control-1", authority: authority.state.get() };
+const context = {
+  version: "1.2.3",
+  trustDomain: defaultTrustDomain,
+  namespace: "weir-system",
+  leader: "weir-control-1",
+  authority: authority.state.get(),
+  refused: "",
+};
 
 test("each namespace is told of its own pods only: who they are, whether they joined, and what their node holds", async () => {
   const facts = await someFacts();
@@ -122,7 +129,8 @@ test("why a pod is not in: what its node says, else where it stands", async () =
 });
 
 test("no report holds a key, and what is written is read back as it was", async () => {
-  const reports = meshReports(await someFacts(), context);
+  const reports = meshReports(await someFacts(), { ...context, refused: "not its key" });
+  assert.equal(reports.get("weir-system")?.system?.authority.refused, "not its key");
   const text = JSON.stringify([...reports].map(([namespace, report]) => meshReportObject(namespace, report)));
   assert.doesNotMatch(text, /PRIVATE|BEGIN/);
   assert.ok(!text.includes(bundlePem(authority.bundle.get()).slice(30, 60)));

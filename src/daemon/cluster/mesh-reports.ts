@@ -35,6 +35,8 @@ export interface ReportContext {
   /** Our own pod. */
   readonly leader: string;
   readonly authority: AuthorityState;
+  /** Why what the user gave is not what signs; empty: it is, or there is none. */
+  readonly refused: string;
 }
 
 /** By namespace: of those that have pods in the mesh or should have, and our own. */
@@ -108,7 +110,7 @@ function authoritiesOf(pods: readonly ReportedPod[], known: ReadonlyMap<string, 
 /** So many of each list in one object: it has a limit of its own. */
 const listLimit = 200;
 
-function systemReport(facts: MeshFacts, { leader, authority }: ReportContext, pods: readonly PlacedPod[]): SystemReport {
+function systemReport(facts: MeshFacts, { leader, authority, refused }: ReportContext, pods: readonly PlacedPod[]): SystemReport {
   const { rotation } = authority;
   const { origin, notAfter, rootNotAfter } = rotation.signer;
   const single = pods.filter(({ namespace, pod }) => pod.mode === "permissive" && facts.modes.get(namespace) !== "permissive");
@@ -120,7 +122,7 @@ function systemReport(facts: MeshFacts, { leader, authority }: ReportContext, po
   const counts = new Map([...Map.groupBy(facts.pods.values(), ({ node }) => node)].map(([node, own]) => [node, own.length]));
   return {
     leader,
-    authority: { plugIn: origin === "plug-in", rotation: rotation.phase, notAfter, rootNotAfter },
+    authority: { plugIn: origin === "plug-in", rotation: rotation.phase, notAfter, rootNotAfter, ...(refused === "" ? {} : { refused }) },
     nodes: [...facts.nodes.keys()].toSorted().map((name) => reportedNode(name, facts, counts.get(name) ?? 0)),
     permissive: [...namespaces.toSorted(), ...single.map(({ namespace, pod }) => `${namespace}/${pod.name}`).toSorted()].slice(0, listLimit),
     waiting: waiting.toSorted((a, b) => (a.pod < b.pod ? -1 : 1)).slice(0, listLimit),

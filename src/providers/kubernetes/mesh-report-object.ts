@@ -104,6 +104,7 @@ function readSystem(raw: Raw): SystemReport {
       rotation: rotation === "spreading" || rotation === "moving" ? rotation : "stable",
       notAfter: time(authority["notAfter"]),
       rootNotAfter: time(authority["rootNotAfter"]),
+      ...optional("refused", text(authority["refused"])),
     },
     nodes: list(raw["nodes"]).map((node) => readNode(record(node))),
     permissive: texts(raw["permissive"]),

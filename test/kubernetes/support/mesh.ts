@@ -17,11 +17,11 @@ export interface Mesh {
 
 const system = ["-n", "weir-system"];
 
-/** Installs Weir; resolves when it works on every node. */
-export async function startMesh(cluster: Cluster): Promise<Mesh> {
+/** Installs Weir, with further `options` of `weir install`; resolves when it works on every node. */
+export async function startMesh(cluster: Cluster, ...options: readonly string[]): Promise<Mesh> {
   const weir = weirFor(cluster.kubeconfig);
   await cluster.importImage(await buildImage());
-  const installed = await weir("install", "--wait", "--timeout", "120s");
+  const installed = await weir("install", "--wait", "--timeout", "120s", ...options);
   if (installed.code !== 0) throw new Error(installed.stderr);
   const rolledOut = async (what: string): Promise<void> => void (await cluster.kubectl([...system, "rollout", "status", what, "--timeout=120s"]));
   return {

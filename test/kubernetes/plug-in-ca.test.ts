@@ -1,0 +1,133 @@
+/** A certificate authority that the user brings: it signs from the beginning, what its owner renews is taken up without a restart, and another root comes without a failed request. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import type { IdentitiesView } from "../../src/api/contract.ts";
+import { type Cluster, stopCluster } from "../cluster/cluster.ts";
+import { type OpensslCa, opensslCa } from "../support/openssl.ts";
+import { create, execute, startTestCluster } from "./support/cluster.ts";
+import { createApi, eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
+import { pod } from "./support/objects.ts";
+import { succeed, type Weir, weirFor } from "./support/weir.ts";
+
+/** The kubelet brings a changed Secret within a minute and a half, the control plane looks once a minute, and nodes ask once a minute. */
+const takenUpMs = 240_000;
+const work = mkdtempSync(path.join(tmpdir(), "weir-ca-"));
+const days = 400;
+const root = opensslCa(work, { name: "root-1", days });
+const first = opensslCa(work, { name: "first", days, issuer: root });
+const renewed = opensslCa(work, { name: "renewed", days, issuer: root });
+const otherRoot = opensslCa(work, { name: "root-2", days });
+const other = opensslCa(work, { name: "other", days, issuer: otherRoot });
+
+let cluster: Cluster;
+let mesh: Mesh;
+let weir: Weir;
+
+/** As cert-manager writes a Secret. */
+const filesOf = (signer: OpensslCa, above: OpensslCa) => ({ "tls.crt": signer.certificate, "tls.key": signer.key, "ca.crt": above.certificate });
+
+before(
+  async () => {
+    cluster = await startTestCluster();
+    for (const [name, text] of Object.entries(filesOf(first, root))) writeFileSync(path.join(work, name), text);
+    mesh = await startMesh(cluster, "--ca-dir", work);
+    weir = weirFor(cluster.kubeconfig);
+    await succeed(weir, "context", "use", "weir-test");
+    await createApi(cluster, []);
+  },
+  { timeout: 300_000 },
+);
+
+after(async () => {
+  mesh?.stop();
+  rmSync(work, { recursive: true, force: true });
+  if (weir !== undefined) rmSync(weir.home, { recursive: true, force: true });
+  if (cluster !== undefined) await stopCluster(cluster.dir);
+});
+
+/** Who is above the certificate of a pod: names, the root last. */
+async function above(name: string): Promise<readonly string[]> {
+  const { workloads } = JSON.parse(await succeed(weir, "identity", "-n", "default", "-o", "json")) as IdentitiesView;
+  const proof = workloads.find(({ workload }) => workload === name)?.proof;
+  assert.equal(proof?.kind, "certificate", name);
+  return proof.kind === "certificate" ? proof.chain.map(({ subject }) => subject.replace(/^CN=/, "")) : [];
+}
+
+/** Starts a pod with an identity of its own, which calls `api` on both nodes; answers who is above its certificate. */
+async function newcomer(name: string): Promise<readonly string[]> {
+  await cluster.kubectl(["create", "serviceaccount", name]);
+  await create(cluster, [pod(name, "node-1", { spec: { serviceAccountName: name } })], name);
+  for (let i = 0; i < 4; i += 1) await execute(cluster, name, "curl", "-sSf", "-m", "5", "http://api/");
+  return eventually(() => above(name));
+}
+
+/** What its owner does. */
+async function replaceSecret(signer: OpensslCa, issuer: OpensslCa): Promise<void> {
+  await cluster.kubectl(["patch", "secret", "weir-plug-in-ca", "-n", "weir-system", "-p", JSON.stringify({ stringData: filesOf(signer, issuer) })]);
+}
+
+const controls = (): Promise<string> =>
+  cluster.kubectl([
+    "get",
+    "pods",
+    "-n",
+    "weir-system",
+    "-l",
+    "app.kubernetes.io/name=weir-control",
+    "-o",
+    "jsonpath={.items[*].metadata.uid} {.items[*].status.containerStatuses[*].restartCount}",
+  ]);
+const roots = (): Promise<string> => cluster.kubectl(["get", "configmap", "weir-trust", "-n", "weir-system", "-o", "jsonpath={.data.roots\\.pem}"]);
+
+test("it signs from the beginning", { timeout: 120_000 }, async () => {
+  assert.deepEqual(await newcomer("one"), ["first", "root-1"]);
+  assert.equal((await roots()).trim(), root.certificate.trim());
+});
+
+test("a renewed one below the same root signs, without a restart", { timeout: takenUpMs + 120_000 }, async () => {
+  const running = await controls();
+  await replaceSecret(renewed, root);
+  let number = 0;
+  await eventually(async () => {
+    number += 1;
+    assert.deepEqual(await newcomer(`renewed-${number}`), ["renewed", "root-1"]);
+  }, takenUpMs);
+  assert.equal(await controls(), running);
+  assert.deepEqual(await above("one"), ["first", "root-1"], "what there is holds until it is renewed");
+});
+
+test("one that is not fit changes nothing", { timeout: takenUpMs + 60_000 }, async () => {
+  await replaceSecret({ ...renewed, key: first.key }, root);
+  await eventually(
+    async () => assert.match((await weir("check")).stdout, /FAIL authority: yours; .*; what you gave last is not taken: ca-key-mismatch/),
+    takenUpMs,
+  );
+  assert.deepEqual(await newcomer("unfit"), ["renewed", "root-1"]);
+});
+
+test("another root: first everybody trusts it, then it signs, and no request fails", { timeout: takenUpMs + 240_000 }, async (t) => {
+  const running = await controls();
+  const rate = 50;
+  const load = execute(
+    cluster,
+    "web",
+    "/bin/node",
+    "/apps/load.mjs",
+    JSON.stringify({ url: "http://api/", rate, count: (rate * takenUpMs) / 1_000, fresh: 0.33 }),
+  );
+  await replaceSecret(other, otherRoot);
+  await eventually(async () => assert.equal((await roots()).match(/BEGIN/g)?.length, 2), takenUpMs);
+  let number = 0;
+  await eventually(async () => {
+    number += 1;
+    assert.deepEqual(await newcomer(`other-${number}`), ["other", "root-2"]);
+  }, takenUpMs);
+  const { ok, failed, failures, p99 } = JSON.parse(await load) as Load;
+  t.diagnostic(`${ok} ok, ${failed} failed, p99 ${p99} ms`);
+  assert.deepEqual(failures, []);
+  assert.equal(await controls(), running);
+  assert.match(await succeed(weir, "check"), /authority: yours; .*; a new root signs, certificates below the one before are still in use/);
+});
