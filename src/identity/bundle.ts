@@ -1,4 +1,4 @@
-/** Whom to trust: the roots of our own trust domain and of those that are the same mesh under another name. */
+/** Whom to trust: the roots of our own trust domain, and of its aliases. */
 import type { TrustDomain } from "../model/spiffe.ts";
 import type { Root } from "./certificates.ts";
 import { readCertificates, rootOf } from "./certificates.ts";
@@ -10,7 +10,7 @@ export interface DomainRoots {
 
 export interface TrustBundle {
   readonly own: DomainRoots;
-  /** Other names of this mesh: identities under them are accepted when they lead to these roots. */
+  /** Other trust domains whose identities are let in when they lead to these roots. */
   readonly aliases: readonly DomainRoots[];
 }
 
@@ -33,9 +33,7 @@ function fingerprint(bundle: TrustBundle): string {
   return [bundle.own, ...bundle.aliases].map(({ trustDomain, roots }) => `${trustDomain} ${roots.map(({ id }) => id).join(" ")}`).join("\n");
 }
 
-/** All roots as one PEM text, each once: for those who cannot tell trust domains apart. */
-export function bundlePem(bundle: TrustBundle): string {
-  return uniqueRoots([bundle.own, ...bundle.aliases].flatMap(({ roots }) => roots))
-    .map(({ pem }) => pem)
-    .join("");
+/** Our own roots as one PEM text. Those of aliases are not for those who cannot tell trust domains apart: they would sign identities of ours. */
+export function bundlePem({ own }: TrustBundle): string {
+  return own.roots.map(({ pem }) => pem).join("");
 }

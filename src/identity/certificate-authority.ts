@@ -15,8 +15,6 @@ export interface CertificateAuthorityOptions {
   readonly clock: Clock;
   readonly store: AuthorityStore;
   readonly trustDomain: TrustDomain;
-  /** Other trust domains that are this mesh too. */
-  readonly aliases?: readonly DomainRoots[];
   /** The authority that the user brings; without one, there is one of our own. A change of it is a rotation. */
   readonly plugIn?: SigningCa;
 }
@@ -39,6 +37,8 @@ export interface CertificateAuthority {
   report(node: string, report: NodeReport): Promise<void>;
   /** Signs with another authority from now on (same root), or when everybody trusts its root. The same one again changes nothing. */
   replaceSigner(next: SigningCa): Promise<Result<void>>;
+  /** Whose identities are let in beside our own, from now on. */
+  setAliases(aliases: readonly DomainRoots[]): void;
   /** Renews what is due and takes the steps that are safe now; to be called every few minutes. */
   tick(): Promise<void>;
 }
@@ -50,7 +50,7 @@ export interface CertificateAuthority {
 export async function openCertificateAuthority(options: CertificateAuthorityOptions): Promise<CertificateAuthority> {
   const { clock, store, plugIn } = options;
   const cell = new Cell<AuthorityState>(await loadOrMake(options));
-  const bundle = new Cell<TrustBundle>(bundleOf(cell.get(), options), sameBundle);
+  const bundle = new Cell<TrustBundle>({ own: ownRoots(cell.get()), aliases: [] }, sameBundle);
   const update = createUpdates(cell, bundle, options);
   const signers = new WeakMap<SigningCa, Promise<Signer>>();
   const signerOf = (ca: SigningCa): Promise<Signer> => {
@@ -87,6 +87,7 @@ export async function openCertificateAuthority(options: CertificateAuthorityOpti
       await update((state) => recordReport(state, node, report));
     },
     replaceSigner,
+    setAliases: (aliases) => bundle.set({ ...bundle.get(), aliases }),
     async tick() {
       await update((state) => renewDue(state, clock.now()));
     },
@@ -104,10 +105,8 @@ async function loadOrMake({ clock, store, trustDomain, plugIn }: CertificateAuth
   throw new Error(`the kept certificate authority is of the trust domain ${state.trustDomain}, not of ${trustDomain}`);
 }
 
-function bundleOf({ trustDomain, rotation }: AuthorityState, { aliases = [] }: CertificateAuthorityOptions): TrustBundle {
-  const own = trustedRoots(rotation);
-  // An alias without roots of its own is the same authority under another name.
-  return { own: { trustDomain, roots: own }, aliases: aliases.map((alias) => (alias.roots.length > 0 ? alias : { ...alias, roots: own })) };
+function ownRoots({ trustDomain, rotation }: AuthorityState): DomainRoots {
+  return { trustDomain, roots: trustedRoots(rotation) };
 }
 
 /** Records certificates of the signer that signs at `now`: every step that could change it is taken before. */
@@ -139,7 +138,7 @@ function createUpdates(
     if (next === cell.get()) return next;
     await options.store.save(writeAuthorityState(next));
     cell.set(next);
-    bundle.set(bundleOf(next, options));
+    bundle.set({ ...bundle.get(), own: ownRoots(next) });
     return next;
   };
   return (change) => {

@@ -1,5 +1,5 @@
 /** The certificate authority's objects. Its state and the trust bundle are made once; afterwards they are the control plane's. */
-import { plugInSecret } from "./control.ts";
+import { aliasesConfigMap, plugInSecret } from "./control.ts";
 import { controlName, type InstallObject, inSystem } from "./objects.ts";
 import { webhookSecret } from "./validation.ts";
 
@@ -30,7 +30,15 @@ export function seedObjects({ trustDomain, state, roots }: AuthoritySeed): reado
   ];
 }
 
-/** The files of the authority that the user brings; `data` is in base64, as Kubernetes has it. */
-export function plugInObject(data: Readonly<Record<string, string>>): InstallObject {
-  return { apiVersion: "v1", kind: "Secret", metadata: inSystem(plugInSecret, controlName), type: "Opaque", data };
+/**
+ * The files of the authority that the user brings; `data` is in base64, as Kubernetes has it.
+ * @param type of the Secret that is there: it cannot change, and cert-manager's has another
+ */
+export function plugInObject(data: Readonly<Record<string, string>>, type = "Opaque"): InstallObject {
+  return { apiVersion: "v1", kind: "Secret", metadata: inSystem(plugInSecret, controlName), type, data };
+}
+
+/** The roots of other trust domains that are let in, PEM by name. */
+export function aliasesObject(data: Readonly<Record<string, string>>): InstallObject {
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: inSystem(aliasesConfigMap, controlName), data };
 }

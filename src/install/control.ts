@@ -7,6 +7,9 @@ export const plugInSecret = "weir-plug-in-ca";
 /** Of the control plane's container; absent where there is no domain. */
 export const domainVariable = "WEIR_DOMAIN";
 const plugInDir = "/etc/weir/ca";
+/** ConfigMap with the roots of other trust domains that are let in, by name; it need not be there. */
+export const aliasesConfigMap = "weir-trust-aliases";
+const aliasesDir = "/etc/weir/aliases";
 
 /** The objects of the control plane. */
 export function controlObjects(settings: InstallSettings): readonly InstallObject[] {
@@ -21,7 +24,6 @@ export function controlObjects(settings: InstallSettings): readonly InstallObjec
 }
 
 function deploymentSpec(settings: InstallSettings, selector: Readonly<Record<string, string>>): object {
-  const annotations = settings.plugIn === undefined ? {} : { annotations: { "weir.dev/plug-in-ca": settings.plugIn } };
   return {
     // One leads, the other follows when it is gone.
     replicas: 2,
@@ -29,7 +31,7 @@ function deploymentSpec(settings: InstallSettings, selector: Readonly<Record<str
     strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
     selector: { matchLabels: selector },
     template: {
-      metadata: { labels: selector, ...annotations },
+      metadata: { labels: selector },
       spec: {
         serviceAccountName: controlName,
         automountServiceAccountToken: true,
@@ -42,7 +44,8 @@ function deploymentSpec(settings: InstallSettings, selector: Readonly<Record<str
         containers: [container(settings)],
         volumes: [
           { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
-          ...(settings.plugIn === undefined ? [] : [{ name: "plug-in-ca", secret: { secretName: plugInSecret, defaultMode: 0o440 } }]),
+          { name: "aliases", configMap: { name: aliasesConfigMap, optional: true } },
+          ...(settings.plugIn ? [{ name: "plug-in-ca", secret: { secretName: plugInSecret, defaultMode: 0o440 } }] : []),
         ],
       },
     },
@@ -62,7 +65,8 @@ function container({ image, trustDomain, plugIn, domain }: InstallSettings): obj
       { name: "WEIR_TRUST_DOMAIN", value: trustDomain },
       // Gateways run the same.
       { name: "WEIR_IMAGE", value: image },
-      ...(plugIn === undefined ? [] : [{ name: "WEIR_CA_DIR", value: plugInDir }]),
+      { name: "WEIR_ALIASES_DIR", value: aliasesDir },
+      ...(plugIn ? [{ name: "WEIR_CA_DIR", value: plugInDir }] : []),
       ...(domain === undefined ? [] : [{ name: domainVariable, value: domain }]),
     ],
     ports: [
@@ -76,6 +80,10 @@ function container({ image, trustDomain, plugIn, domain }: InstallSettings): obj
     readinessProbe: probe("/readyz", 2),
     resources: { requests: { cpu: "100m", memory: "192Mi" }, limits: { memory: "1Gi" } },
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
-    volumeMounts: [{ name: "tmp", mountPath: "/tmp" }, ...(plugIn === undefined ? [] : [{ name: "plug-in-ca", mountPath: plugInDir, readOnly: true }])],
+    volumeMounts: [
+      { name: "tmp", mountPath: "/tmp" },
+      { name: "aliases", mountPath: aliasesDir, readOnly: true },
+      ...(plugIn ? [{ name: "plug-in-ca", mountPath: plugInDir, readOnly: true }] : []),
+    ],
   };
 }

@@ -12,9 +12,9 @@ import { clusterRules, contentRules } from "./rbac.ts";
 import { installRights, rightText } from "./rights.ts";
 import type { InstallSettings } from "./settings.ts";
 
-const own: InstallSettings = { version: "1.2.3", image: "weir.dev/weir:1.2.3", trustDomain: defaultTrustDomain };
+const own: InstallSettings = { version: "1.2.3", image: "weir.dev/weir:1.2.3", trustDomain: defaultTrustDomain, plugIn: false };
 const seeds = seedObjects({ trustDomain: "weir.local", state: "{}", roots: "-----BEGIN CERTIFICATE-----\n" });
-const plugIn = [plugInObject({ "ca-cert.pem": "Y2VydA==" }), ...installObjects({ ...own, plugIn: "0123456789abcdef" })];
+const plugIn = [plugInObject({ "ca-cert.pem": "Y2VydA==" }), ...installObjects({ ...own, plugIn: true })];
 
 function checkGolden(name: string, objects: readonly object[]): void {
   const file = path.join(import.meta.dirname, `${name}.golden.yaml`);

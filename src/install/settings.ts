@@ -7,8 +7,8 @@ export interface InstallSettings {
   /** As a node pulls it. */
   readonly image: string;
   readonly trustDomain: TrustDomain;
-  /** A mark of the authority that the user brings: another one makes the control plane start anew. Absent: there is one of our own. */
-  readonly plugIn?: string;
+  /** Whether the user brings the certificate authority; else there is one of our own. */
+  readonly plugIn: boolean;
   /** Below which what is public has its names; absent: below `localhost`, for who forwards a port. */
   readonly domain?: string;
 }

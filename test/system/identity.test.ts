@@ -122,8 +122,8 @@ test("Envoy takes secrets over SDS, knows friends from strangers, and a root is 
   const ended = new AbortController();
   t.after(() => ended.abort());
   const alias = await createOwnCa("old.example" as TrustDomain, Date.now());
-  const aliases = [{ trustDomain: "old.example" as TrustDomain, roots: [alias.root] }];
-  const authority = await openCertificateAuthority({ clock: realClock, store: memoryStore(), trustDomain: defaultTrustDomain, aliases });
+  const authority = await openCertificateAuthority({ clock: realClock, store: memoryStore(), trustDomain: defaultTrustDomain });
+  authority.setAliases([{ trustDomain: "old.example" as TrustDomain, roots: [alias.root] }]);
   const wanted = new Cell<ReadonlySet<SpiffeId>>(new Set([web, cart]));
   let acknowledged = 0;
   const keeper = { clock: realClock, log: silentLog, wanted, client: createLocalClient(authority, "one"), random: Math.random, refreshMs: 100 };

@@ -49,18 +49,19 @@ async function planSteps(client: MeantCluster["client"], options: Options): Prom
     now: Date.now(),
     ...(wanted === undefined ? {} : { trustDomain: wanted }),
     ...(caDir === undefined ? {} : { caDir }),
+    aliases: options.many("trustDomainAlias"),
   };
-  const { seeds, plugIn, trustDomain } = orFail(await prepareAuthority(client, wish));
+  const { seeds, given: files, plugIn, trustDomain } = orFail(await prepareAuthority(client, wish));
   const domain = orFail(await chooseDomain(client, options.text("domain")));
   const settings = {
     version,
     image: options.text("image") ?? imageOf(version),
     trustDomain,
-    ...(plugIn === undefined ? {} : { plugIn: plugIn.mark }),
+    plugIn,
     ...(domain === undefined ? {} : { domain }),
   };
   const [namespace, ...others] = installObjects(settings);
-  const applied = [...(namespace === undefined ? [] : [namespace]), ...(plugIn === undefined ? [] : [plugIn.object]), ...others];
+  const applied = [...(namespace === undefined ? [] : [namespace]), ...files, ...others];
   return orFail(await planInstall(client, applied, seeds));
 }
 

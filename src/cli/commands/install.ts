@@ -17,6 +17,11 @@ export const install: Command = {
     { flags: "--image <ref>", description: "container image (default: weir.dev/weir of this version)" },
     { flags: "--domain <name>", description: "what is public has names below it, at a load balancer (default: as installed, else localhost, in the cluster)" },
     { flags: "--trust-domain <name>", description: "first part of all identities (default: as installed, else weir.local)" },
+    {
+      flags: "--trust-domain-alias <name=file>",
+      description: "another trust domain whose identities are let in, and its roots; or none (default: as installed)",
+      many: true,
+    },
     { flags: "--ca-dir <dir>", description: "your own certificate authority: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem" },
   ],
   namespaced: false,
@@ -28,6 +33,7 @@ export const install: Command = {
     "install --domain apps.example.com",
     "install --context production --image registry.example.com/weir:0.1.0",
     "install --ca-dir ./ca",
+    "install --trust-domain-alias old.example=./old-roots.pem",
   ],
   run: async (invocation) => (await import("../cluster/run-install.ts")).runInstall(invocation),
 };

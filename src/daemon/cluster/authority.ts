@@ -1,4 +1,5 @@
 /** The cluster's certificate authority: its state is a Secret, whom to trust stands in a ConfigMap for those who come for the first time. */
+import { checkAliases, readAliasFolder } from "../../identity/aliases.ts";
 import type { AuthorityStore } from "../../identity/authority-state.ts";
 import { bundlePem } from "../../identity/bundle.ts";
 import { type CertificateAuthority, openCertificateAuthority } from "../../identity/certificate-authority.ts";
@@ -40,7 +41,10 @@ export async function openAuthority({ client, settings, clock, log }: AuthorityO
     log.error("the certificate authority that the user brings is not fit, the one before goes on", { error: messageOf(error) });
   };
   const plugIn = plugInDir === undefined ? undefined : await readPlugIn(plugInDir, clock.now()).catch(insteadOf);
-  return openCertificateAuthority({ clock, store, trustDomain, ...(plugIn === undefined ? {} : { plugIn }) });
+  const authority = await openCertificateAuthority({ clock, store, trustDomain, ...(plugIn === undefined ? {} : { plugIn }) });
+  // Nobody who was let in is kept out by our start. What is wrong with it, the first tick tells.
+  await takeUpAliases(authority, settings).catch(() => undefined);
+  return authority;
 }
 
 async function readPlugIn(dir: string, now: number): Promise<SigningCa> {
@@ -81,37 +85,40 @@ function stateOf(secret: unknown): string | undefined {
 }
 
 interface RunOptions extends AuthorityOptions {
-  /** Told why the authority that the user gave does not sign; empty: it does. */
+  /** Told why something that the user gave is not taken; empty: all is. */
   readonly refused: Cell<string>;
 }
 
 /**
- * Renews what is due, takes up what becomes of the authority that the user brought, and keeps the ConfigMap as the authority's bundle, until `signal`
- * aborts.
+ * Renews what is due, takes up what becomes of the authority and the aliases that the user brought, and keeps the ConfigMap as the authority's bundle, until
+ * `signal` aborts.
  */
 export async function runAuthority(authority: CertificateAuthority, options: RunOptions, signal: AbortSignal): Promise<void> {
   await Promise.all([tickForEver(authority, options, signal), publishTrust(authority, options, signal)]);
 }
 
-async function tickForEver(authority: CertificateAuthority, options: RunOptions, signal: AbortSignal): Promise<void> {
-  const { settings, clock, log } = options;
+async function tickForEver(authority: CertificateAuthority, { settings, clock, log, refused }: RunOptions, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    if (settings.plugInDir !== undefined) await takeUpPlugIn(authority, settings.plugInDir, options);
+    const before = authority.state.get().rotation;
+    const given = await Promise.allSettled([takeUpPlugIn(authority, settings, clock.now()), takeUpAliases(authority, settings)]);
+    const problem = given.flatMap((one) => (one.status === "rejected" ? [messageOf(one.reason)] : [])).join("; ");
+    if (problem !== "" && problem !== refused.get()) log.error("what the user gave for the certificate authority is not taken", { problem });
+    refused.set(problem);
     await authority.tick().catch((error: unknown) => log.error("the certificate authority cannot go on", { error: messageOf(error) }));
+    const { rotation } = authority.state.get();
+    if (rotation !== before) log.info("the certificate authority changed", { rotation: rotation.phase, origin: rotation.signer.origin });
     await clock.sleep(tickMs, signal);
   }
 }
 
-/** Whoever owns it renews it (cert-manager, for instance), and the kubelet brings what its Secret says then. Never throws. */
-async function takeUpPlugIn(authority: CertificateAuthority, dir: string, { refused, clock, log }: RunOptions): Promise<void> {
-  const before = authority.state.get().rotation;
-  const problem = await readPlugIn(dir, clock.now())
-    .then(async (plugIn) => unwrap(await authority.replaceSigner(plugIn)))
-    .then(() => "", messageOf);
-  if (problem !== "" && problem !== refused.get()) log.error("the certificate authority that the user gave is not taken", { problem });
-  refused.set(problem);
-  const { rotation } = authority.state.get();
-  if (rotation !== before) log.info("another certificate authority of the user's", { rotation: rotation.phase });
+/** Whoever owns it renews it (cert-manager, for instance), and the kubelet brings what its Secret says then. Throws when it is not fit, or comes too soon. */
+async function takeUpPlugIn(authority: CertificateAuthority, { plugInDir }: ControlSettings, now: number): Promise<void> {
+  if (plugInDir !== undefined) unwrap(await authority.replaceSigner(await readPlugIn(plugInDir, now)));
+}
+
+/** The same for other trust domains. */
+async function takeUpAliases(authority: CertificateAuthority, { aliasesDir, trustDomain }: ControlSettings): Promise<void> {
+  if (aliasesDir !== undefined) authority.setAliases(unwrap(checkAliases(await readAliasFolder(aliasesDir), trustDomain)));
 }
 
 async function publishTrust(authority: CertificateAuthority, { client, settings, clock, log }: AuthorityOptions, signal: AbortSignal): Promise<void> {

@@ -33,7 +33,7 @@ test("a new installation gets an authority of its own, and the trust bundle is i
   const prepared = await prepareAuthority(clusterWith({}), wish);
   assert.ok(prepared.ok);
   const { seeds, plugIn, trustDomain } = prepared.value;
-  assert.deepEqual([plugIn, trustDomain], [undefined, "weir.local"]);
+  assert.deepEqual([plugIn, trustDomain, prepared.value.given], [false, "weir.local", []]);
   const state = readAuthorityState(textOf(seeds, "Secret", "stringData", "state.json"));
   assert.equal(state.trustDomain, "weir.local");
   assert.equal(state.rotation.signer.origin, "own");
@@ -60,12 +60,18 @@ test("the user's authority is checked, kept as a Secret, and found again by a la
     const files = { "ca-cert.pem": ca.certificate, "ca-key.pem": ca.key, "cert-chain.pem": ca.certificate + ca.intermediates, "root-cert.pem": ca.root.pem };
     for (const [name, text] of Object.entries(files)) writeFileSync(path.join(caDir, name), text);
     const first = await prepareAuthority(clusterWith({}), { ...wish, caDir });
-    assert.ok(first.ok && first.value.plugIn !== undefined);
-    const { plugIn, seeds } = first.value;
+    assert.ok(first.ok && first.value.plugIn);
+    const { given, seeds } = first.value;
+    const [secret] = given;
     assert.equal(readAuthorityState(textOf(seeds, "Secret", "stringData", "state.json")).rotation.signer.origin, "plug-in");
-    assert.deepEqual(Object.keys(plugIn.object["data"] as object).toSorted(), Object.keys(files).toSorted());
-    const later = await prepareAuthority(clusterWith({ "weir-plug-in-ca": plugIn.object }), wish);
-    assert.equal(later.ok && later.value.plugIn?.mark, plugIn.mark);
+    assert.deepEqual(Object.keys(secret?.["data"] as object).toSorted(), Object.keys(files).toSorted());
+    const later = await prepareAuthority(clusterWith({ "weir-plug-in-ca": secret ?? {} }), wish);
+    assert.ok(later.ok && later.value.plugIn);
+    assert.deepEqual([later.value.given, later.value.seeds.at(-1)], [[], secret], "kept as it is, whoever renews it");
+    const theirs = { ...secret, metadata: { name: "weir-plug-in-ca" }, type: "kubernetes.io/tls" };
+    const foreign = await prepareAuthority(clusterWith({ "weir-plug-in-ca": theirs }), wish);
+    assert.ok(foreign.ok && foreign.value.plugIn);
+    assert.ok(![...foreign.value.given, ...foreign.value.seeds].some(({ metadata }) => metadata.name === "weir-plug-in-ca"), "somebody else's is not touched");
   } finally {
     rmSync(caDir, { recursive: true });
   }
@@ -74,4 +80,31 @@ test("the user's authority is checked, kept as a Secret, and found again by a la
 test("a folder that is not there is a problem", async () => {
   const prepared = await prepareAuthority(clusterWith({}), { ...wish, caDir: "/nowhere" });
   assert.deepEqual(prepared.ok ? [] : prepared.problems.map(({ code }) => code), ["ca-folder-unreadable"]);
+});
+
+test("aliases are named with a file of roots; they stay until others are named, or none", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "weir-roots-"));
+  try {
+    const file = path.join(folder, "roots.pem");
+    const { root } = await createOwnCa("old.example" as TrustDomain, now);
+    writeFileSync(file, root.pem);
+    const first = await prepareAuthority(clusterWith({}), { ...wish, aliases: [`old.example=${file}`] });
+    assert.ok(first.ok);
+    const [given] = first.value.given;
+    assert.deepEqual([given?.metadata.name, given?.["data"]], ["weir-trust-aliases", { "old.example": root.pem }]);
+    const installed = clusterWith({ "weir-trust-aliases": given ?? {} });
+    const later = await prepareAuthority(installed, wish);
+    assert.deepEqual(later.ok && [later.value.given, later.value.seeds.at(-1)], [[], given]);
+    const none = await prepareAuthority(installed, { ...wish, aliases: ["none"] });
+    assert.deepEqual(none.ok && none.value.given.map((one) => one["data"]), [{}]);
+    const codes = async (...aliases: readonly string[]): Promise<readonly string[]> => {
+      const prepared = await prepareAuthority(clusterWith({}), { ...wish, aliases });
+      return prepared.ok ? [] : prepared.problems.map(({ code }) => code);
+    };
+    assert.deepEqual(await codes("old.example"), ["trust-domain-alias-invalid"]);
+    assert.deepEqual(await codes("old.example=/nowhere"), ["ca-unreadable"]);
+    assert.deepEqual(await codes(`weir.local=${file}`, `No Domain=${file}`), ["trust-domain-invalid", "trust-domain-own"]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

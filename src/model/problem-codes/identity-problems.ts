@@ -78,9 +78,19 @@ export const identityProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "A workload's certificate is not valid at this moment.",
     next: "See whether its node reaches the control plane, and look at the clocks of both.",
   },
+  "trust-domain-alias-invalid": {
+    title: "no alias of a trust domain",
+    explanation: "An alias is the name of another trust domain and a file with the roots above its certificates.",
+    next: "Write it like `--trust-domain-alias old.example=./roots.pem`, or `--trust-domain-alias none` for no alias any more.",
+  },
   "trust-domain-invalid": {
     title: "no trust domain",
     explanation: "The name of a trust domain has other characters than SPIFFE allows.",
     next: "Write 1 to 255 of a-z, 0-9, `.`, `-` and `_`, like `example.com`.",
+  },
+  "trust-domain-own": {
+    title: "the mesh's own trust domain",
+    explanation: "An alias names another trust domain: whoever signs for our own one is the certificate authority.",
+    next: "Name other trust domains only. For another authority of our own see `weir install --ca-dir`.",
   },
 };

@@ -1,4 +1,7 @@
-/** A certificate authority that the user brings: it signs from the beginning, what its owner renews is taken up without a restart, and another root comes without a failed request. */
+/**
+ * Authorities that the user brings: one signs from the beginning, what its owner renews is taken up without a restart, another root comes without a failed
+ * request; and identities of other trust domains are let in when their roots are known.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +10,7 @@ import { after, before, test } from "node:test";
 import type { IdentitiesView } from "../../src/api/contract.ts";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { type OpensslCa, opensslCa } from "../support/openssl.ts";
-import { create, execute, startTestCluster } from "./support/cluster.ts";
+import { addressOf, create, execute, startTestCluster } from "./support/cluster.ts";
 import { createApi, eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
 import { pod } from "./support/objects.ts";
 import { succeed, type Weir, weirFor } from "./support/weir.ts";
@@ -20,7 +23,10 @@ const root = opensslCa(work, { name: "root-1", days });
 const first = opensslCa(work, { name: "first", days, issuer: root });
 const renewed = opensslCa(work, { name: "renewed", days, issuer: root });
 const otherRoot = opensslCa(work, { name: "root-2", days });
+const third = opensslCa(work, { name: "root-3", days });
 const other = opensslCa(work, { name: "other", days, issuer: otherRoot });
+
+const waiting = { image: "node", command: ["/bin/node", "-e", "setInterval(() => {}, 1e6)"] };
 
 let cluster: Cluster;
 let mesh: Mesh;
@@ -36,7 +42,7 @@ before(
     mesh = await startMesh(cluster, "--ca-dir", work);
     weir = weirFor(cluster.kubeconfig);
     await succeed(weir, "context", "use", "weir-test");
-    await createApi(cluster, []);
+    await createApi(cluster, [pod("stranger", "node-1", { ...waiting, labels: { "weir.dev/mesh": "off" } })], "stranger");
   },
   { timeout: 300_000 },
 );
@@ -130,4 +136,34 @@ test("another root: first everybody trusts it, then it signs, and no request fai
   assert.deepEqual(failures, []);
   assert.equal(await controls(), running);
   assert.match(await succeed(weir, "check"), /authority: yours; .*; a new root signs, certificates below the one before are still in use/);
+});
+
+/** A certificate and its key for a client. */
+function clientOf(id: string, issuer: OpensslCa): OpensslCa {
+  const extensions = `basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\nsubjectAltName=URI:${id}`;
+  return opensslCa(work, { name: "client", days, issuer, extensions });
+}
+
+/** What a caller outside the mesh hears from a strict pod when it speaks as nodes do: the first line of the answer, or an error. */
+async function callAs({ certificate, key }: OpensslCa): Promise<string> {
+  const host = await addressOf(cluster, "api-2");
+  const code = `const say = (text) => (console.log(text), process.exit());
+    const socket = require("node:tls").connect({ host: "${host}", port: 8080, ALPNProtocols: ["weir"], rejectUnauthorized: false, ...JSON.parse(process.argv[1]) });
+    socket.write("GET / HTTP/1.1\\r\\nHost: api\\r\\nConnection: close\\r\\n\\r\\n");
+    socket.on("data", (piece) => say(String(piece).split("\\r")[0])).on("error", (error) => say(error.code)).on("close", () => say("closed"));`;
+  return (await execute(cluster, "stranger", "/bin/node", "-e", code, JSON.stringify({ cert: certificate, key }))).trim();
+}
+
+test("identities of another trust domain are let in when its roots are known, and no longer when they are not; nobody signs for ours", {
+  timeout: 2 * takenUpMs + 60_000,
+}, async () => {
+  const [theirs, pretended] = [clientOf("spiffe://old.example/ns/shop/sa/web", third), clientOf("spiffe://weir.local/ns/default/sa/web", third)];
+  assert.notEqual(await callAs(theirs), "HTTP/1.1 200 OK");
+  writeFileSync(path.join(work, "third.pem"), third.certificate);
+  await succeed(weir, "install", "--trust-domain-alias", `old.example=${path.join(work, "third.pem")}`);
+  await eventually(async () => assert.equal(await callAs(theirs), "HTTP/1.1 200 OK"), takenUpMs);
+  assert.notEqual(await callAs(pretended), "HTTP/1.1 200 OK");
+  assert.doesNotMatch(await roots(), new RegExp(third.certificate.split("\n")[1] ?? "?"), "who cannot tell trust domains apart does not trust it");
+  await succeed(weir, "install", "--trust-domain-alias", "none");
+  await eventually(async () => assert.notEqual(await callAs(theirs), "HTTP/1.1 200 OK"), takenUpMs);
 });
