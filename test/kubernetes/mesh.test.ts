@@ -159,11 +159,14 @@ test("agents and Envoys of all nodes are replaced, and no request fails", { time
   for (const name of ["api-1", "api-2"]) assert.notEqual(await strangerCalls(name), 0);
 });
 
-test("a pod that starts in the mesh is captured before its first container", { timeout: 240_000 }, async () => {
+test("a pod that starts in the mesh is captured before its first container, an init container", { timeout: 240_000 }, async () => {
   // On a machine that is slow its listeners may come later than the runtime waits: then it is refused, but never let through uncaptured.
-  const command = ["sh", "-c", "curl -sS -m 5 --retry 10 --retry-all-errors --retry-delay 1 http://api/ > /tmp/first; sleep infinity"];
-  await create(cluster, [pod("early", "node-2", { command, spec: { serviceAccountName: "web" } })], "early");
-  const echo = await eventually(async () => JSON.parse(await execute(cluster, "early", "cat", "/tmp/first")) as Echo);
+  const command = ["sh", "-c", "curl -sSf -m 5 --retry 10 --retry-all-errors --retry-delay 1 http://api/ > /shared/first"];
+  const volumeMounts = [{ name: "shared", mountPath: "/shared" }];
+  const initContainers = [{ name: "first", image: "weir-test/tools:1", command, volumeMounts }];
+  const spec = { serviceAccountName: "web", volumes: [{ name: "shared", emptyDir: {} }], initContainers };
+  await create(cluster, [pod("early", "node-2", { container: { volumeMounts }, spec })], "early");
+  const echo = JSON.parse(await execute(cluster, "early", "cat", "/shared/first")) as Echo;
   assert.notEqual(echo.headers["X-Request-Id"], undefined, "its very first request went through the node proxy");
 });
 
