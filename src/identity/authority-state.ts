@@ -5,6 +5,8 @@ import type { RotationState } from "./rotation.ts";
 
 export interface AuthorityState extends RotationState {
   readonly trustDomain: TrustDomain;
+  /** The last wish for a new root that was granted. */
+  readonly rootWish?: string;
 }
 
 /** Where the state lives: a file of mode 0600, a Secret. One process writes at a time. */
@@ -40,13 +42,14 @@ const state = z.strictObject({
   format: z.literal(1),
   trustDomain: z.string().transform((text) => text as TrustDomain),
   rotation,
+  rootWish: z.string().exactOptional(),
   nodes: z.record(z.string(), z.strictObject({ trusts: z.array(z.string()), holds: z.record(z.string(), z.number()) })),
 });
 
 /** The state as a text to keep. */
 export function writeAuthorityState(value: AuthorityState): string {
-  const { trustDomain, rotation: current, nodes } = value;
-  return JSON.stringify({ format: 1, trustDomain, rotation: current, nodes });
+  const { trustDomain, rootWish, rotation: current, nodes } = value;
+  return JSON.stringify({ format: 1, trustDomain, ...(rootWish === undefined ? {} : { rootWish }), rotation: current, nodes });
 }
 
 /** Reads a text that `writeAuthorityState` made. Throws for any other: better no authority than a second one. The error shows no values. */

@@ -94,6 +94,30 @@ test("a plug-in in place of our own authority: both trusted until the old certif
   );
 });
 
+test("a wish for a new root is granted once, also over restarts; while another replacement runs it waits", async () => {
+  const store = memoryStore();
+  const clock = new VirtualClock({ now: start });
+  const authority = await someAuthority(clock, store);
+  const [svid] = await authority.issue("one", [await key()]);
+  const ids = (): readonly string[] => authority.bundle.get().own.roots.map(({ id }) => id);
+  assert.ok((await authority.replaceRoot("first")).ok);
+  assert.equal(ids().length, 2);
+  const roots = ids();
+  assert.ok((await authority.replaceRoot("first")).ok);
+  assert.deepEqual(ids(), roots);
+  await authority.report("one", { trusts: ids(), signedBy: [svid?.root ?? ""] });
+  assert.equal(authority.state.get().rotation.phase, "moving");
+  const second = await authority.replaceRoot("second");
+  assert.deepEqual(second.ok ? [] : second.problems.map(({ code }) => code), ["rotation-running"]);
+  const again = await someAuthority(clock, store);
+  assert.ok((await again.replaceRoot("first")).ok);
+  assert.deepEqual(again.state.get(), authority.state.get());
+  await clock.advance(2 * dayMs);
+  await again.tick();
+  assert.ok((await again.replaceRoot("second")).ok);
+  assert.notEqual(again.state.get().rotation.signer.root.id, authority.state.get().rotation.signer.root.id);
+});
+
 test("aliases have roots of their own, which are no roots for who cannot tell trust domains apart", async () => {
   const clock = new VirtualClock({ now: start });
   const other = await createOwnCa("old.example" as TrustDomain, start);

@@ -37,6 +37,10 @@ export interface CertificateAuthority {
   report(node: string, report: NodeReport): Promise<void>;
   /** Signs with another authority from now on (same root), or when everybody trusts its root. The same one again changes nothing. */
   replaceSigner(next: SigningCa): Promise<Result<void>>;
+  /**
+   * Begins to replace a root of our own by a new one, once for each wish (any text). A root of the user's stays: its owner gives another.
+   */
+  replaceRoot(wish: string): Promise<Result<void>>;
   /** Whose identities are let in beside our own, from now on. */
   setAliases(aliases: readonly DomainRoots[]): void;
   /** Renews what is due and takes the steps that are safe now; to be called every few minutes. */
@@ -59,14 +63,21 @@ export async function openCertificateAuthority(options: CertificateAuthorityOpti
     return signer;
   };
   const turns = createTurns(2);
-  const replaceSigner = async (next: SigningCa): Promise<Result<void>> => {
+  const attempt = async (change: (state: AuthorityState) => Result<AuthorityState>): Promise<Result<void>> => {
     let result: Result<void> = ok(undefined);
     await update((state) => {
-      const wanted = wantSigner(state, next, clock.now());
-      if (!wanted.ok) result = wanted;
-      return wanted.ok ? wanted.value : state;
+      const changed = change(state);
+      if (!changed.ok) result = changed;
+      return changed.ok ? changed.value : state;
     });
     return result;
+  };
+  const replaceSigner = (next: SigningCa): Promise<Result<void>> => attempt((state) => wantSigner(state, next, clock.now()));
+  const replaceRoot = async (rootWish: string): Promise<Result<void>> => {
+    const isDone = ({ rootWish: granted, rotation: { signer } }: AuthorityState): boolean => granted === rootWish || signer.origin === "plug-in";
+    if (isDone(cell.get())) return ok(undefined);
+    const next = await createOwnCa(options.trustDomain, clock.now());
+    return attempt((state) => (isDone(state) ? ok(state) : wantSigner({ ...state, rootWish }, next, clock.now())));
   };
   const authority: CertificateAuthority = {
     bundle,
@@ -87,6 +98,7 @@ export async function openCertificateAuthority(options: CertificateAuthorityOpti
       await update((state) => recordReport(state, node, report));
     },
     replaceSigner,
+    replaceRoot,
     setAliases: (aliases) => bundle.set({ ...bundle.get(), aliases }),
     async tick() {
       await update((state) => renewDue(state, clock.now()));

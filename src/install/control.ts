@@ -6,6 +6,8 @@ import type { InstallSettings } from "./settings.ts";
 export const plugInSecret = "weir-plug-in-ca";
 /** Of the control plane's container; absent where there is no domain. */
 export const domainVariable = "WEIR_DOMAIN";
+/** The last wish for a new root of our own: any text. */
+export const rootWishVariable = "WEIR_NEW_ROOT";
 const plugInDir = "/etc/weir/ca";
 /** ConfigMap with the roots of other trust domains that are let in, by name; it need not be there. */
 export const aliasesConfigMap = "weir-trust-aliases";
@@ -52,7 +54,7 @@ function deploymentSpec(settings: InstallSettings, selector: Readonly<Record<str
   };
 }
 
-function container({ image, trustDomain, plugIn, domain }: InstallSettings): object {
+function container({ image, trustDomain, plugIn, rootWish, domain }: InstallSettings): object {
   const probe = (path: string, periodSeconds: number): object => ({ httpGet: { path, port: "health" }, periodSeconds, timeoutSeconds: 3 });
   return {
     name: "control",
@@ -67,6 +69,7 @@ function container({ image, trustDomain, plugIn, domain }: InstallSettings): obj
       { name: "WEIR_IMAGE", value: image },
       { name: "WEIR_ALIASES_DIR", value: aliasesDir },
       ...(plugIn ? [{ name: "WEIR_CA_DIR", value: plugInDir }] : []),
+      ...(rootWish === undefined ? [] : [{ name: rootWishVariable, value: rootWish }]),
       ...(domain === undefined ? [] : [{ name: domainVariable, value: domain }]),
     ],
     ports: [

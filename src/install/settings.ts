@@ -9,6 +9,8 @@ export interface InstallSettings {
   readonly trustDomain: TrustDomain;
   /** Whether the user brings the certificate authority; else there is one of our own. */
   readonly plugIn: boolean;
+  /** The last wish for a new root of our own. */
+  readonly rootWish?: string;
   /** Below which what is public has its names; absent: below `localhost`, for who forwards a port. */
   readonly domain?: string;
 }

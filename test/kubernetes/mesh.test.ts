@@ -3,11 +3,13 @@
  * else gets in. WEIR_LOAD_COUNT (default 1 500) bounds every load, WEIR_LOAD_RATE (150) is how many requests go in a second.
  */
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { after, before, type TestContext, test } from "node:test";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { addressOf, create, execute, startTestCluster, tryKubectl } from "./support/cluster.ts";
 import { callFromOutside, eventually, type Load, type Mesh, startMesh } from "./support/mesh.ts";
 import { type Echo, pod, service } from "./support/objects.ts";
+import { succeed, weirFor } from "./support/weir.ts";
 
 const usual = Number(process.env["WEIR_LOAD_COUNT"] ?? 1_500);
 const rate = Number(process.env["WEIR_LOAD_RATE"] ?? 150);
@@ -151,6 +153,30 @@ test("the leader of two control planes is killed: the other leads, and no reques
   await eventually(async () => assert.equal(await strangerCalls("api-2"), 0));
   await cluster.kubectl(["label", "pod", "api-2", "weir.dev/mtls-"]);
   await untilStrict("api-2");
+});
+
+test("the root of the authority is replaced: first everybody trusts the new one, then it signs, and no request fails", { timeout: 500_000 }, async (t) => {
+  const weir = weirFor(cluster.kubeconfig);
+  const trusted = async (): Promise<readonly string[]> => {
+    const text = await cluster.kubectl(["get", "configmap", "weir-trust", "-n", "weir-system", "-o", "jsonpath={.data.roots\\.pem}"]);
+    return text.split(/(?<=-----END CERTIFICATE-----\n?)/).filter((one) => one.trim() !== "");
+  };
+  const [old] = await trusted();
+  await underLoad(
+    t,
+    async () => {
+      await succeed(weir, "install", "--new-root", "--wait");
+      await eventually(async () => assert.match(await succeed(weir, "check"), /authority: Weir's own; .*; a new root signs/), 240_000);
+    },
+    { count: 240 * rate },
+  );
+  const [first, second] = await trusted();
+  assert.notEqual(first, old);
+  assert.equal(second, old, "certificates below it are still in use");
+  await cluster.kubectl(["create", "serviceaccount", "late"]);
+  await create(cluster, [pod("late", "node-1", { spec: { serviceAccountName: "late" } })], "late");
+  for (const name of ["api-1", "api-2"]) await execute(cluster, "late", "curl", "-sSf", "-m", "5", `http://${await addressOf(cluster, name)}:8080/`);
+  rmSync(weir.home, { recursive: true, force: true });
 });
 
 test("agents and Envoys of all nodes are replaced, and no request fails", { timeout: 240_000 }, async (t) => {

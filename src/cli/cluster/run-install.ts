@@ -2,9 +2,10 @@
 import { applySteps } from "../../install/cluster/apply.ts";
 import { prepareAuthority } from "../../install/cluster/authority-seed.ts";
 import { checkRights } from "../../install/cluster/connect.ts";
-import { chooseDomain } from "../../install/cluster/domain.ts";
+import { chooseDomain, installedVariables } from "../../install/cluster/installed-variables.ts";
 import { type InstallChange, type InstallStep, planInstall } from "../../install/cluster/plan.ts";
 import { type Progress, waitUntilReady } from "../../install/cluster/pods.ts";
+import { rootWishVariable } from "../../install/control.ts";
 import { installObjects } from "../../install/manifests.ts";
 import { installRights } from "../../install/rights.ts";
 import { imageOf } from "../../install/settings.ts";
@@ -13,6 +14,7 @@ import type { Invocation, Options } from "../command.ts";
 import { durationOption } from "../commands/names.ts";
 import { createScreen, tellWhenInterrupted } from "../commands/waiting.ts";
 import { exitCode } from "../exit-code.ts";
+import { failure } from "../failure.ts";
 import { emphasis, out, printValue, say } from "../output.ts";
 import { version } from "../version.ts";
 import { connectMeant, type MeantCluster, orFail } from "./connect.ts";
@@ -52,12 +54,17 @@ async function planSteps(client: MeantCluster["client"], options: Options): Prom
     aliases: options.many("trustDomainAlias"),
   };
   const { seeds, given: files, plugIn, trustDomain } = orFail(await prepareAuthority(client, wish));
-  const domain = orFail(await chooseDomain(client, options.text("domain")));
+  if (options.flag("newRoot") && plugIn)
+    throw failure("root-not-ours", "the root of this installation is yours", { hint: "give another one: weir install --ca-dir DIR", exit: exitCode.badInput });
+  const installed = orFail(await installedVariables(client));
+  const domain = orFail(chooseDomain(installed, options.text("domain")));
+  const rootWish = options.flag("newRoot") ? new Date().toISOString() : installed[rootWishVariable];
   const settings = {
     version,
     image: options.text("image") ?? imageOf(version),
     trustDomain,
     plugIn,
+    ...(rootWish === undefined ? {} : { rootWish }),
     ...(domain === undefined ? {} : { domain }),
   };
   const [namespace, ...others] = installObjects(settings);

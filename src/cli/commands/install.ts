@@ -22,6 +22,7 @@ export const install: Command = {
       description: "another trust domain whose identities are let in, and its roots; or none (default: as installed)",
       many: true,
     },
+    { flags: "--new-root", description: "replace the root of Weir's own certificate authority: it signs when every node trusts it" },
     { flags: "--ca-dir <dir>", description: "your own certificate authority: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem" },
   ],
   namespaced: false,

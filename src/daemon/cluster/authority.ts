@@ -100,7 +100,7 @@ export async function runAuthority(authority: CertificateAuthority, options: Run
 async function tickForEver(authority: CertificateAuthority, { settings, clock, log, refused }: RunOptions, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const before = authority.state.get().rotation;
-    const given = await Promise.allSettled([takeUpPlugIn(authority, settings, clock.now()), takeUpAliases(authority, settings)]);
+    const given = await Promise.allSettled([takeUpPlugIn(authority, settings, clock.now()), takeUpAliases(authority, settings), grant(authority, settings)]);
     const problem = given.flatMap((one) => (one.status === "rejected" ? [messageOf(one.reason)] : [])).join("; ");
     if (problem !== "" && problem !== refused.get()) log.error("what the user gave for the certificate authority is not taken", { problem });
     refused.set(problem);
@@ -119,6 +119,10 @@ async function takeUpPlugIn(authority: CertificateAuthority, { plugInDir }: Cont
 /** The same for other trust domains. */
 async function takeUpAliases(authority: CertificateAuthority, { aliasesDir, trustDomain }: ControlSettings): Promise<void> {
   if (aliasesDir !== undefined) authority.setAliases(unwrap(checkAliases(await readAliasFolder(aliasesDir), trustDomain)));
+}
+
+async function grant(authority: CertificateAuthority, { rootWish }: ControlSettings): Promise<void> {
+  if (rootWish !== undefined) unwrap(await authority.replaceRoot(rootWish));
 }
 
 async function publishTrust(authority: CertificateAuthority, { client, settings, clock, log }: AuthorityOptions, signal: AbortSignal): Promise<void> {

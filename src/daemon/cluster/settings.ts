@@ -18,6 +18,8 @@ export interface ControlSettings {
   readonly plugInDir: string | undefined;
   /** Folder with the roots of other trust domains that are let in, by name; undefined: none are. */
   readonly aliasesDir: string | undefined;
+  /** The user's last wish for a new root of our own authority: any text. */
+  readonly rootWish: string | undefined;
   /** Our own image, as nodes pull it: gateways run it. Undefined: none are started. */
   readonly image: string | undefined;
   /** Under which what is public has its names at the cluster's own gateway: `web.localhost`. */
@@ -27,8 +29,20 @@ export interface ControlSettings {
 }
 
 const usage =
-  "usage: control [--trust-domain NAME] [--namespace NAME] [--port N] [--health-port N] [--webhook-port N] [--ca-dir DIR] [--aliases-dir DIR] [--image REF] [--domain NAME] [--kubeconfig FILE]";
-const flags = ["trust-domain", "namespace", "port", "health-port", "webhook-port", "ca-dir", "aliases-dir", "image", "domain", "kubeconfig"] as const;
+  "usage: control [--trust-domain NAME] [--namespace NAME] [--port N] [--health-port N] [--webhook-port N] [--ca-dir DIR] [--aliases-dir DIR] [--new-root WISH] [--image REF] [--domain NAME] [--kubeconfig FILE]";
+const flags = [
+  "trust-domain",
+  "namespace",
+  "port",
+  "health-port",
+  "webhook-port",
+  "ca-dir",
+  "aliases-dir",
+  "new-root",
+  "image",
+  "domain",
+  "kubeconfig",
+] as const;
 
 /** Each flag may also be a variable: `--trust-domain` is WEIR_TRUST_DOMAIN, `--namespace` also POD_NAMESPACE. Problems: `settings-invalid`, `trust-domain-invalid`. */
 export function readControlSettings(args: readonly string[], env: NodeJS.ProcessEnv): Result<ControlSettings> {
@@ -55,6 +69,7 @@ export function readControlSettings(args: readonly string[], env: NodeJS.Process
     webhookPort,
     plugInDir: value("ca-dir"),
     aliasesDir: value("aliases-dir"),
+    rootWish: value("new-root"),
     image: value("image"),
     domain,
     kubeconfig: value("kubeconfig"),

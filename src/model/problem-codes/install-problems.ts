@@ -57,6 +57,11 @@ export const installProblems: Readonly<Record<string, ProblemEntry>> = {
     explanation: "The cluster has an object by the name of one of Weir's, which no installation of Weir made. It is left alone.",
     next: "Delete it, or label it `weir.dev/part-of=install` to hand it over.",
   },
+  "root-not-ours": {
+    title: "the root is yours",
+    explanation: "`weir install --new-root` replaces the root of Weir's own certificate authority; this installation has one that you brought.",
+    next: "Give another one: `weir install --ca-dir DIR`, or in the Secret `weir-plug-in-ca`.",
+  },
   "trust-domain-differs": {
     title: "another trust domain",
     explanation:
