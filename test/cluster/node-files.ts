@@ -102,6 +102,8 @@ const kubeletConfig = {
   // How full the machine's disk is, is not the test's business.
   evictionHard: { "memory.available": "100Mi", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%", "imagefs.inodesFree": "0%" },
   imageGCHighThresholdPercent: 100,
+  // A changed Secret is in its pods at the next look.
+  syncFrequency: "10s",
 };
 
 function proxyConfig(number: number): object {

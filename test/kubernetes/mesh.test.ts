@@ -166,9 +166,10 @@ test("the root of the authority is replaced: first everybody trusts the new one,
     t,
     async () => {
       await succeed(weir, "install", "--new-root", "--wait");
+      await succeed(weir, "context", "use", "weir-test");
       await eventually(async () => assert.match(await succeed(weir, "check"), /authority: Weir's own; .*; a new root signs/), 240_000);
     },
-    { count: 240 * rate },
+    { count: 120 * rate },
   );
   const [first, second] = await trusted();
   assert.notEqual(first, old);
