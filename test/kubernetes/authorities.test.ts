@@ -117,7 +117,7 @@ test("one that is not fit changes nothing", { timeout: takenUpMs + 60_000 }, asy
 test("another root: first everybody trusts it, then it signs, and no request fails", { timeout: takenUpMs + 240_000 }, async (t) => {
   const running = await controls();
   const rate = 50;
-  const load = execute(cluster, "web", "/bin/node", "/apps/load.mjs", JSON.stringify({ url: "http://api/", rate, count: 150 * rate, fresh: 0.33 }));
+  const load = execute(cluster, "web", "/bin/node", "/apps/load.mjs", JSON.stringify({ url: "http://api/", rate, count: 100 * rate, fresh: 0.33 }));
   await replaceSecret(other, otherRoot);
   await eventually(async () => assert.equal((await roots()).match(/BEGIN/g)?.length, 2), takenUpMs);
   let number = 0;

@@ -169,7 +169,7 @@ test("the root of the authority is replaced: first everybody trusts the new one,
       await succeed(weir, "context", "use", "weir-test");
       await eventually(async () => assert.match(await succeed(weir, "check"), /authority: Weir's own; .*; a new root signs/), 240_000);
     },
-    { count: 120 * rate },
+    { count: 100 * rate },
   );
   const [first, second] = await trusted();
   assert.notEqual(first, old);
