@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../../cluster/cluster.ts";
-import { addressOf, create, tryKubectl } from "./cluster.ts";
+import { addressOf, create, execute, tryKubectl } from "./cluster.ts";
 import { pod, service } from "./objects.ts";
 import { buildImage, weirFor } from "./weir.ts";
 
@@ -46,6 +46,19 @@ export interface Load {
   /** Answers by `x-version`. */
   readonly versions: Readonly<Record<string, number>>;
   readonly p99: number;
+}
+
+/** Sends requests from a pod, `rate` in a second and a third of them on fresh connections, in loads of 30 s until `work` is done; answers what all of them say. */
+export async function loadWhile(cluster: Cluster, from: string, { url, rate }: { readonly url: string; readonly rate: number }, work: () => Promise<void>) {
+  const options = JSON.stringify({ url, rate, count: 30 * rate, fresh: 0.33 });
+  const loads: Load[] = [];
+  let isDone = false;
+  const load = async (): Promise<void> => {
+    while (!isDone) loads.push(JSON.parse(await execute(cluster, from, "/bin/node", "/apps/load.mjs", options)) as Load);
+  };
+  const done = work().finally(() => (isDone = true));
+  await Promise.all([load(), done]);
+  return { ok: loads.reduce((sum, { ok }) => sum + ok, 0), failures: loads.flatMap(({ failures }) => failures), p99: Math.max(...loads.map(({ p99 }) => p99)) };
 }
 
 /** What the pod `stranger`, which is outside the mesh, gets from a pod's own address: curl's exit code. */
