@@ -37,9 +37,7 @@ export interface CertificateAuthority {
   report(node: string, report: NodeReport): Promise<void>;
   /** Signs with another authority from now on (same root), or when everybody trusts its root. The same one again changes nothing. */
   replaceSigner(next: SigningCa): Promise<Result<void>>;
-  /**
-   * Begins to replace a root of our own by a new one, once for each wish (any text). A root of the user's stays: its owner gives another.
-   */
+  /** Begins to replace a root of our own by a new one, once for each wish (any text). A root of the user's stays: its owner gives another. */
   replaceRoot(wish: string): Promise<Result<void>>;
   /** Whose identities are let in beside our own, from now on. */
   setAliases(aliases: readonly DomainRoots[]): void;

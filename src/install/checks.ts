@@ -192,7 +192,10 @@ function authorityCheck(system: Sight<SystemReport>, now: number): ClusterCheck 
     ? "give a newer one: weir install --ca-dir DIR"
     : "it renews itself: see why it does not: kubectl -n weir-system logs deployment/weir-control";
   if (Math.min(notAfter, rootNotAfter) <= now) return bad(name, `${until}: no new certificate is signed`, renew);
-  if (refused !== undefined) return bad(name, until, "give one that is: weir install --ca-dir DIR");
+  if (refused !== undefined) {
+    const isEarly = refused.startsWith("rotation-running");
+    return bad(name, until, isEarly ? "wait: it is tried again by itself" : "give one that is: weir install --ca-dir DIR");
+  }
   if (Math.min(notAfter, rootNotAfter) - now < (plugIn ? 30 : 3) * dayMs) return bad(name, `${until}: that is soon`, renew);
   const moving = {
     stable: "",
