@@ -42,7 +42,15 @@ class FakeNetwork implements PodNetwork {
   }
   async apply(pin: Pin, rules: string): Promise<void> {
     if (this.broken !== "") throw new Error(this.broken);
-    const kind = rules.includes("dnat ip") ? "capture" : rules.includes("chain") ? "drain" : rules.includes("serving") ? "say" : "clear";
+    const kind = rules.includes("dnat ip")
+      ? "capture"
+      : rules.includes("type nat")
+        ? "drain"
+        : rules.includes("notrack")
+          ? "quiet"
+          : rules.includes("serving")
+            ? "say"
+            : "clear";
     if (rules.includes("@serving") || rules.includes(" serving")) this.served.set(pin.path, rules.endsWith(serving));
     if (kind === "say") return;
     this.rules.set(pin.path, kind);
@@ -185,7 +193,7 @@ test("release: nothing is left", async (t) => {
   await keeper.letGo();
   assert.equal(network.rules.get(`/run/netns/${uid}-70`), "drain");
   await keeper.release();
-  assert.deepEqual(network.done.slice(-3), ["clear 70", "unpin 70", "release node"]);
+  assert.deepEqual(network.done.slice(-4), ["quiet 70", "clear 70", "unpin 70", "release node"]);
   assert.equal(kept.value, undefined);
 });
 

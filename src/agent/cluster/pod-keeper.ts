@@ -13,7 +13,7 @@ import type { Memory } from "./memory.ts";
 import type { PodNetwork } from "./pod-network.ts";
 import { notServing, servingSeconds } from "./pod-rules.ts";
 import { failPod, newPodState, type PodState, reportPod } from "./pod-state.ts";
-import { nextStep, type WantedPod } from "./pod-steps.ts";
+import { nextStep, type PodStep, quietMs, type WantedPod } from "./pod-steps.ts";
 import { settlePod } from "./settle-pod.ts";
 
 /** A pod that starts now and whose label or namespace says that it is in the mesh. */
@@ -166,13 +166,20 @@ export class PodKeeper {
 
   /** After `letGo`: takes everything out of pods and node. Never throws; what failed is logged. */
   async release(): Promise<void> {
-    await this.#release((state) => nextStep({ rules: state.rules, now: this.#options.clock.now(), open: 0 }), true);
+    const { clock } = this.#options;
+    const stepAt =
+      (now: number) =>
+      ({ rules }: PodState): PodStep =>
+        nextStep({ rules, now, open: 0 });
+    await this.#release(stepAt(clock.now()), true);
+    await clock.sleep(quietMs);
+    await this.#release(stepAt(Number.POSITIVE_INFINITY), true);
     for (const pin of this.#options.network.pins()) await this.#options.network.unpin(pin);
     await this.#options.network.releaseNode();
     this.#options.memory.forget();
   }
 
-  async #release(step: (state: PodState) => ReturnType<typeof nextStep>, toTheEnd: boolean): Promise<void> {
+  async #release(step: (state: PodState) => PodStep, toTheEnd: boolean): Promise<void> {
     await inParallel([...this.#pods], async ([uid, state]) => {
       try {
         for (let next = step(state); next.do === "apply" && state.pin !== undefined; next = step(state)) {

@@ -3,7 +3,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { runProgram } from "../../dataplane/shell.ts";
 import { bridgeRules, noBridgeRules, nodeRules, noNodeRules } from "./node-rules.ts";
-import { captureRules, drainRules, noRules, notServing, readSockets, serving } from "./pod-rules.ts";
+import { captureRules, drainRules, noRules, notServing, quietRules, readSockets, serving } from "./pod-rules.ts";
 
 const nft = path.resolve(import.meta.dirname, "../../../.cache/tools/bin/nft");
 
@@ -40,12 +40,15 @@ test("new connections that nobody translates are not tracked: tracking ends befo
   const captured = (mode: "strict" | "permissive"): string => captureRules({ address: "10.1.0.2", probePorts: [], mode });
   assert.deepEqual([loose(drainRules()).length, loose(captured("permissive")).length, loose(captured("strict")).length], [2, 2, 1]);
   for (const line of loose(captured("permissive"))) assert.match(line, /^ +meta l4proto != @serving /);
+  assert.equal(loose(quietRules()).length, 2);
+  assert.doesNotMatch(quietRules(), /\bct\b|type nat/, "nothing that needs connection tracking");
   for (const line of [...loose(drainRules()), ...loose(captured("strict"))])
     assert.match(line, /tcp dport != \{ 15001, 15006 \} notrack$/, "the guard of the capture ports asks the tracking");
 });
 
 test("the kernel takes all rules, one after the other, and nothing stays", async () => {
   const texts = [
+    quietRules(),
     captureRules({ address: "10.1.0.2", probePorts: [80, 9000], mode: "permissive" }),
     captureRules({ address: "10.1.0.2", probePorts: [], mode: "strict" }),
     serving,
@@ -53,6 +56,7 @@ test("the kernel takes all rules, one after the other, and nothing stays", async
     serving,
     serving,
     drainRules(),
+    quietRules(),
     noRules(),
     noRules(),
     nodeRules([]),

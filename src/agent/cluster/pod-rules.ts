@@ -110,10 +110,20 @@ ${untracked(["output", "prerouting"])}${guard}
 `;
 }
 
+/**
+ * What is in force before the first rules and after the last ones: nothing is tracked. The kernel begins to track a moment before rules of translation are in
+ * force and goes on for a moment after they are out (it lets go of connection tracking after a grace period), and what it tracked then would stay for days.
+ */
+export function quietRules(): string {
+  return `${anew}table ${table} {
+${untracked(["output", "prerouting"])}}
+`;
+}
+
 /** What `nft list tables` says of a pod that has rules of ours. */
 export const ourTable = `table ${table}`;
 
-/** Takes everything out; connections that still are translated break. */
+/** Takes everything out. */
 export function noRules(): string {
   return anew;
 }

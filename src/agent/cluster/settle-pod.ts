@@ -73,11 +73,11 @@ async function takeSteps(state: PodState, pin: Pin, options: SettleOptions): Pro
 
 async function takeStep(state: PodState, pin: Pin, { rules, becomes }: Extract<PodStep, { do: "apply" }>, options: SettleOptions): Promise<void> {
   const { uid, network, clock, log } = options;
-  if (state.rules.kind !== "captured") await network.prepare(pin);
+  if (state.rules.kind === "none" || state.rules.kind === "unknown") await network.prepare(pin);
   const isServed = becomes.kind === "captured" && (await isServedNow(state, pin, options));
   await network.apply(pin, isServed ? rules + serving : rules);
   if (isServed) state.servedAt = clock.now();
-  delete state.isStarting;
+  if (becomes.kind !== "quiet") delete state.isStarting;
   log.info("rules of a pod", { uid, before: state.rules.kind, now: becomes.kind });
   state.rules = becomes;
 }
