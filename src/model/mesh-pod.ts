@@ -22,6 +22,8 @@ export interface MeshPod {
 export interface PinnedPod extends MeshPod {
   /** As the node's Envoy must name it (`SocketAddress.network_namespace_filepath`). */
   readonly networkNamespace: string;
+  /** It is strict otherwise: it takes plaintext only while it joins or leaves. */
+  readonly meanwhile?: true;
 }
 
 /** All mesh pods of a cluster, at one moment. */

@@ -195,7 +195,7 @@ function isGone(member: Member, input: MembershipInput): boolean {
 /** The pod with its namespace and the mode that holds now; undefined while its node has no hold on it. */
 export function pinned({ pod, stage, networkNamespace }: Member): PinnedPod | undefined {
   if (networkNamespace === undefined) return undefined;
-  return { ...pod, networkNamespace, mode: stage === "joined" ? pod.mode : "permissive" };
+  return { ...pod, networkNamespace, ...(stage === "joined" || pod.mode === "permissive" ? {} : { mode: "permissive", meanwhile: true }) };
 }
 
 /** Whether the pod's rules are to be in it. */

@@ -250,5 +250,12 @@ function refusalOf(outcome: AckOutcome): string {
 }
 
 function isSamePod(a: PinnedPod | undefined, b: PinnedPod): boolean {
-  return a !== undefined && a.networkNamespace === b.networkNamespace && a.mode === b.mode && a.address === b.address && a.identity === b.identity;
+  return (
+    a !== undefined &&
+    a.networkNamespace === b.networkNamespace &&
+    a.mode === b.mode &&
+    a.meanwhile === b.meanwhile &&
+    a.address === b.address &&
+    a.identity === b.identity
+  );
 }

@@ -2,7 +2,11 @@
 import { create } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { OriginalDstSchema } from "../../../gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js";
-import { DestinationIPInputSchema, DestinationPortInputSchema } from "../../../gen/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.js";
+import {
+  ApplicationProtocolInputSchema,
+  DestinationIPInputSchema,
+  DestinationPortInputSchema,
+} from "../../../gen/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.js";
 import { type Matcher, type Matcher_OnMatch, Matcher_OnMatchSchema, MatcherSchema } from "../../../gen/xds/type/matcher/v3/matcher_pb.js";
 import type { Host, HostPort } from "../../compile/mesh-plan.ts";
 import { any } from "./resource.ts";
@@ -49,6 +53,13 @@ export function byPort(choices: Readonly<Record<string, Choice>>, otherwise: Cho
   return tree(destinationPort, { case: "exactMatchMap", value: { map: choices } }, otherwise);
 }
 
+/** By the one application protocol that a TLS client offers (ALPN, RFC 7301); who offers none, or several, or is no TLS client, is not matched. */
+export function byApplicationProtocol(choices: Readonly<Record<string, Choice>>, otherwise: Choice | undefined): Matcher {
+  // Envoy makes a list of them, in quotes.
+  const quoted = Object.fromEntries(Object.entries(choices).map(([protocol, choice]) => [`'${protocol}'`, choice]));
+  return tree(applicationProtocol, { case: "exactMatchMap", value: { map: quoted } }, otherwise);
+}
+
 type Tree = { readonly case: "exactMatchMap" | "prefixMatchMap"; readonly value: { readonly map: Record<string, Choice> } };
 
 function tree(input: typeof destinationIp, treeType: Tree, otherwise: Choice | undefined): Matcher {
@@ -59,4 +70,5 @@ function tree(input: typeof destinationIp, treeType: Tree, otherwise: Choice | u
 }
 
 const destinationIp = { name: "destination_ip", typedConfig: any(DestinationIPInputSchema, {}) };
+const applicationProtocol = { name: "application_protocol", typedConfig: any(ApplicationProtocolInputSchema, {}) };
 const destinationPort = { name: "destination_port", typedConfig: any(DestinationPortInputSchema, {}) };

@@ -124,18 +124,31 @@ test("a cluster none of whose endpoints is elsewhere in the mesh has no TLS at a
     );
 });
 
-test("strict and permissive listeners differ in chains alone", () => {
-  const [strict, permissive] = (["strict", "permissive"] as const).map((mode) => {
-    const list = emitNodeProxy(compileNode(plan, meshOf([pinnedPod("web-1", "a", "10.0.0.1", { mode }), ...pods.slice(3)]), "a"));
-    assert.ok(list.some(({ name }) => name === "out/web-1"));
-    return list;
+test("modes differ in chains alone; who joins as a strict pod keeps the chain of its plaintext, and chooses it no more", () => {
+  const emitted = (more: Partial<PinnedPod>): readonly EnvoyResource[] =>
+    emitNodeProxy(compileNode(plan, meshOf([pinnedPod("web-1", "a", "10.0.0.1", more), ...pods.slice(3)]), "a"));
+  const lists = { strict: emitted({ mode: "strict" }), permissive: emitted({ mode: "permissive" }), joining: emitted({ mode: "permissive", meanwhile: true }) };
+  const parts = Object.entries(lists).map(([mode, list]) => {
+    const { filterChains, filterChainMatcher, ...rest } = json(list, "Listener in/web-1") as unknown as {
+      filterChains: readonly { name: string }[];
+      filterChainMatcher: object;
+    };
+    return { mode, rest, chains: JSON.stringify(filterChains), names: filterChains.map(({ name }) => name), takesPlain: "onNoMatch" in filterChainMatcher };
   });
-  assert.ok(strict !== undefined && permissive !== undefined);
-  const { defaultFilterChain, ...rest } = json(permissive, "Listener in/web-1");
-  assert.ok(defaultFilterChain !== undefined);
-  assert.deepEqual(rest, json(strict, "Listener in/web-1"));
+  const [strict, permissive, joining] = parts;
+  for (const { rest } of parts) assert.deepEqual(rest, strict?.rest);
+  assert.deepEqual(
+    parts.map(({ mode, names, takesPlain }) => [mode, names[1], takesPlain]),
+    [
+      ["strict", "plain-meanwhile", false],
+      ["permissive", "plain", true],
+      ["joining", "plain-meanwhile", true],
+    ],
+  );
+  assert.equal(joining?.chains, strict?.chains, "what goes on over it, goes on");
+  assert.notEqual(permissive?.chains, strict?.chains);
   const others = (list: readonly EnvoyResource[]) => digest(list.filter(({ name }) => name !== "in/web-1"));
-  assert.deepEqual(others(permissive), others(strict));
+  for (const list of Object.values(lists)) assert.deepEqual(others(list), others(lists.strict));
 });
 
 test("unchanged input gives the identical objects; a pod more elsewhere leaves the inbound side as it is", () => {

@@ -12,7 +12,7 @@ import type { NodePlan } from "../../compile/node-plan.ts";
 import { memoizeLast } from "../../lib/memoize.ts";
 import type { PinnedPod } from "../../model/mesh-pod.ts";
 import type { SpiffeId, TrustDomain } from "../../model/spiffe.ts";
-import { byAddress, byPort, type Choice, originalDst, type TcpPort, tcpChainName, thenBy, useChain } from "./chain-matcher.ts";
+import { byAddress, byApplicationProtocol, byPort, type Choice, originalDst, type TcpPort, tcpChainName, thenBy, useChain } from "./chain-matcher.ts";
 import { httpConnectionManager } from "./connection-manager.ts";
 import { callerFilter } from "./identity.ts";
 import { meshAlpn, serverSocket } from "./mutual-tls.ts";
@@ -36,6 +36,9 @@ export function peerCluster(identity: SpiffeId): string {
 }
 
 const httpChain = "http";
+const mutualChain = "mutual";
+/** Of a permissive pod; and of one that takes plaintext while it joins or leaves. */
+const plainChains = { permissive: "plain", meanwhile: "plain-meanwhile" } as const;
 
 interface Chain {
   readonly name: string;
@@ -113,15 +116,16 @@ export const outboundListener: (pod: PinnedPod, shared: OutboundChains) => Envoy
 
 /**
  * What reaches a pod from other nodes: mutual TLS, in which it answers with its own certificate; in a permissive pod also plaintext, and whatever TLS is the
- * service's own. It is handed to the port that was called. The two modes differ in chains alone: a change between them leaves connections as they are.
+ * service's own. It is handed to the port that was called. The two modes differ in the choice of chains alone, and both have both: a change between them leaves
+ * connections as they are. (Envoy ends those of a chain that is no longer there.)
  */
 export const inboundListener: (pod: PinnedPod, trustDomain: TrustDomain) => EnvoyResource = memoizeLast((pod: PinnedPod, trustDomain: TrustDomain) => {
   const name = `in/${pod.uid}`;
   const filters = [tcpProxyTo(directCluster)];
+  const plain = pod.mode === "strict" || pod.meanwhile === true ? plainChains.meanwhile : plainChains.permissive;
   const mutual: ChainInit = {
-    name: "mutual",
+    name: mutualChain,
     filters,
-    filterChainMatch: { transportProtocol: "tls", applicationProtocols: [meshAlpn] },
     transportSocket: serverSocket(trustDomain, pod.identity),
     transportSocketConnectTimeout: duration(10_000),
   };
@@ -134,8 +138,8 @@ export const inboundListener: (pod: PinnedPod, trustDomain: TrustDomain) => Envo
     // Who speaks first on the service's side says nothing to inspect: plaintext then.
     listenerFiltersTimeout: duration(inspectionMs),
     continueOnListenerFiltersTimeout: true,
-    filterChains: [mutual],
-    ...(pod.mode === "strict" ? {} : { defaultFilterChain: { name: "plain", filters } }),
+    filterChains: [mutual, { name: plain, filters }],
+    filterChainMatcher: byApplicationProtocol({ [meshAlpn]: useChain(mutualChain) }, pod.mode === "strict" ? undefined : useChain(plain)),
   });
 });
 

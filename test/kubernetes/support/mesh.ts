@@ -52,12 +52,11 @@ export interface Load {
 export async function loadWhile(cluster: Cluster, from: string, { url, rate }: { readonly url: string; readonly rate: number }, work: () => Promise<void>) {
   const options = JSON.stringify({ url, rate, count: 30 * rate, fresh: 0.33 });
   const loads: Load[] = [];
-  let isDone = false;
+  const ended = new AbortController();
   const load = async (): Promise<void> => {
-    while (!isDone) loads.push(JSON.parse(await execute(cluster, from, "/bin/node", "/apps/load.mjs", options)) as Load);
+    while (!ended.signal.aborted) loads.push(JSON.parse(await execute(cluster, from, "/bin/node", "/apps/load.mjs", options)) as Load);
   };
-  const done = work().finally(() => (isDone = true));
-  await Promise.all([load(), done]);
+  await Promise.all([load(), work().finally(() => ended.abort())]);
   return { ok: loads.reduce((sum, { ok }) => sum + ok, 0), failures: loads.flatMap(({ failures }) => failures), p99: Math.max(...loads.map(({ p99 }) => p99)) };
 }
 
