@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { MeshPod } from "../model/mesh-pod.ts";
 import type { Namespace } from "../model/names.ts";
 import { defaultTrustDomain, type SpiffeId } from "../model/spiffe.ts";
-import { isCaptured, type Member, type MembershipInput, meshPods, nextMembers, type PodNews, patienceMs, pinned } from "./membership.ts";
+import { arrivalMs, isCaptured, type Member, type MembershipInput, meshPods, nextMembers, type PodNews, patienceMs, pinned } from "./membership.ts";
 
 function pod(uid: string, said: Partial<MeshPod> = {}): MeshPod {
   const identity = `spiffe://weir.local/ns/default/sa/${uid}` as SpiffeId;
@@ -24,9 +24,12 @@ class Around {
   listeners = false;
   certified = true;
   tunnels: "none" | "some" | "all" = "none";
+  now = 0;
   readonly pod = pod("web");
 
-  step(): Member | undefined {
+  /** A second later each time, unless told otherwise. */
+  step(ms = 1_000): Member | undefined {
+    this.now += ms;
     const input: MembershipInput = {
       wanted: this.wanted ? new Map([["web", this.pod]]) : new Map(),
       running: new Set(this.running ? ["web"] : []),
@@ -39,7 +42,7 @@ class Around {
         noneTunnelsTo: () => this.tunnels === "none",
       },
       isCertified: () => this.certified,
-      now: 1,
+      now: this.now,
     };
     this.members = nextMembers(this.members, input);
     return this.members.get("web");
@@ -83,8 +86,9 @@ test("joining: listeners, then rules, then other nodes, then no plaintext", () =
   around.tunnels = "some";
   const known = around.step();
   assert.equal(known?.stage, "known", "one that does not know yet would be refused");
-  around.tunnels = "all";
-  const last = around.step();
+  Object.assign(around, { tunnels: "all", now: known?.since });
+  assert.equal(around.step(arrivalMs - 1)?.stage, "known", "what somebody sent in plaintext may not have arrived");
+  const last = around.step(1);
   assert.equal(last === undefined ? undefined : pinned(last)?.mode, "strict");
 });
 
@@ -114,7 +118,8 @@ test("a change of mind goes on from where it is", () => {
   around.wanted = false;
   around.step();
   around.wanted = true;
-  assert.equal(around.step()?.stage, "joined", "the others call it by mutual TLS all the same");
+  assert.equal(around.step()?.stage, "known", "the others call it by mutual TLS all the same");
+  assert.equal(around.step()?.stage, "joined");
 
   around.wanted = false;
   around.step();
@@ -171,6 +176,12 @@ test("a pod that its node captured at its start stays captured while its listene
   assert.equal(around.step()?.stage, "releasing");
 });
 
+test("a pod that was captured at its start sent nothing in plaintext: it is strict as soon as all know it", () => {
+  const around = new Around();
+  Object.assign(around, { guarded: true, news: captured, listeners: true, tunnels: "all" });
+  assert.equal(around.step(0)?.stage, "joined");
+});
+
 test("a sandbox made anew begins again in its new namespace", () => {
   const around = joined();
   Object.assign(around, { news: { phase: "pinned", networkNamespace: "/run/ns/web-2" }, listeners: false });
@@ -198,7 +209,9 @@ test("pods that join together refuse plaintext together; one that does not come 
   const stages = (members: ReadonlyMap<string, Member>) => [members.get(api.uid)?.stage, members.get(web.uid)?.stage];
   const first = nextMembers(begun, input(1, "pinned"));
   assert.deepEqual(stages(first), ["known", "capturing"], "webapp still calls in plaintext");
-  assert.deepEqual(stages(nextMembers(first, input(2, "captured"))), ["joined", "joined"]);
+  const second = nextMembers(first, input(2, "captured"));
+  assert.deepEqual(stages(second), ["known", "known"], "what webapp sent is under way");
+  assert.deepEqual(stages(nextMembers(second, input(2 + arrivalMs, "captured"))), ["joined", "joined"]);
   assert.deepEqual(stages(nextMembers(first, input(1 + patienceMs, "failed"))), ["joined", "capturing"]);
 });
 
@@ -251,7 +264,7 @@ test("whatever happens in whatever order: no rule without listeners and certific
         }
         if (!isCaptured(before) && isCaptured(member)) assert.ok(around.listeners && around.certified, "a rule before the listener, or before the certificate");
         const [was, is] = [pinned(before), pinned(member)];
-        if (was?.mode === "permissive" && is?.mode === "strict") assert.equal(around.tunnels, "all");
+        if (was?.mode === "permissive" && is?.mode === "strict") assert.deepEqual([around.tunnels, before.stage], ["all", "known"]);
         if (isCaptured(before) && member.stage === "releasing") assert.ok(around.tunnels === "none" || before.stage === "capturing");
         before = member;
       }

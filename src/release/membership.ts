@@ -5,7 +5,8 @@
  * Pods that join together call each other: none refuses plaintext before all are captured. Pods that leave together: none sends plaintext before all take it.
  *
  * Joining: `found` → its node gets a hold on its namespace → `listening`: its listeners, which take plaintext too → in Envoy, and its node holds its
- * certificate → `capturing`: its rules → there → `known`: other nodes call it by mutual TLS → all of them → `joined`: plaintext ends (in a strict pod).
+ * certificate → `capturing`: its rules → there → `known`: other nodes call it by mutual TLS → all of them, and what was under way in plaintext has arrived →
+ * `joined`: plaintext ends (in a strict pod).
  * Leaving: `opening`: plaintext again → in Envoy → `parting`: other nodes call it in plaintext → all of them → `releasing`: its rules go → gone → forgotten.
  */
 import { sameFields } from "../lib/memoize.ts";
@@ -61,6 +62,8 @@ export interface MembershipInput {
 
 /** So long one pod that does not come on may hold up the others. */
 export const patienceMs = 10_000;
+/** So long plaintext may be on its way into a pod: an Envoy that has a lot to do takes new connections late. */
+export const arrivalMs = 1_000;
 
 /**
  * The next step from `before`, by uid. A pod that nobody here knew and that its node captured already, or that had joined before its node fell silent (we were
@@ -77,7 +80,10 @@ export function nextMembers(before: ReadonlyMap<string, Member>, input: Membersh
   }
   // The first round takes everybody as far as they can go alone; what waits for all of them is decided by where they are then.
   const alone = new Map([...members].map(([uid, member]) => [uid, step(member, input, { join: false, leave: false })]));
-  const together = { join: !isAnyAt(alone, ["found", "listening", "capturing"], input), leave: !isAnyAt(alone, ["opening"], input) };
+  const together = {
+    join: !isAnyAt(alone, ["found", "listening", "capturing"], input) && hasArrived(alone, input),
+    leave: !isAnyAt(alone, ["opening"], input),
+  };
   const next = new Map([...alone].map(([uid, member]) => [uid, step(member, input, together)]));
   for (const [uid, member] of next) if (!input.wanted.has(uid) && isGone(member, input)) next.delete(uid);
   return sameMembers(before, next) ? before : next;
@@ -92,6 +98,11 @@ interface Together {
 function isAnyAt(members: ReadonlyMap<string, Member>, stages: readonly MemberStage[], { wanted, now }: MembershipInput): boolean {
   const isJoining = !stages.includes("opening");
   return [...members].some(([uid, { stage, since }]) => wanted.has(uid) === isJoining && stages.includes(stage) && now - since < patienceMs);
+}
+
+/** Whether what running pods sent in plaintext, before the last of them was captured, has had time to arrive. Who was captured at its start sent none. */
+function hasArrived(members: ReadonlyMap<string, Member>, { now }: MembershipInput): boolean {
+  return [...members.values()].every(({ stage, guarded, since }) => stage !== "known" || guarded === true || now - since >= arrivalMs);
 }
 
 function newcomer(pod: MeshPod, input: MembershipInput): Member {
