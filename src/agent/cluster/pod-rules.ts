@@ -131,12 +131,13 @@ export function noRules(): string {
 /**
  * Settings of the namespace, as a shell script: packets outside of the window are translated too (else the pod answers them with a reset), connections from
  * before the rules are not taken for tracked ones (a later connection from the same port would be taken for one of them, and pass untranslated), connections of
- * the past leave the table soon, and waiting connections of a listener that closes go to another one of the same address (an Envoy that takes over).
+ * the past leave the table at once (while a pod leaves, what is not tracked must not meet the translation of an earlier connection from the same port), and waiting connections of a listener that closes go to another one of the same address (an Envoy that takes over).
  */
 export const podSettings = `cd /proc/sys/net
 echo 1 > netfilter/nf_conntrack_tcp_be_liberal
 echo 0 > netfilter/nf_conntrack_tcp_loose
-for name in time_wait close_wait fin_wait last_ack; do echo 10 > netfilter/nf_conntrack_tcp_timeout_$name; done
+for name in time_wait close; do echo 1 > netfilter/nf_conntrack_tcp_timeout_$name; done
+for name in close_wait fin_wait last_ack; do echo 10 > netfilter/nf_conntrack_tcp_timeout_$name; done
 echo 1 > ipv4/tcp_migrate_req
 `;
 

@@ -188,7 +188,8 @@ function orderOf(one: LabPod, wish: Wish): PodOrder {
 
 /** SOL_SOCKET, SO_MARK. */
 const marked = { socketOptions: [{ level: 1, name: 36, intValue: nodeMark, state: "STATE_PREBIND" }] };
-const asAnybody = { ...marked, sourceAddress: { address: "0.0.0.0", portValue: 0 } };
+/** As the product's: who binds to no address gets his port when he connects, and not one of a moment ago. */
+const asAnybody = marked;
 const asNode = { ...marked, sourceAddress: { address: nodeSource, portValue: 0 } };
 
 /** Pods of this node are called from our own source address; those of other nodes, with mTLS, from the node's. */
