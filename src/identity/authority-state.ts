@@ -49,7 +49,7 @@ const state = z.strictObject({
 /** The state as a text to keep. */
 export function writeAuthorityState(value: AuthorityState): string {
   const { trustDomain, rootWish, rotation: current, nodes } = value;
-  return JSON.stringify({ format: 1, trustDomain, ...(rootWish === undefined ? {} : { rootWish }), rotation: current, nodes });
+  return JSON.stringify({ format: 1, trustDomain, rootWish, rotation: current, nodes });
 }
 
 /** Reads a text that `writeAuthorityState` made. Throws for any other: better no authority than a second one. The error shows no values. */

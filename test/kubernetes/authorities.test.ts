@@ -10,7 +10,7 @@ import { after, before, test } from "node:test";
 import type { IdentitiesView } from "../../src/api/contract.ts";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { type OpensslCa, opensslCa } from "../support/openssl.ts";
-import { addressOf, create, execute, startTestCluster } from "./support/cluster.ts";
+import { addressOf, create, execute, publishedRoots, startTestCluster } from "./support/cluster.ts";
 import { createApi, eventually, loadWhile, type Mesh, startMesh } from "./support/mesh.ts";
 import { pod } from "./support/objects.ts";
 import { succeed, type Weir, weirFor } from "./support/weir.ts";
@@ -86,7 +86,7 @@ const controls = (): Promise<string> =>
     "-o",
     "jsonpath={.items[*].metadata.uid} {.items[*].status.containerStatuses[*].restartCount}",
   ]);
-const roots = (): Promise<string> => cluster.kubectl(["get", "configmap", "weir-trust", "-n", "weir-system", "-o", "jsonpath={.data.roots\\.pem}"]);
+const roots = (): Promise<string> => publishedRoots(cluster);
 
 test("it signs from the beginning", { timeout: 120_000 }, async () => {
   assert.deepEqual(await newcomer("one"), ["first", "root-1"]);

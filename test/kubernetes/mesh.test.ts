@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { after, before, type TestContext, test } from "node:test";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
-import { addressOf, create, execute, startTestCluster, tryKubectl } from "./support/cluster.ts";
+import { addressOf, create, execute, publishedRoots, startTestCluster, tryKubectl } from "./support/cluster.ts";
 import { callFromOutside, eventually, type Load, loadWhile, type Mesh, startMesh } from "./support/mesh.ts";
 import { type Echo, pod, service } from "./support/objects.ts";
 import { succeed, weirFor } from "./support/weir.ts";
@@ -158,7 +158,7 @@ test("the leader of two control planes is killed: the other leads, and no reques
 test("the root of the authority is replaced: first everybody trusts the new one, then it signs, and no request fails", { timeout: 500_000 }, async (t) => {
   const weir = weirFor(cluster.kubeconfig);
   const trusted = async (): Promise<readonly string[]> => {
-    const text = await cluster.kubectl(["get", "configmap", "weir-trust", "-n", "weir-system", "-o", "jsonpath={.data.roots\\.pem}"]);
+    const text = await publishedRoots(cluster);
     return text.split(/(?<=-----END CERTIFICATE-----\n?)/).filter((one) => one.trim() !== "");
   };
   const [old] = await trusted();

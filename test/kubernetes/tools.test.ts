@@ -8,7 +8,7 @@ import type { IdentitiesView } from "../../src/api/contract.ts";
 import type { Check } from "../../src/cli/commands/check.ts";
 import { type Cluster, stopCluster } from "../cluster/cluster.ts";
 import { tryRun } from "../cluster/run.ts";
-import { startTestCluster, tryKubectl } from "./support/cluster.ts";
+import { publishedRoots, startTestCluster, tryKubectl } from "./support/cluster.ts";
 import { eventually, type Mesh, startMesh } from "./support/mesh.ts";
 import { userOf } from "./support/user.ts";
 import { succeed, type Weir, weirFor } from "./support/weir.ts";
@@ -68,7 +68,7 @@ test("identity: who a workload is and what proves it, by the rights of one names
     chain.map(({ subject }) => /root|intermediate/.exec(subject)?.[0]),
     ["intermediate", "root"],
   );
-  const roots = await cluster.kubectl(["-n", "weir-system", "get", "configmap", "weir-trust", "-o", "jsonpath={.data.roots\\.pem}"]);
+  const roots = await publishedRoots(cluster);
   writeFileSync(file("root.pem"), roots);
   const { stdout } = await tryRun(["openssl", "x509", "-in", file("root.pem"), "-noout", "-fingerprint", "-sha256"]);
   assert.equal(chain[1]?.fingerprint, stdout.trim().split("=")[1]?.replaceAll(":", "").toLowerCase(), "the root is the one that all trust");

@@ -13,7 +13,7 @@ import type { Memory } from "./memory.ts";
 import type { PodNetwork } from "./pod-network.ts";
 import { notServing, servingSeconds } from "./pod-rules.ts";
 import { failPod, newPodState, type PodState, reportPod } from "./pod-state.ts";
-import { nextStep, type PodStep, quietMs, type WantedPod } from "./pod-steps.ts";
+import { nextStep, type PodStep, type PodView, quietMs, type WantedPod } from "./pod-steps.ts";
 import { settlePod } from "./settle-pod.ts";
 
 /** A pod that starts now and whose label or namespace says that it is in the mesh. */
@@ -161,31 +161,29 @@ export class PodKeeper {
 
   /** After `stop`: from now on new connections go past us. Redirected ones go on. */
   async letGo(): Promise<void> {
-    await this.#release((state) => nextStep({ rules: state.rules, now: this.#options.clock.now() }), false);
+    await this.#release({ now: this.#options.clock.now() });
   }
 
   /** After `letGo`: takes everything out of pods and node. Never throws; what failed is logged. */
   async release(): Promise<void> {
     const { clock } = this.#options;
-    const stepAt =
-      (now: number) =>
-      ({ rules }: PodState): PodStep =>
-        nextStep({ rules, now, open: 0 });
-    await this.#release(stepAt(clock.now()), true);
+    await this.#release({ now: clock.now(), open: 0 });
     await clock.sleep(quietMs);
-    await this.#release(stepAt(Number.POSITIVE_INFINITY), true);
+    await this.#release({ now: Number.POSITIVE_INFINITY, open: 0 });
     for (const pin of this.#options.network.pins()) await this.#options.network.unpin(pin);
     await this.#options.network.releaseNode();
     this.#options.memory.forget();
   }
 
-  async #release(step: (state: PodState) => PodStep, toTheEnd: boolean): Promise<void> {
+  /** One step for each pod; as far as it goes when nobody is to be waited for (`open` is given). */
+  async #release(view: Pick<PodView, "now" | "open">): Promise<void> {
+    const step = ({ rules }: PodState): PodStep => nextStep({ ...view, rules });
     await inParallel([...this.#pods], async ([uid, state]) => {
       try {
         for (let next = step(state); next.do === "apply" && state.pin !== undefined; next = step(state)) {
           await this.#options.network.apply(state.pin, next.rules);
           state.rules = next.becomes;
-          if (!toTheEnd) return;
+          if (view.open === undefined) return;
         }
       } catch (error) {
         this.#options.log.error("cannot take the rules out of a pod", { uid, error: messageOf(error) });

@@ -32,15 +32,15 @@ const guard = `  chain guard {
   }`;
 
 /**
- * New connections that nobody translates are not tracked, as long as `unless` does not hold: tracking ends with the last rule of a pod, and a connection that
- * is open then would stay in the table for days. A later one from the same port would be taken for it and pass untranslated when the pod is in the mesh again.
+ * New connections that nobody translates are not tracked: tracking ends with the last rule of a pod, and a connection that is open then would stay in the table for days. A later one from the same port would be taken for it and pass untranslated when the pod is in the mesh again.
  * @param hooks where: what the pod sends (`output`), what comes to it (`prerouting`)
+ * @param when a condition of nftables and a space; empty: always
  */
-function untracked(hooks: readonly ("output" | "prerouting")[], unless = ""): string {
+function untracked(hooks: readonly ("output" | "prerouting")[], when = ""): string {
   const chains = hooks.map(
     (hook) => `  chain untracked_${hook} {
     type filter hook ${hook} priority raw; policy accept;
-    ${unless}${syn} tcp dport != ${capturePorts} notrack
+    ${when}${syn} tcp dport != ${capturePorts} notrack
   }
 `,
   );
@@ -131,7 +131,8 @@ export function noRules(): string {
 /**
  * Settings of the namespace, as a shell script: packets outside of the window are translated too (else the pod answers them with a reset), connections from
  * before the rules are not taken for tracked ones (a later connection from the same port would be taken for one of them, and pass untranslated), connections of
- * the past leave the table at once (while a pod leaves, what is not tracked must not meet the translation of an earlier connection from the same port), and waiting connections of a listener that closes go to another one of the same address (an Envoy that takes over).
+ * the past leave the table at once (while a pod leaves, what is not tracked must not meet the translation of an earlier connection from the same port), and
+ * waiting connections of a listener that closes go to another one of the same address (an Envoy that takes over).
  */
 export const podSettings = `cd /proc/sys/net
 echo 1 > netfilter/nf_conntrack_tcp_be_liberal

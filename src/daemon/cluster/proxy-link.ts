@@ -6,6 +6,7 @@ import { emitNodeProxy } from "../../emit/envoy/node-proxy.ts";
 import type { EnvoyResource } from "../../emit/envoy/resource.ts";
 import { Cell, type Readable } from "../../lib/cell.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { sameFields } from "../../lib/memoize.ts";
 import type { PinnedPod } from "../../model/mesh-pod.ts";
 import { nodeProxyId, proxyIdOf } from "../../model/spiffe.ts";
 import type { ProxyState } from "../../providers/kubernetes/translate-gateway-status.ts";
@@ -155,7 +156,10 @@ export class ProxyLink {
       hasListeners: (pod) => {
         const node = this.#nodes.get(nodeProxyId(pod.node));
         if (node === undefined || !node.acked || node.refused.has(`in/${pod.uid}`) || node.refused.has(`out/${pod.uid}`)) return false;
-        return node.sent.every((facts) => isSamePod(facts.pods.get(pod.uid), pod));
+        return node.sent.every(({ pods }) => {
+          const known = pods.get(pod.uid);
+          return known !== undefined && sameFields(known, pod);
+        });
       },
       allTunnelTo: (pod) =>
         present.filter((node) => node.name !== pod.node).every((node) => node.acked && node.sent.every(({ tunnels }) => tunnels.has(pod.address))),
@@ -247,15 +251,4 @@ function refusedNames(outcome: AckOutcome): ReadonlySet<string> {
 function refusalOf(outcome: AckOutcome): string {
   if (outcome.kind !== "rejected") return "";
   return [...outcome.types.values()].flatMap(({ rejected }) => rejected.map(({ name, message }) => `${name}: ${message}`)).join("; ");
-}
-
-function isSamePod(a: PinnedPod | undefined, b: PinnedPod): boolean {
-  return (
-    a !== undefined &&
-    a.networkNamespace === b.networkNamespace &&
-    a.mode === b.mode &&
-    a.meanwhile === b.meanwhile &&
-    a.address === b.address &&
-    a.identity === b.identity
-  );
 }

@@ -116,8 +116,9 @@ export const outboundListener: (pod: PinnedPod, shared: OutboundChains) => Envoy
 
 /**
  * What reaches a pod from other nodes: mutual TLS, in which it answers with its own certificate; in a permissive pod also plaintext, and whatever TLS is the
- * service's own. It is handed to the port that was called. The two modes differ in the choice of chains alone, and both have both: a change between them leaves
- * connections as they are. (Envoy ends those of a chain that is no longer there.)
+ * service's own. It is handed to the port that was called. The modes differ in chains and their choice alone, so a change between them leaves mutual TLS as it
+ * is. Envoy ends connections whose chain is no longer there: so a strict pod keeps the chain by which it took plaintext while it joined, and chooses it for
+ * nobody. When somebody makes a permissive pod strict, its plaintext ends.
  */
 export const inboundListener: (pod: PinnedPod, trustDomain: TrustDomain) => EnvoyResource = memoizeLast((pod: PinnedPod, trustDomain: TrustDomain) => {
   const name = `in/${pod.uid}`;

@@ -37,6 +37,11 @@ export function addressOf(cluster: Cluster, pod: string): Promise<string> {
   return cluster.kubectl(["get", "pod", pod, "-o", "jsonpath={.status.podIP}"]);
 }
 
+/** The roots that the cluster's control plane publishes, as one PEM text. */
+export function publishedRoots(cluster: Cluster): Promise<string> {
+  return cluster.kubectl(["-n", "weir-system", "get", "configmap", "weir-trust", "-o", "jsonpath={.data.roots\\.pem}"]);
+}
+
 /** Calls `work` with a port of the loopback that leads to a pod's port. */
 export async function portForward<T>(cluster: Cluster, pod: string, port: number, work: (port: number) => Promise<T>): Promise<T> {
   const child = spawn(path.join(cache, "bin/kubectl"), ["--kubeconfig", cluster.kubeconfig, "port-forward", `pod/${pod}`, `:${port}`], {
